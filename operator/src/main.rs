@@ -1,0 +1,2 @@
+//! The `gristmill-operator` binary.
+fn main() {}
