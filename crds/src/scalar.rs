@@ -1,0 +1,156 @@
+//! The scalars of the API that YAML writes in more than one way: bounds, sizes and durations.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// A scalar that does not read as what its field needs.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{value:?} is not {expected}")]
+pub struct InvalidScalar {
+    /// The text as written.
+    pub value: String,
+    /// What the field takes, with an example.
+    pub expected: &'static str,
+}
+
+/// An integer, or a quoted text that the column's type reads: `1450`, `"0.01"`, `"2026-01-31"`.
+///
+/// A bare decimal such as `0.5` is refused by the API server, since floats lose digits on the way: quote it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Bound {
+    /// A bare integer.
+    Int(i64),
+    /// A quoted text.
+    Text(String),
+}
+
+impl Bound {
+    /// The text that the column's type parses.
+    pub fn to_text(&self) -> Cow<'_, str> {
+        match self {
+            Bound::Int(value) => Cow::Owned(value.to_string()),
+            Bound::Text(value) => Cow::Borrowed(value),
+        }
+    }
+}
+
+impl JsonSchema for Bound {
+    fn schema_name() -> Cow<'static, str> {
+        "Bound".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "x-kubernetes-int-or-string": true,
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "maxLength": 64
+        })
+    }
+}
+
+/// The pattern by which the API server checks a [`Quantity`]; the same that Kubernetes' own CRDs carry.
+const QUANTITY_PATTERN: &str = r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$";
+
+/// A size or an amount in Kubernetes' notation: `128Mi`, `500m`, `2`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Quantity(pub String);
+
+impl Quantity {
+    /// The whole number of bytes that this size stands for.
+    ///
+    /// # Errors
+    /// A size that is negative, not whole, above 2^63 - 1 bytes, or written with a suffix other than
+    /// `Ki Mi Gi Ti k M G T`.
+    pub fn to_bytes(&self) -> Result<u64, InvalidScalar> {
+        let text = self.0.as_str();
+        let invalid = || InvalidScalar { value: text.to_owned(), expected: "a size in bytes such as 128Mi" };
+        let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (digits, suffix) = text.split_at(digits_end);
+        let number: u64 = digits.parse().map_err(|_| invalid())?;
+        let factor: u64 = match suffix {
+            "" => 1,
+            "Ki" => 1 << 10,
+            "Mi" => 1 << 20,
+            "Gi" => 1 << 30,
+            "Ti" => 1 << 40,
+            "k" => 1_000,
+            "M" => 1_000_000,
+            "G" => 1_000_000_000,
+            "T" => 1_000_000_000_000,
+            _ => return Err(invalid()),
+        };
+        number.checked_mul(factor).filter(|bytes| *bytes <= i64::MAX as u64).ok_or_else(invalid)
+    }
+}
+
+impl<'de> Deserialize<'de> for Quantity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Bound::deserialize(deserializer).map(|written| Quantity(written.to_text().into_owned()))
+    }
+}
+
+impl JsonSchema for Quantity {
+    fn schema_name() -> Cow<'static, str> {
+        "Quantity".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "x-kubernetes-int-or-string": true,
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "pattern": QUANTITY_PATTERN,
+            "maxLength": 32
+        })
+    }
+}
+
+/// A length of time in hours, minutes, seconds and milliseconds: `5m`, `1h30m`, `500ms` (GEP-2257).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HumanDuration(pub String);
+
+impl HumanDuration {
+    /// The length of time as the standard library counts it.
+    ///
+    /// # Errors
+    /// A text outside GEP-2257.
+    pub fn to_duration(&self) -> Result<Duration, InvalidScalar> {
+        let invalid = || InvalidScalar { value: self.0.clone(), expected: "a duration such as 5m, 1h30m or 500ms" };
+        let in_grammar = self.0.chars().all(|c| c.is_ascii_digit() || "hms".contains(c));
+        if !in_grammar {
+            return Err(invalid());
+        }
+        humantime::parse_duration(&self.0).map_err(|_| invalid())
+    }
+}
+
+impl JsonSchema for HumanDuration {
+    fn schema_name() -> Cow<'static, str> {
+        "HumanDuration".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^([0-9]{1,5}(h|m|s|ms)){1,4}$",
+            "maxLength": 32
+        })
+    }
+}
