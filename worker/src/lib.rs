@@ -8,3 +8,4 @@
 pub mod cli;
 pub mod documents;
 pub mod exit;
+pub mod produce;

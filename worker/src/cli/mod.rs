@@ -1,5 +1,7 @@
 //! The commands. One module each: its arguments, and `run`, which calls the library and prints.
 
+mod produce;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -30,7 +32,10 @@ enum LogFormat {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    /// Send sample messages to a topic.
+    Produce(produce::ProduceArgs),
+}
 
 impl Cli {
     /// Runs the command on a runtime of its own and turns its end into an exit code.
@@ -54,7 +59,9 @@ impl Cli {
 }
 
 async fn dispatch(command: Command) -> Result<(), Failure> {
-    match command {}
+    match command {
+        Command::Produce(args) => produce::run(args).await,
+    }
 }
 
 fn start_log(format: LogFormat) {
