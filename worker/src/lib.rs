@@ -1,0 +1,4 @@
+//! The worker of Gristmill: the I/O around `gristmill-core`.
+
+pub mod store;
+pub mod zone;
