@@ -1,1 +1,4 @@
 //! The pure core of Gristmill.
+
+pub mod raw;
+mod xml;
