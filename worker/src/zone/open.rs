@@ -104,13 +104,25 @@ impl Zone {
 }
 
 impl EmptyZone {
-    /// Makes it a zone of what the opener expects. RAW starts at these offsets; a Processed zone has none.
+    /// Makes it a RAW zone that starts at these offsets.
     ///
     /// Who loses the race to create it opens the winner's: its offsets count, not these.
     ///
     /// # Errors
     /// As [`Zone::open`].
-    pub async fn create(self, partitions: Vec<PartitionStart>) -> Result<Zone, ZoneError> {
+    pub async fn create_raw(self, partitions: Vec<PartitionStart>) -> Result<Zone, ZoneError> {
+        self.create(partitions).await
+    }
+
+    /// Makes it a Processed zone. Who loses the race to create it opens the winner's.
+    ///
+    /// # Errors
+    /// As [`Zone::open`].
+    pub async fn create_processed(self) -> Result<Zone, ZoneError> {
+        self.create(Vec::new()).await
+    }
+
+    async fn create(self, partitions: Vec<PartitionStart>) -> Result<Zone, ZoneError> {
         let Self { slots, writer, expected } = self;
         let surroundings = slots.surroundings.clone();
         let directory = surroundings.path(&layout::slots(slots.zone_id));
