@@ -1,7 +1,7 @@
 //! The worker of Gristmill: the I/O around `gristmill-core`, and the commands of the CLI.
 //!
 //! - [`documents`] reads the resources that a command is given.
-//! - `store` and `zone` keep a zone on `file://` or `hdfs://`; `kafka` reads a topic;
+//! - [`store`] and [`zone`] keep a zone on `file://` or `hdfs://`; `kafka` reads a topic;
 //!   `ingest` and `compact` are the two jobs; [`cli`] is one module a command.
 #![deny(unsafe_code)]
 
@@ -9,3 +9,5 @@ pub mod cli;
 pub mod documents;
 pub mod exit;
 pub mod produce;
+pub mod store;
+pub mod zone;

@@ -1,1 +1,3 @@
 //! The pure core of Gristmill.
+
+pub mod log;
