@@ -81,6 +81,12 @@ pid_of() { # pid_of NAME: prints the id only while that very process runs
 }
 alive() { pid_of "$1" >/dev/null; }
 
+# `run` writes its own id into its folder; folders made by hand have no owner.
+run_is_dead() { # run_is_dead FOLDER
+    local pid start
+    read -r pid start 2>/dev/null <"$1/owner" && ! running "$pid" "$start"
+}
+
 start() { # start NAME COMMAND...: in the namespace, in a session of its own
     local name=$1 pid
     shift
