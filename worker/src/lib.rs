@@ -1,4 +1,13 @@
-//! The worker of Gristmill: the I/O around `gristmill-core`.
+//! The worker of Gristmill: the I/O around `gristmill-core`, and the commands of the CLI.
+//!
+//! - [`documents`] reads the resources that a command is given.
+//! - [`store`] and [`zone`] keep a zone on `file://` or `hdfs://`; `kafka` reads a topic;
+//!   `ingest` and `compact` are the two jobs; [`cli`] is one module a command.
+#![deny(unsafe_code)]
 
+pub mod cli;
+pub mod documents;
+pub mod exit;
+pub mod produce;
 pub mod store;
 pub mod zone;
