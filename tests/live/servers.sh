@@ -20,6 +20,7 @@ up() {
 }
 down() {
     local name
+    "$LIVE/netns.sh" evict
     # A lone server's failure must not keep the rest up.
     for name in kubernetes hdfs kafka netns; do
         # shellcheck disable=SC2046
