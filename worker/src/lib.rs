@@ -8,6 +8,7 @@
 pub mod cli;
 pub mod documents;
 pub mod exit;
+pub mod parquet_file;
 pub mod produce;
 pub mod store;
 pub mod zone;
