@@ -1,5 +1,6 @@
 //! The pure core of Gristmill.
 
+pub mod compact;
 pub mod log;
 pub mod raw;
 mod xml;
