@@ -81,3 +81,27 @@ impl From<&Failure> for ExitCode {
         ExitCode::from(failure.exit.code())
     }
 }
+
+impl From<crate::zone::ZoneError> for Failure {
+    fn from(error: crate::zone::ZoneError) -> Self {
+        use crate::zone::ZoneFault;
+        let exit = match error.fault() {
+            ZoneFault::StoreUnavailable | ZoneFault::StoreRefuses => Exit::Store,
+            ZoneFault::ZoneRefuses => Exit::Zone,
+            ZoneFault::Ours => Exit::Bug,
+        };
+        Self::new(exit, error.reason(), &error)
+    }
+}
+
+impl From<crate::store::StoreError> for Failure {
+    fn from(error: crate::store::StoreError) -> Self {
+        Self::new(Exit::Store, "StoreUnavailable", &error)
+    }
+}
+
+impl From<crate::store::InvalidZoneUrl> for Failure {
+    fn from(error: crate::store::InvalidZoneUrl) -> Self {
+        Self::new(Exit::Usage, "Invalid", &error)
+    }
+}

@@ -1,5 +1,6 @@
 //! The commands. One module each: its arguments, and `run`, which calls the library and prints.
 
+mod inspect;
 mod produce;
 
 use std::process::ExitCode;
@@ -33,6 +34,8 @@ enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Print what the log of a zone says.
+    Inspect(inspect::InspectArgs),
     /// Send sample messages to a topic.
     Produce(produce::ProduceArgs),
 }
@@ -60,6 +63,7 @@ impl Cli {
 
 async fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Inspect(args) => inspect::run(args).await,
         Command::Produce(args) => produce::run(args).await,
     }
 }

@@ -16,12 +16,12 @@ pub enum ZoneError {
         source: StoreError,
     },
     /// There is no zone in this place, and the caller only reads.
-    #[error(
-        "{zone} is not a zone: it has no _log/zone.json; check the path, or run the ingest or compaction that creates it"
-    )]
+    #[error("{zone} is not a zone: {why}; check the path, or run what creates it first")]
     NotAZone {
         /// The directory.
         zone: String,
+        /// What is missing.
+        why: &'static str,
     },
     /// The directory holds something else.
     #[error("{zone} is not empty and not a zone: it holds {found}; choose an empty directory")]
@@ -50,7 +50,7 @@ pub enum ZoneError {
         zone: String,
     },
     /// The log was written by another version.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}")]
     NewerFormat {
         /// The file.
         path: String,
@@ -58,12 +58,24 @@ pub enum ZoneError {
         source: Unreadable,
     },
     /// The log cannot be understood.
-    #[error("the log is corrupt: cannot read {path}: {why}; restore the file, nothing was changed")]
+    #[error("the log is corrupt: cannot read {path}; restore the file, nothing was changed")]
     CorruptFile {
         /// The file.
         path: String,
         /// Why.
-        why: String,
+        source: Unreadable,
+    },
+    /// A slot is missing below others.
+    #[error(
+        "the log of zone {zone} is corrupt: entry {sequence} is missing below entry {head}; restore it, nothing was changed"
+    )]
+    MissingEntry {
+        /// The zone.
+        zone: String,
+        /// The slot that is missing.
+        sequence: Sequence,
+        /// A slot above it.
+        head: Sequence,
     },
     /// An entry of the log breaks its rules.
     #[error("the log of zone {zone} is corrupt; nothing was changed")]
@@ -90,14 +102,6 @@ pub enum ZoneError {
     Undecided {
         /// The zone.
         zone: String,
-    },
-    /// A staged file's place in the zone has no valid name.
-    #[error("zone {zone}: cannot name a file")]
-    InvalidPlace {
-        /// The zone.
-        zone: String,
-        /// Why.
-        source: gristmill_core::log::InvalidName,
     },
 }
 
@@ -159,13 +163,14 @@ impl ZoneError {
         match self {
             Self::Store { source, .. } if source.kind == StoreErrorKind::Unavailable => ZoneFault::StoreUnavailable,
             Self::Store { .. } => ZoneFault::StoreRefuses,
-            Self::Undecided { .. } | Self::InvalidPlace { .. } => ZoneFault::Ours,
+            Self::Undecided { .. } => ZoneFault::Ours,
             Self::NotAZone { .. }
             | Self::ForeignDirectory { .. }
             | Self::OtherGenesis { .. }
             | Self::Replaced { .. }
             | Self::NewerFormat { .. }
             | Self::CorruptFile { .. }
+            | Self::MissingEntry { .. }
             | Self::CorruptLog { .. }
             | Self::LostFile { .. } => ZoneFault::ZoneRefuses,
         }
@@ -185,9 +190,9 @@ impl ZoneError {
             Self::OtherGenesis { .. } => "ZoneMismatch",
             Self::Replaced { .. } => "ZoneReplaced",
             Self::NewerFormat { .. } => "UnknownFormat",
-            Self::CorruptFile { .. } | Self::CorruptLog { .. } => "CorruptLog",
+            Self::CorruptFile { .. } | Self::MissingEntry { .. } | Self::CorruptLog { .. } => "CorruptLog",
             Self::LostFile { .. } => "LostFile",
-            Self::Undecided { .. } | Self::InvalidPlace { .. } => "Internal",
+            Self::Undecided { .. } => "Internal",
         }
     }
 }

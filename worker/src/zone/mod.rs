@@ -12,6 +12,8 @@ mod error;
 mod open;
 mod publish;
 mod reader;
+mod rules;
+mod slots;
 mod staging;
 mod surroundings;
 
@@ -19,11 +21,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gristmill_core::log::{Digest, Entry, Fold, Incarnation, LogTime, Publication, Refusal, Sequence};
 
-pub use error::{ZoneError, ZoneFault};
+pub use error::{GenesisFact, ZoneError, ZoneFault};
 pub use open::{EmptyZone, Expected, Opened};
 pub use reader::ZoneReader;
 pub use staging::{StagedFile, StagedWriter};
-pub use surroundings::{Clock, Ids, RandomIds, Surroundings, SystemClock};
+pub use surroundings::{Clock, DEFAULT_PATIENCE, Ids, RandomIds, Surroundings, SystemClock};
 
 /// A zone that is open for writing, by one process.
 ///
@@ -31,15 +33,20 @@ pub use surroundings::{Clock, Ids, RandomIds, Surroundings, SystemClock};
 /// At most one append is in flight: while the outcome of one is unknown no other begins and nothing staged is deleted.
 pub struct Zone {
     reader: ZoneReader,
-    incarnation: Incarnation,
-    spec_digest: Digest,
-    /// Entries that were folded and not seen published, with the time of folding.
+    writer: Writer,
+    /// Entries that were folded and not seen published.
     unpublished: BTreeMap<Sequence, Unpublished>,
-    /// Numbers of staged files that no entry names.
-    uncommitted: BTreeSet<u64>,
     staged_count: u64,
+    /// Staged files that no entry names.
+    uncommitted: BTreeSet<u64>,
     /// The entry whose append has begun and is not decided.
     undecided: Option<Entry>,
+}
+
+/// Who writes, and by which resource.
+struct Writer {
+    incarnation: Incarnation,
+    spec_digest: Digest,
 }
 
 struct Unpublished {
@@ -70,6 +77,17 @@ impl Zone {
 
     /// This writer's incarnation.
     pub fn incarnation(&self) -> Incarnation {
-        self.incarnation
+        self.writer.incarnation
+    }
+
+    fn surroundings(&self) -> &Surroundings {
+        self.reader.surroundings()
+    }
+
+    fn remember(&mut self, folded: reader::Folded) {
+        let folded_at = self.surroundings().now();
+        let visible_by = folded.into_iter().filter(|(_, publication)| !publication.is_empty());
+        self.unpublished
+            .extend(visible_by.map(|(sequence, publication)| (sequence, Unpublished { publication, folded_at })));
     }
 }

@@ -123,12 +123,6 @@ impl Fold {
         Ok(self.take(sequence, entry))
     }
 
-    /// Takes an entry whatever it says: what a log without `valid()` would do. For tests that show what that costs.
-    #[doc(hidden)]
-    pub fn apply_unchecked(&mut self, entry: &Entry) -> Publication {
-        self.take(self.head.next(), entry)
-    }
-
     fn take(&mut self, sequence: Sequence, entry: &Entry) -> Publication {
         let Entry { commit_id, incarnation, time, spec_digest: _, kind } = entry;
         self.head = sequence;

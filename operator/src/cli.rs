@@ -1,0 +1,95 @@
+//! The command line: what the process needs to know that no resource says.
+
+use std::net::SocketAddr;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use gristmill_crds::{HourlyCompaction, StreamIngest, yaml};
+use kube::CustomResourceExt;
+use tracing_subscriber::EnvFilter;
+
+/// Runs StreamIngest and HourlyCompaction resources on Kubernetes.
+#[derive(Debug, Parser)]
+#[command(name = "gristmill-operator", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Watch the resources and run them, until SIGTERM.
+    Run(RunOptions),
+    /// Print both custom resource definitions as YAML.
+    Crd,
+}
+
+/// Options of `run`.
+#[derive(Debug, Clone, Args)]
+pub struct RunOptions {
+    /// Image of the workers; its entry point is the gristmill CLI.
+    #[arg(long, env = "GRISTMILL_WORKER_IMAGE")]
+    pub worker_image: String,
+    /// When a node pulls that image; Kubernetes' default when absent.
+    #[arg(long, env = "GRISTMILL_IMAGE_PULL_POLICY")]
+    pub image_pull_policy: Option<PullPolicy>,
+    /// Watch one namespace only.
+    #[arg(long, env = "GRISTMILL_WATCH_NAMESPACE")]
+    pub watch_namespace: Option<String>,
+    /// Address of /healthz and /readyz.
+    #[arg(long, env = "GRISTMILL_ADMIN_ADDR", default_value = "0.0.0.0:8080")]
+    pub admin_addr: SocketAddr,
+    /// Form of the log lines on stderr.
+    #[arg(long, env = "GRISTMILL_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// When a node pulls an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub enum PullPolicy {
+    /// At every start of a pod.
+    Always,
+    /// When the node lacks it.
+    IfNotPresent,
+    /// Never; the node has it or the pod fails.
+    Never,
+}
+
+impl PullPolicy {
+    /// The word that Kubernetes uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PullPolicy::Always => "Always",
+            PullPolicy::IfNotPresent => "IfNotPresent",
+            PullPolicy::Never => "Never",
+        }
+    }
+}
+
+/// Form of the log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LogFormat {
+    /// Sends the log to stderr; RUST_LOG filters it, `info` by default.
+    pub fn install(self) {
+        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+        let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        match self {
+            LogFormat::Text => builder.init(),
+            LogFormat::Json => builder.json().flatten_event(true).init(),
+        }
+    }
+}
+
+/// Both custom resource definitions, as `kubectl apply --server-side -f -` takes them.
+pub fn crds() -> String {
+    format!("{}---\n{}", yaml(&StreamIngest::crd()), yaml(&HourlyCompaction::crd()))
+}

@@ -1,0 +1,111 @@
+//! What every reconcile is given: the client, the settings, the clock and the count of failures.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::Client;
+use kube::api::DynamicObject;
+use kube::runtime::reflector::{ObjectRef, Store};
+
+use crate::cli::{PullPolicy, RunOptions};
+use crate::error::Error;
+use crate::worker::WorkerClient;
+
+/// Delay after the first failure of an object.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// Longest delay: what an administrator mends is seen within five minutes.
+const LAST_RETRY: Duration = Duration::from_secs(300);
+
+/// What both controllers share.
+pub struct Operator {
+    /// The API server.
+    pub client: Client,
+    /// What the process was started with.
+    pub settings: Settings,
+    /// Reads `/status` of workers.
+    pub workers: WorkerClient,
+    /// The time, in whole seconds as conditions have it.
+    pub now: fn() -> Timestamp,
+    /// Failures in a row.
+    pub retries: Retries,
+}
+
+/// What the process was started with, as far as it concerns the objects that it builds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Image of the workers.
+    pub worker_image: String,
+    /// When a node pulls it.
+    pub image_pull_policy: Option<PullPolicy>,
+}
+
+impl From<&RunOptions> for Settings {
+    fn from(options: &RunOptions) -> Self {
+        Self { worker_image: options.worker_image.clone(), image_pull_policy: options.image_pull_policy }
+    }
+}
+
+/// The time of the system in whole seconds.
+pub fn system_time() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
+}
+
+/// Failures in a row of each object, and the delay that follows from them.
+#[derive(Debug, Default)]
+pub struct Retries(Mutex<HashMap<ObjectRef<DynamicObject>, u32>>);
+
+impl Retries {
+    /// Counts a failure: 1 s, 2 s, 4 s and so on up to 5 min.
+    pub fn after_failure(&self, object: ObjectRef<DynamicObject>) -> Duration {
+        let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = failures.entry(object).or_insert(0);
+        let delay = FIRST_RETRY.saturating_mul(1 << (*count).min(16)).min(LAST_RETRY);
+        *count += 1;
+        delay
+    }
+
+    /// Forgets the failures of an object that succeeded or is gone.
+    pub fn reset(&self, object: &ObjectRef<DynamicObject>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(object);
+    }
+}
+
+/// The object of this name, once the cache holds what the cluster held at the start.
+pub async fn cached<K>(cache: &Store<K>, namespace: &str, name: &str) -> Result<Option<std::sync::Arc<K>>, Error>
+where
+    K: kube::Resource<DynamicType = ()> + Clone + 'static,
+{
+    ready(cache).await?;
+    Ok(cache.get(&ObjectRef::new(name).within(namespace)))
+}
+
+/// The objects that carry the label `key` with the value `name`.
+pub async fn labelled<K>(
+    cache: &Store<K>,
+    namespace: &str,
+    key: &str,
+    name: &str,
+) -> Result<Vec<std::sync::Arc<K>>, Error>
+where
+    K: kube::Resource<DynamicType = ()> + Clone + 'static,
+{
+    ready(cache).await?;
+    let belongs = |object: &K| {
+        object.meta().namespace.as_deref() == Some(namespace)
+            && crate::labels::owner_name(object.meta(), key) == Some(name)
+    };
+    Ok(cache.state_filter(belongs))
+}
+
+/// Waits for the first list: a decision on half a cache would create what exists.
+pub async fn ready<K>(cache: &Store<K>) -> Result<(), Error>
+where
+    K: kube::Resource + Clone + 'static,
+    K::DynamicType: Eq + Hash + Clone,
+{
+    cache.wait_until_ready().await.map_err(|_| Error::CacheEnded)
+}

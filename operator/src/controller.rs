@@ -1,0 +1,314 @@
+//! Wires watches, caches and reconcilers, and runs both controllers until SIGTERM.
+//!
+//! One watch a kind feeds a cache and the queue of its controller. The objects of the two kinds are told apart
+//! by label, so that neither controller holds those of the other.
+
+use std::fmt::Debug;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::{BoxFuture, Shared};
+use futures::{FutureExt, Stream, StreamExt};
+use gristmill_crds::{HourlyCompaction, StreamIngest};
+use k8s_openapi::NamespaceResourceScope;
+use kube::api::{Api, ApiResource, DynamicObject};
+use kube::runtime::controller::{Action, Config, Controller, Error as ControllerError};
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing::{debug, info, warn};
+
+use crate::cli::RunOptions;
+use crate::context::{Operator, Retries, Settings, ready, system_time};
+use crate::error::{Error, Fault, Retry};
+use crate::labels::{HOURLY_COMPACTION, STREAM_INGEST, owner_name};
+use crate::worker::{ADMIN_PORT, WorkerClient};
+use crate::{admin, hourly_compaction, stream_ingest};
+
+/// Resolves when the process is to stop.
+pub type Stop = Shared<BoxFuture<'static, ()>>;
+
+/// Events of one moment, such as a Deployment and its pod, become one reconcile.
+const DEBOUNCE: Duration = Duration::from_millis(500);
+
+/// Reconciles at the same time, of each kind: one waits for a silent worker for two seconds.
+const CONCURRENCY: u16 = 16;
+
+/// Why the operator does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Neither a pod's service account nor a kubeconfig.
+    #[error("cannot find the API server; run it in a pod with a service account, or with a kubeconfig")]
+    Client(#[source] kube::Error),
+    /// The address is in use or not of this host.
+    #[error("cannot listen at {address}; choose another --admin-addr")]
+    Listen {
+        /// The address as given.
+        address: std::net::SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The process can't be told to stop.
+    #[error("cannot wait for signals")]
+    Signal(#[source] std::io::Error),
+}
+
+/// Which part of the cluster is watched.
+#[derive(Clone)]
+pub struct Scope {
+    client: Client,
+    namespace: Option<String>,
+}
+
+/// Runs the operator until SIGTERM or SIGINT.
+///
+/// # Errors
+/// It can't start.
+pub async fn run(options: RunOptions) -> Result<(), StartError> {
+    let client = Client::try_default().await.map_err(StartError::Client)?;
+    let address = options.admin_addr;
+    let listen = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(listen)?;
+    let stop = stop_signal().map_err(StartError::Signal)?;
+    let operator = Arc::new(Operator {
+        client: client.clone(),
+        settings: Settings::from(&options),
+        workers: WorkerClient::new(ADMIN_PORT),
+        now: system_time,
+        retries: Retries::default(),
+    });
+    let (became_ready, is_ready) = watch::channel(false);
+    let scope = Scope::new(client, options.watch_namespace);
+    info!(worker_image = options.worker_image, "started");
+    tokio::select! {
+        served = admin::serve(listener, is_ready) => served.map_err(listen)?,
+        () = control(operator, scope, stop, became_ready) => info!("stopped"),
+    }
+    Ok(())
+}
+
+/// Both controllers, until `stop` and the end of the reconciles under way.
+pub async fn control(operator: Arc<Operator>, scope: Scope, stop: Stop, became_ready: watch::Sender<bool>) {
+    let (streams, streams_filled) = stream_ingests(Arc::clone(&operator), &scope, stop.clone());
+    let (compactions, compactions_filled) = hourly_compactions(operator, &scope, stop.clone());
+    let filled = async {
+        let all = async { streams_filled.await.is_ok() && compactions_filled.await.is_ok() };
+        tokio::select! {
+            filled = all => {
+                if filled {
+                    info!("caches are filled");
+                }
+                became_ready.send_replace(filled);
+            }
+            () = stop => {}
+        }
+    };
+    tokio::join!(streams, compactions, filled);
+}
+
+impl Scope {
+    /// The whole cluster, or one namespace of it.
+    pub fn new(client: Client, namespace: Option<String>) -> Self {
+        Self { client, namespace }
+    }
+
+    fn custom(&self, kind: &ApiResource) -> Api<DynamicObject> {
+        match &self.namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, kind),
+            None => Api::all_with(self.client.clone(), kind),
+        }
+    }
+
+    fn children<K>(&self) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        match &self.namespace {
+            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
+            None => Api::all(self.client.clone()),
+        }
+    }
+}
+
+/// Resolves when caches hold what the cluster held at the start.
+type Filled = BoxFuture<'static, Result<(), Error>>;
+
+fn stream_ingests(operator: Arc<Operator>, scope: &Scope, stop: Stop) -> (impl Future<Output = ()>, Filled) {
+    let kind = ApiResource::erase::<StreamIngest>(&());
+    let labelled = || watcher::Config::default().labels(STREAM_INGEST);
+    let (resources, own) = watched(scope.custom(&kind), watcher::Config::default(), kind.clone());
+    let (deployments, deployment_changes) = watched(scope.children(), labelled(), ());
+    let (config_maps, config_map_changes) = watched(scope.children(), labelled(), ());
+    let (service_accounts, service_account_changes) = watched(scope.children(), labelled(), ());
+    let (pods, pod_changes) = watched(scope.children(), labelled(), ());
+    let caches =
+        vec![filled(&resources), filled(&deployments), filled(&config_maps), filled(&service_accounts), filled(&pods)];
+    let context = Arc::new(stream_ingest::Context {
+        operator: Arc::clone(&operator),
+        cache: stream_ingest::observe::Cache { deployments, config_maps, service_accounts, pods },
+    });
+    let controller = Controller::for_stream_with(own, resources, kind.clone())
+        .watches_stream(deployment_changes, owner(STREAM_INGEST, &kind))
+        .watches_stream(config_map_changes, owner(STREAM_INGEST, &kind))
+        .watches_stream(service_account_changes, owner(STREAM_INGEST, &kind))
+        .watches_stream(pod_changes, owner(STREAM_INGEST, &kind))
+        .with_config(Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY))
+        .graceful_shutdown_on(stop)
+        .run(stream_ingest::reconcile, after_error(&operator, kind), context)
+        .for_each(move |outcome| std::future::ready(note(&operator, outcome)));
+    (controller, all(caches))
+}
+
+fn hourly_compactions(operator: Arc<Operator>, scope: &Scope, stop: Stop) -> (impl Future<Output = ()>, Filled) {
+    let kind = ApiResource::erase::<HourlyCompaction>(&());
+    let stream_kind = ApiResource::erase::<StreamIngest>(&());
+    let labelled = || watcher::Config::default().labels(HOURLY_COMPACTION);
+    let (resources, own) = watched(scope.custom(&kind), watcher::Config::default(), kind.clone());
+    let (streams, stream_changes) =
+        watched(scope.custom(&stream_kind), watcher::Config::default(), stream_kind.clone());
+    let (cron_jobs, cron_job_changes) = watched(scope.children(), labelled(), ());
+    let (config_maps, config_map_changes) = watched(scope.children(), labelled(), ());
+    let (service_accounts, service_account_changes) = watched(scope.children(), labelled(), ());
+    let (jobs, job_changes) = watched(scope.children(), labelled(), ());
+    let (pods, pod_changes) = watched(scope.children(), labelled(), ());
+    let caches = vec![
+        filled(&resources),
+        filled(&streams),
+        filled(&cron_jobs),
+        filled(&config_maps),
+        filled(&service_accounts),
+        filled(&jobs),
+        filled(&pods),
+    ];
+    let context = Arc::new(hourly_compaction::Context {
+        operator: Arc::clone(&operator),
+        cache: hourly_compaction::observe::Cache { streams, cron_jobs, config_maps, service_accounts, jobs, pods },
+    });
+    let controller = Controller::for_stream_with(own, resources.clone(), kind.clone())
+        .watches_stream_with(stream_changes, compactions_of(resources, &kind), stream_kind)
+        .watches_stream(cron_job_changes, owner(HOURLY_COMPACTION, &kind))
+        .watches_stream(config_map_changes, owner(HOURLY_COMPACTION, &kind))
+        .watches_stream(service_account_changes, owner(HOURLY_COMPACTION, &kind))
+        .watches_stream(job_changes, owner(HOURLY_COMPACTION, &kind))
+        .watches_stream(pod_changes, owner(HOURLY_COMPACTION, &kind))
+        .with_config(Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY))
+        .graceful_shutdown_on(stop)
+        .run(hourly_compaction::reconcile, after_error(&operator, kind), context)
+        .for_each(move |outcome| std::future::ready(note(&operator, outcome)));
+    (controller, all(caches))
+}
+
+/// Watches a kind into a cache; each change comes out of the stream once the cache has it.
+fn watched<K>(
+    api: Api<K>,
+    config: watcher::Config,
+    kind: K::DynamicType,
+) -> (Store<K>, impl Stream<Item = Result<K, watcher::Error>> + Send + 'static)
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+    K::DynamicType: Eq + Hash + Clone + Send + Sync,
+{
+    let writer = Writer::new(kind);
+    let store = writer.as_reader();
+    let changes = watcher(api, config)
+        // The largest part of most objects, and read by nobody here.
+        .modify(|object| object.managed_fields_mut().clear())
+        .default_backoff()
+        .reflect(writer)
+        .touched_objects();
+    (store, changes)
+}
+
+/// Finds the resource that an object belongs to by its label `key`.
+fn owner<K: Resource>(
+    key: &'static str,
+    kind: &ApiResource,
+) -> impl Fn(K) -> Option<ObjectRef<DynamicObject>> + use<K> {
+    let kind = kind.clone();
+    move |object: K| {
+        let name = owner_name(object.meta(), key)?;
+        Some(ObjectRef::new_with(name, kind.clone()).within(object.meta().namespace.as_deref()?))
+    }
+}
+
+/// Finds the compactions that a StreamIngest concerns.
+fn compactions_of(
+    compactions: Store<DynamicObject>,
+    kind: &ApiResource,
+) -> impl Fn(DynamicObject) -> Vec<ObjectRef<DynamicObject>> + use<> {
+    let kind = kind.clone();
+    move |stream: DynamicObject| {
+        let concerned = |compaction: &DynamicObject| {
+            let name = compaction.data.pointer("/spec/ingestRef/name").and_then(serde_json::Value::as_str);
+            compaction.namespace() == stream.namespace() && name == stream.metadata.name.as_deref()
+        };
+        let found = compactions.state_filter(concerned);
+        found.iter().map(|compaction| ObjectRef::from_obj_with(compaction.as_ref(), kind.clone())).collect()
+    }
+}
+
+/// What happens after a reconcile that failed: the one place that logs it and decides when to try again.
+fn after_error<C>(
+    operator: &Arc<Operator>,
+    kind: ApiResource,
+) -> impl Fn(Arc<DynamicObject>, &Error, Arc<C>) -> Action + use<C> {
+    let operator = Arc::clone(operator);
+    move |object, error, _| {
+        let reference = ObjectRef::from_obj_with(object.as_ref(), kind.clone());
+        let (reason, message) = (error.reason(), error.to_message());
+        match error.fault() {
+            Fault::Spec => info!(%reference, reason, message, "refused"),
+            Fault::External => warn!(%reference, reason, message, "reconcile failed"),
+        }
+        match error.retry() {
+            Retry::OnChange => Action::await_change(),
+            Retry::Backoff => Action::requeue(operator.retries.after_failure(reference)),
+        }
+    }
+}
+
+/// Notes what the controller itself says; failures of a reconcile are logged by [`after_error`].
+fn note(
+    operator: &Operator,
+    outcome: Result<(ObjectRef<DynamicObject>, Action), ControllerError<Error, watcher::Error>>,
+) {
+    match outcome {
+        Ok((reference, _)) => debug!(%reference, "reconciled"),
+        Err(ControllerError::ReconcilerFailed(_, _)) => {}
+        // Its last objects went after it.
+        Err(ControllerError::ObjectNotFound(reference)) => operator.retries.reset(&reference),
+        Err(ControllerError::QueueError(error)) => warn!(%error, "a watch failed; it is tried again"),
+        Err(ControllerError::RunnerError(error)) => warn!(%error, "a controller ends"),
+    }
+}
+
+fn filled<K>(cache: &Store<K>) -> Filled
+where
+    K: Resource + Clone + Send + Sync + 'static,
+    K::DynamicType: Eq + Hash + Clone + Send + Sync,
+{
+    let cache = cache.clone();
+    async move { ready(&cache).await }.boxed()
+}
+
+fn all(caches: Vec<Filled>) -> Filled {
+    futures::future::try_join_all(caches).map(|filled| filled.map(|_| ())).boxed()
+}
+
+fn stop_signal() -> Result<Stop, std::io::Error> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    Ok(stop.boxed().shared())
+}

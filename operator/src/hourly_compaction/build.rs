@@ -1,0 +1,99 @@
+//! The objects of an HourlyCompaction. Pure: equal inputs build equal objects.
+
+use gristmill_crds::plan::CompactionPlan;
+use gristmill_crds::{CompactionProjection, HourlyCompaction, StreamIngest};
+use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec, JobSpec, JobTemplateSpec};
+use k8s_openapi::api::core::v1::{ConfigMap, PodSpec, PodTemplateSpec, ServiceAccount};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::ResourceExt;
+
+use crate::context::Settings;
+use crate::labels;
+use crate::pod::{self, DOCUMENT, Process};
+
+/// Memory of a run unless the resource says more: the keys of a delta live in it.
+const DEFAULT_MEMORY: &str = "1Gi";
+
+/// A run that could not start in time is started up to 50 minutes late; after that the next hour's run is near.
+const STARTING_DEADLINE_SECONDS: i64 = 3000;
+
+/// Retries of a failed run before the next hour.
+const BACKOFF_LIMIT: i32 = 3;
+
+/// Finished Jobs that are kept: their pods hold the reports that the status is made from.
+const HISTORY: i32 = 3;
+
+/// What must exist for an HourlyCompaction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wanted {
+    /// Account of its pods.
+    pub service_account: ServiceAccount,
+    /// Documents of its pods.
+    pub config_map: ConfigMap,
+    /// Its schedule, and the template of every run.
+    pub cron_job: CronJob,
+}
+
+/// Builds the objects of a resource that has a plan.
+pub fn build(
+    compaction: &HourlyCompaction,
+    ingest: &StreamIngest,
+    plan: &CompactionPlan,
+    settings: &Settings,
+) -> Wanted {
+    let projection = CompactionProjection::new(compaction, ingest);
+    let child = labels::compaction_name(&compaction.name_any());
+    let config_map = labels::config_map_name(&child, &projection.digest());
+    Wanted {
+        cron_job: CronJob {
+            metadata: metadata(compaction, child.clone()),
+            spec: Some(CronJobSpec {
+                schedule: plan.schedule.clone(),
+                time_zone: Some(plan.time_zone.clone()),
+                // Two runs of one zone would only do the same work twice.
+                concurrency_policy: Some("Forbid".to_owned()),
+                starting_deadline_seconds: Some(STARTING_DEADLINE_SECONDS),
+                successful_jobs_history_limit: Some(HISTORY),
+                failed_jobs_history_limit: Some(HISTORY),
+                job_template: job_template(compaction, &child, &config_map, settings),
+                ..Default::default()
+            }),
+            ..Default::default()
+        },
+        config_map: pod::config_map(metadata(compaction, config_map), &projection.documents()),
+        service_account: pod::service_account(metadata(compaction, child)),
+    }
+}
+
+/// The template of scheduled runs, and of `kubectl create job --from=cronjob/...`, which copies its labels.
+fn job_template(compaction: &HourlyCompaction, child: &str, config_map: &str, settings: &Settings) -> JobTemplateSpec {
+    let process = Process {
+        args: ["compact", "-f", DOCUMENT].map(str::to_owned).into(),
+        default_memory: DEFAULT_MEMORY,
+        options: compaction.spec.pod.as_ref(),
+    };
+    let labelled = ObjectMeta { labels: Some(labels::of_compaction(&compaction.name_any())), ..Default::default() };
+    JobTemplateSpec {
+        metadata: Some(labelled.clone()),
+        spec: Some(JobSpec {
+            backoff_limit: Some(BACKOFF_LIMIT),
+            template: PodTemplateSpec {
+                metadata: Some(labelled),
+                spec: Some(PodSpec {
+                    restart_policy: Some("Never".to_owned()),
+                    ..pod::spec(pod::container(process, settings), child, config_map)
+                }),
+            },
+            ..Default::default()
+        }),
+    }
+}
+
+fn metadata(compaction: &HourlyCompaction, name: String) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(name),
+        namespace: compaction.namespace(),
+        labels: Some(labels::of_compaction(&compaction.name_any())),
+        ..Default::default()
+    }
+}

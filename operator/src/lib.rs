@@ -1,0 +1,31 @@
+//! Runs `StreamIngest` and `HourlyCompaction` resources on Kubernetes.
+//!
+//! ```text
+//! watches --> caches --> observe --> plan --> build --> apply --> status
+//!                        (reads)    (pure)   (pure)   (writes)   (pure, then one write)
+//! ```
+//!
+//! Invariants:
+//! - Both reconcilers read from caches alone, so that an idle cluster costs no requests; the only other read
+//!   is a worker's `GET /status`.
+//! - The operator reads no Secret and speaks to neither Kafka nor HDFS.
+//! - It deletes nothing but ConfigMaps of its own that no pod can use any more. Data is never touched.
+//! - A resource that does not read or is refused never stops another one, nor a worker that already runs.
+#![forbid(unsafe_code)]
+
+pub mod admin;
+pub mod apply;
+pub mod cli;
+pub mod condition;
+pub mod context;
+pub mod controller;
+pub mod error;
+pub mod hourly_compaction;
+pub mod labels;
+pub mod pod;
+pub mod pod_state;
+pub mod quantity;
+pub mod resource;
+pub mod status;
+pub mod stream_ingest;
+pub mod worker;

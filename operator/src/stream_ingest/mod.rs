@@ -1,0 +1,83 @@
+//! Runs a StreamIngest: observe, plan, build, apply, status.
+
+pub mod build;
+pub mod observe;
+pub mod status;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gristmill_crds::plan::IngestPlan;
+use gristmill_crds::{StreamIngest, StreamIngestStatus};
+use kube::ResourceExt;
+use kube::api::DynamicObject;
+use kube::runtime::controller::Action;
+
+use crate::apply::{Applier, unused};
+use crate::context::Operator;
+use crate::error::Error;
+use crate::pod::mounted_config_map;
+use crate::resource::CustomResource;
+use build::{Wanted, build};
+use observe::{Cache, Observed, observe};
+
+/// How often the figures of a worker are read.
+const REFRESH: Duration = Duration::from_secs(15);
+
+/// A StreamIngest as the cluster holds it.
+pub type Stream = CustomResource<StreamIngest, StreamIngestStatus>;
+
+/// What a reconcile of a StreamIngest is given.
+pub struct Context {
+    /// What both controllers share.
+    pub operator: Arc<Operator>,
+    /// The objects of all StreamIngests.
+    pub cache: Cache,
+}
+
+/// Brings the cluster to what the resource says, and its status to what the cluster says.
+///
+/// # Errors
+/// The spec is refused, or the API server is. The status tells of it already.
+pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Result<Action, Error> {
+    if object.metadata.deletion_timestamp.is_some() {
+        // Its objects are deleted after it by the garbage collector; its data stays.
+        return Ok(Action::await_change());
+    }
+    let operator = &context.operator;
+    let stream = Stream::read(&object);
+    let observed = observe(&stream, &context).await?;
+    let outcome = settle(&stream, &observed, operator).await;
+    let status = status::next(&stream, &observed, &outcome, (operator.now)());
+    if status::is_due(&stream.status, &status) {
+        crate::status::write(&operator.client, &stream, &status).await?;
+    }
+    outcome?;
+    operator.retries.reset(&stream.reference);
+    Ok(Action::requeue(REFRESH))
+}
+
+/// Plan, build, apply.
+async fn settle(stream: &Stream, observed: &Observed, operator: &Operator) -> Result<IngestPlan, Error> {
+    let ingest = stream.typed()?;
+    let plan = IngestPlan::try_from(ingest).map_err(Error::Invalid)?;
+    // No `..`: a new object must be applied here.
+    let Wanted { service_account, config_map, deployment } = build(ingest, &operator.settings);
+    let current = config_map.name_any();
+    let config_map = crate::pod::with_live_text(config_map, &observed.config_maps);
+
+    let applier = Applier::new(&operator.client, stream.namespace(), stream.owner_reference());
+    applier.apply(service_account, observed.service_account.as_deref()).await?;
+    applier.apply(config_map, observed.config_map(&current)).await?;
+    applier.apply(deployment, observed.deployment.as_deref()).await?;
+    applier.prune(unused(&observed.config_maps, &current, &in_use(observed))).await?;
+    Ok(plan)
+}
+
+/// ConfigMaps that a pod mounts, or that the Deployment may still start a pod with.
+fn in_use(observed: &Observed) -> BTreeSet<String> {
+    let template = observed.deployment.iter().filter_map(|deployment| deployment.spec.as_ref()?.template.spec.as_ref());
+    let pods = observed.pods.iter().filter_map(|pod| pod.spec.as_ref());
+    template.chain(pods).filter_map(mounted_config_map).map(str::to_owned).collect()
+}
