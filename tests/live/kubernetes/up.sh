@@ -22,12 +22,10 @@ take_ownership() {
         [ "$other" != "$RUN" ] || return 0
         if [ -z "$other" ] || [ ! -d "$other" ]; then
             rm -f "$OWNER"
-        elif [ ! -f "$other/owner" ]; then
-            die "the cluster of $other runs; end it with GRISTMILL_LIVE_RUN=$other $here/down.sh"
-        elif run_is_dead "$other"; then
+        elif run_is_dead "$other" || { [ ! -f "$other/owner" ] && ! (RUN=$other && alive apiserver); }; then
             GRISTMILL_LIVE_RUN=$other "$LIVE/servers.sh" down
         else
-            [ -n "$told" ] || say "waiting: $other has the cluster"
+            [ -n "$told" ] || say "waiting: $other has the cluster (GRISTMILL_LIVE_RUN=$other servers.sh down ends it)"
             told=yes
             [ $SECONDS -lt $end ] || die "$other did not give the cluster back"
             sleep 2
