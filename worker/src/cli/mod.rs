@@ -1,6 +1,7 @@
 //! The commands. One module each: its arguments, and `run`, which calls the library and prints.
 
 mod inspect;
+mod ingest;
 mod produce;
 
 use std::process::ExitCode;
@@ -36,6 +37,8 @@ enum LogFormat {
 enum Command {
     /// Print what the log of a zone says.
     Inspect(inspect::InspectArgs),
+    /// Land the messages of a topic in a RAW zone.
+    Ingest(ingest::IngestArgs),
     /// Send sample messages to a topic.
     Produce(produce::ProduceArgs),
 }
@@ -64,6 +67,7 @@ impl Cli {
 async fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
         Command::Inspect(args) => inspect::run(args).await,
+        Command::Ingest(args) => ingest::run(args).await,
         Command::Produce(args) => produce::run(args).await,
     }
 }

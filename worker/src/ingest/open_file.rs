@@ -2,6 +2,8 @@
 //!
 //! A Parquet file is begun only when there are rows for it, so a commit of tombstones writes none.
 
+use std::time::{Duration, Instant};
+
 use chrono::{DateTime, Utc};
 use gristmill_core::log::{FileEntry, FileZone};
 use gristmill_core::raw::{Message, MessageDecoder, Verdict};
@@ -9,18 +11,26 @@ use gristmill_crds::plan::IngestPlan;
 
 use super::budget::Budget;
 use crate::parquet_file::{Error as ParquetError, Layout, ParquetFile};
-use crate::zone::{Zone, ZoneError};
+use crate::zone::Zone;
 
 /// What becomes one commit.
 pub(super) struct OpenFile {
     decoder: MessageDecoder,
     rows: Option<ParquetFile>,
     rejects: Option<ParquetFile>,
-    /// Clock of the worker when the first message came; it names the directory (PROTOCOL F20).
-    opened: Option<DateTime<Utc>>,
+    opened: Option<Opened>,
     decoded_limit: usize,
     row_layout: Layout,
     reject_layout: Layout,
+}
+
+/// When the first advance since the last commit was made.
+#[derive(Debug, Clone, Copy)]
+struct Opened {
+    /// Clock of the worker: it names the directory (PROTOCOL F20).
+    at: DateTime<Utc>,
+    /// Its age, whatever becomes of the clock.
+    since: Instant,
 }
 
 /// Rows and reject records of a commit.
@@ -48,12 +58,13 @@ impl OpenFile {
     }
 
     /// Notes the time of the first advance since the last commit.
-    pub(super) fn open_at(&mut self, now: DateTime<Utc>) {
-        self.opened.get_or_insert(now);
+    pub(super) fn note_advance(&mut self) {
+        self.opened.get_or_insert_with(|| Opened { at: Utc::now(), since: Instant::now() });
     }
 
-    pub(super) fn opened(&self) -> Option<DateTime<Utc>> {
-        self.opened
+    /// Time since the first advance since the last commit.
+    pub(super) fn age(&self) -> Duration {
+        self.opened.map_or(Duration::ZERO, |opened| opened.since.elapsed())
     }
 
     pub(super) fn decode(&mut self, message: &Message<'_>) -> Verdict {
@@ -87,7 +98,7 @@ impl OpenFile {
     /// Completes the files; afterwards the next one is open, and empty.
     pub(super) async fn close(&mut self, zone: &mut Zone) -> Result<(Vec<FileEntry>, Written), ParquetError> {
         self.flush(zone).await?;
-        let opened = self.opened.take().unwrap_or_else(Utc::now);
+        let opened = self.opened.take().map_or_else(Utc::now, |opened| opened.at);
         let directory = opened.format("ingest_date=%Y-%m-%d/ingest_hour=%H").to_string();
         let mut files = Vec::new();
         let mut written = Written::default();
@@ -128,7 +139,7 @@ async fn begin<'f>(
     match file {
         Some(file) => Ok(file),
         None => {
-            let staged = zone.stage().await.map_err(|error: ZoneError| ParquetError::Zone(error))?;
+            let staged = zone.stage().await.map_err(ParquetError::Zone)?;
             Ok(file.insert(ParquetFile::create(staged, schema, layout)?))
         }
     }

@@ -26,9 +26,12 @@ pub(super) struct Patience {
 }
 
 /// An error that may pass by waiting.
-pub(super) trait Passing: std::error::Error + Into<Failure> {
+pub(super) trait Passing: Sized {
     /// The phase of the worker while it waits; none if waiting is no use.
     fn phase(&self) -> Option<IngestPhase>;
+
+    /// How the process ends with it.
+    fn into_failure(self) -> Failure;
 }
 
 /// What waiting ended with.
@@ -72,8 +75,9 @@ impl Patience {
     /// # Errors
     /// The error, if waiting is no use or was too long.
     pub(super) fn endure<E: Passing>(&self, error: E, waited: Duration) -> Result<(), Failure> {
+        self.board.turn();
         let phase = error.phase();
-        let failure: Failure = error.into();
+        let failure = error.into_failure();
         match phase {
             Some(phase) if self.limit.is_none_or(|limit| waited < limit) => {
                 self.board.phase(phase, format!("{failure}; it is tried again"));
@@ -88,6 +92,10 @@ impl Passing for KafkaFault {
     fn phase(&self) -> Option<IngestPhase> {
         (!self.is_permanent()).then_some(IngestPhase::SourceUnavailable)
     }
+
+    fn into_failure(self) -> Failure {
+        Failure::new(Exit::Kafka, self.reason(), &self)
+    }
 }
 
 impl Passing for ZoneError {
@@ -96,6 +104,10 @@ impl Passing for ZoneError {
             ZoneFault::StoreUnavailable => Some(IngestPhase::StoreUnavailable),
             ZoneFault::StoreRefuses | ZoneFault::ZoneRefuses | ZoneFault::Ours => None,
         }
+    }
+
+    fn into_failure(self) -> Failure {
+        self.into()
     }
 }
 
@@ -106,10 +118,11 @@ impl Passing for ParquetError {
             ParquetError::Encode { .. } | ParquetError::Decode { .. } => None,
         }
     }
-}
 
-impl From<KafkaFault> for Failure {
-    fn from(error: KafkaFault) -> Self {
-        Failure::new(Exit::Kafka, error.reason(), &error)
+    fn into_failure(self) -> Failure {
+        match self {
+            ParquetError::Zone(error) => error.into(),
+            ParquetError::Encode { .. } | ParquetError::Decode { .. } => Failure::new(Exit::Bug, "Internal", &self),
+        }
     }
 }
