@@ -1,5 +1,6 @@
 //! The commands. One module each: its arguments, and `run`, which calls the library and prints.
 
+mod decode;
 mod inspect;
 mod produce;
 
@@ -34,6 +35,8 @@ enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Print the rows and rejects of XML documents; no Kafka needed.
+    Decode(decode::DecodeArgs),
     /// Print what the log of a zone says.
     Inspect(inspect::InspectArgs),
     /// Send sample messages to a topic.
@@ -63,6 +66,7 @@ impl Cli {
 
 async fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Decode(args) => decode::run(&args),
         Command::Inspect(args) => inspect::run(args).await,
         Command::Produce(args) => produce::run(args).await,
     }
