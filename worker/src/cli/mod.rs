@@ -1,5 +1,6 @@
 //! The commands. One module each: its arguments, and `run`, which calls the library and prints.
 
+mod decode;
 mod inspect;
 mod ingest;
 mod produce;
@@ -35,6 +36,8 @@ enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Print the rows and rejects of XML documents; no Kafka needed.
+    Decode(decode::DecodeArgs),
     /// Print what the log of a zone says.
     Inspect(inspect::InspectArgs),
     /// Land the messages of a topic in a RAW zone.
@@ -66,6 +69,7 @@ impl Cli {
 
 async fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Decode(args) => decode::run(&args),
         Command::Inspect(args) => inspect::run(args).await,
         Command::Ingest(args) => ingest::run(args).await,
         Command::Produce(args) => produce::run(args).await,
