@@ -4,24 +4,24 @@ use gristmill_crds::{HourlyCompaction, StreamIngest};
 use serde_json::{Value, json};
 
 /// Both documents of the quickstart.
-pub fn quickstart() -> (StreamIngest, HourlyCompaction) {
+pub(crate) fn quickstart() -> (StreamIngest, HourlyCompaction) {
     let text = include_str!("../../../manifests/quickstart/books.yaml");
     let documents: Vec<Value> = serde_saphyr::from_multiple(text).unwrap();
     (serde_json::from_value(documents[0].clone()).unwrap(), serde_json::from_value(documents[1].clone()).unwrap())
 }
 
 /// The StreamIngest of the quickstart.
-pub fn stream() -> Value {
+pub(crate) fn stream() -> Value {
     serde_json::to_value(quickstart().0).unwrap()
 }
 
 /// The HourlyCompaction of the quickstart.
-pub fn compaction() -> Value {
+pub(crate) fn compaction() -> Value {
     serde_json::to_value(quickstart().1).unwrap()
 }
 
 /// A pod of the quickstart's worker.
-pub fn worker_pod(state: Value) -> Value {
+pub(crate) fn worker_pod(state: Value) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {"name": "books-ingest-1", "namespace": "library", "labels": {"gristmill.dev/stream-ingest": "books"}},
@@ -31,12 +31,12 @@ pub fn worker_pod(state: Value) -> Value {
 }
 
 /// A running process, long enough to have to answer.
-pub fn running() -> Value {
+pub(crate) fn running() -> Value {
     json!({"state": {"running": {"startedAt": "2026-11-23T04:00:00Z"}}})
 }
 
 /// A pod of a run of the quickstart's compaction.
-pub fn run_pod(job: &str, state: Value) -> Value {
+pub(crate) fn run_pod(job: &str, state: Value) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {"name": format!("{job}-x"), "namespace": "library",
@@ -47,12 +47,12 @@ pub fn run_pod(job: &str, state: Value) -> Value {
 }
 
 /// A process that ended.
-pub fn ended(exit_code: i32, finished_at: &str, message: &Value) -> Value {
+pub(crate) fn ended(exit_code: i32, finished_at: &str, message: &Value) -> Value {
     json!({"state": {"terminated": {"exitCode": exit_code, "finishedAt": finished_at, "message": message.to_string()}}})
 }
 
 /// A Job of the quickstart's compaction; `end` is the type of its last condition.
-pub fn job(name: &str, end: Option<&str>) -> Value {
+pub(crate) fn job(name: &str, end: Option<&str>) -> Value {
     let conditions: Vec<Value> = end
         .iter()
         .map(|end| {
@@ -69,7 +69,7 @@ pub fn job(name: &str, end: Option<&str>) -> Value {
 }
 
 /// What a worker of the quickstart reports.
-pub fn ingest_report(phase: &str) -> Value {
+pub(crate) fn ingest_report(phase: &str) -> Value {
     let digest = gristmill_crds::IngestProjection::new(&quickstart().0).digest();
     json!({
         "version": "0.1.0", "specDigest": digest, "phase": phase, "message": format!("it is {phase}"),
@@ -83,7 +83,7 @@ pub fn ingest_report(phase: &str) -> Value {
 }
 
 /// What a run of the quickstart's compaction reports.
-pub fn compaction_report(sequence: i64) -> Value {
+pub(crate) fn compaction_report(sequence: i64) -> Value {
     json!({
         "version": "0.1.0",
         "zone": {"id": "91bd", "format": 1, "sequence": sequence},
