@@ -6,6 +6,7 @@
 #![deny(unsafe_code)]
 
 pub mod cli;
+pub mod compact;
 pub mod documents;
 pub mod exit;
 pub mod parquet_file;

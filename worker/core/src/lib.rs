@@ -4,8 +4,8 @@
 //! message bytes ─▶ xml ─▶ raw    rows and rejects as Arrow batches
 //!                         │
 //! log entries ──▶ log: fold, valid, decide, publication    what the zone holds, and what may be appended
-                         │
-row batches ──▶ compact: keys, ranks, winners            which rows stay, and where they go
+//!                         │
+//! row batches ──▶ compact: keys, ranks, winners            which rows stay, and where they go
 //! ```
 //!
 //! - [`raw`] decodes and validates one message at a time into the columns of the RAW zone.
