@@ -9,6 +9,7 @@
 //! Everything here is pure. The engine around it reads and writes files; it never compares two rows by itself.
 
 mod contender;
+mod digest;
 mod directory;
 mod key;
 mod plan;
@@ -20,6 +21,7 @@ mod settle;
 mod tests;
 
 pub use contender::{ContenderReader, Origin};
+pub use digest::{RowDigest, RowDigests};
 pub use directory::{DirectoryError, directory, partition_value};
 pub use key::{KeyHash, KeyHasher};
 pub use plan::{Plan, Refusal, RunPlan, plan_run};
