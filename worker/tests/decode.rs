@@ -43,7 +43,7 @@ fn json_is_one_object_a_document() {
 fn a_reject_fails_on_request() {
     let output = decode(&["--fail-on-reject", "books.xml"]);
     assert_eq!(output.status.code(), Some(3));
-    assert_snapshot!(stderr(&output), @"");
+    assert_snapshot!(stderr(&output), @"gristmill: rejects in 1 of 1 documents: 1");
 }
 
 #[test]
