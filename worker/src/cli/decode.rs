@@ -119,9 +119,8 @@ fn decode(plan: &IngestPlan, decoder: &mut MessageDecoder, path: &Path) -> Resul
 fn rows(batch: &RecordBatch) -> Vec<Vec<(String, Value)>> {
     let schema = batch.schema();
     let user = batch.num_columns() - METADATA_COLUMNS.len();
-    let cell = |row: usize, column: usize| {
-        (schema.field(column).name().clone(), value(batch.column(column).as_ref(), row))
-    };
+    let cell =
+        |row: usize, column: usize| (schema.field(column).name().clone(), value(batch.column(column).as_ref(), row));
     (0..batch.num_rows()).map(|row| (0..user).map(|column| cell(row, column)).collect()).collect()
 }
 
@@ -135,9 +134,7 @@ fn value(column: &dyn Array, row: usize) -> Value {
         DataType::Int32 => column.as_primitive::<Int32Type>().value(row).into(),
         DataType::Int64 => column.as_primitive::<Int64Type>().value(row).into(),
         DataType::Float64 => float(column.as_primitive::<Float64Type>().value(row)),
-        DataType::Date32 => {
-            column.as_primitive::<Date32Type>().value_as_date(row).map(|date| date.to_string()).into()
-        }
+        DataType::Date32 => column.as_primitive::<Date32Type>().value_as_date(row).map(|date| date.to_string()).into(),
         other => unreachable!("no column of a resource has the type {other}"),
     }
 }
@@ -174,10 +171,7 @@ fn rejects(batch: &RecordBatch) -> Vec<Reject> {
 }
 
 /// A JSON object a row; its keys stand in the order of the columns.
-fn rows_in_column_order<S: serde::Serializer>(
-    rows: &[Vec<(String, Value)>],
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
+fn rows_in_column_order<S: serde::Serializer>(rows: &[Vec<(String, Value)>], serializer: S) -> Result<S::Ok, S::Error> {
     struct Row<'a>(&'a [(String, Value)]);
     impl Serialize for Row<'_> {
         fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
