@@ -7,6 +7,7 @@
 
 pub mod admin;
 pub mod cli;
+pub mod compact;
 pub mod documents;
 pub mod exit;
 pub mod ingest;

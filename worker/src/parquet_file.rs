@@ -199,15 +199,22 @@ impl<'z> ParquetReader<'z> {
         self.metadata.schema()
     }
 
-    /// All row groups.
-    pub fn row_groups(&self) -> Vec<usize> {
-        (0..self.metadata.metadata().num_row_groups()).collect()
+    /// The rows of each row group, counted through the file.
+    pub fn row_groups(&self) -> Vec<Range<usize>> {
+        let rows = self.metadata.metadata().row_groups().iter().map(|group| group.num_rows());
+        rows.scan(0, |first, rows| {
+            let start = *first;
+            *first += usize::try_from(rows).unwrap_or(0);
+            Some(start..*first)
+        })
+        .collect()
     }
 
-    /// First row of each row group within the file.
-    pub fn first_rows(&self) -> Vec<usize> {
-        let rows = self.metadata.metadata().row_groups().iter().map(|group| group.num_rows());
-        rows.scan(0, |first, rows| Some(mem::replace(first, *first + usize::try_from(rows).unwrap_or(0)))).collect()
+    /// Whether a column may have a null in a row group; a column that the file lacks may.
+    pub fn may_have_null(&self, row_group: usize, column: &str) -> bool {
+        let Ok(index) = self.schema().index_of(column) else { return true };
+        let chunk = self.metadata.metadata().row_group(row_group).column(index);
+        chunk.statistics().and_then(|statistics| statistics.null_count_opt()) != Some(0)
     }
 
     /// The bloom filter of a column in a row group; `None` if it was written without one or lacks the column.
