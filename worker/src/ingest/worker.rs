@@ -22,7 +22,7 @@ use super::progress::{Admission, Origin, Progress};
 use super::watch::Look;
 use crate::exit::Failure;
 use crate::kafka::{Feed, GroupMember, SourceEvent, TopicFacts, TopicProbe, leader_epoch, message_headers};
-use crate::zone::{Appended, Zone};
+use crate::zone::{Appended, Zone, ZoneError};
 
 /// How often the age of the open file is looked at.
 const TICK: Duration = Duration::from_millis(200);
@@ -187,15 +187,18 @@ impl Worker<'_> {
         let (zone, patience) = (&mut self.zone, &self.patience);
         let work = async {
             let began = Instant::now();
-            let mut outcome = zone.append(data).await.map(Some);
             loop {
-                match outcome {
-                    Ok(Some(appended)) => return Ok(appended),
-                    // Decided, with nothing in flight: not after an append that failed.
-                    Ok(None) => unreachable!("an append that failed stays undecided until it is decided"),
-                    Err(error) => patience.endure(error, began.elapsed())?,
+                // An append that could not even be prepared is not undecided: it begins anew.
+                let attempt = async {
+                    match zone.decide().await? {
+                        Some(appended) => Ok(appended),
+                        None => zone.append(data.clone()).await,
+                    }
+                };
+                match attempt.await {
+                    Ok(appended) => return Ok(appended),
+                    Err(error) => patience.endure::<ZoneError>(error, began.elapsed())?,
                 }
-                outcome = zone.decide().await;
             }
         };
         self.feed.attend(work).await.map_err(Passing::into_failure)?
@@ -345,7 +348,7 @@ impl Worker<'_> {
 
     fn ingesting(&self) {
         let board = &self.patience.board;
-        if board.is_ready() {
+        if board.is_ready() && !self.patience.cancel.is_cancelled() {
             let partitions = self.progress.positions().len();
             board
                 .phase(IngestPhase::Ingesting, format!("reads {partitions} partitions of topic {:?}", self.plan.topic));

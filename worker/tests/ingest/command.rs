@@ -1,0 +1,103 @@
+//! The command `gristmill ingest` as a process: flags, exit codes, signals, the admin server.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output};
+
+use gristmill_crds::report::{FailureReport, IngestPhase, IngestReport};
+
+use crate::broker::Topic;
+use crate::landed::Landed;
+use crate::{assert_accounted, books, folder, plan};
+
+/// The quickstart's document for this topic, as a file.
+fn document(topic: &Topic, folder: &Path) -> PathBuf {
+    let quickstart = include_str!("../../../manifests/quickstart/books.yaml");
+    let text = quickstart
+        .replace("bootstrapServers: kafka.library.svc:9092", &format!("bootstrapServers: {}", topic.servers))
+        .replace("topic: book_data_topic", &format!("topic: {}", topic.name))
+        .replace("{maxAge: 10s}", "{maxAge: 1h}");
+    let path = folder.join("books.yaml");
+    std::fs::write(&path, text).expect("the folder is ours");
+    path
+}
+
+fn gristmill(document: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gristmill"));
+    command.arg("ingest").arg("-f").arg(document).env_remove("KUBERNETES_SERVICE_HOST");
+    command
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Asks the admin server; none while it does not listen yet.
+fn get(address: SocketAddr, path: &str) -> Option<(String, String)> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: worker\r\nConnection: close\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    Some((head.lines().next()?.to_owned(), body.to_owned()))
+}
+
+fn report(address: SocketAddr, child: &mut Child) -> IngestReport {
+    loop {
+        assert_eq!(child.try_wait().expect("the process is ours"), None, "it ended");
+        if let Some((_, body)) = get(address, "/status") {
+            return serde_json::from_str(&body).expect("a report");
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn local_command_lands_the_topic_in_a_folder_and_drains_on_sigterm() {
+    let topic = Topic::create("command", 2);
+    let sent = books(8, 30);
+    topic.send_books(&sent);
+    let folder = folder();
+    let document = document(&topic, folder.path());
+    let local = folder.path().join("local");
+    let address = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
+    let mut child = gristmill(&document)
+        .arg("--local")
+        .arg(&local)
+        .args(["--admin-addr", &address.to_string()])
+        .spawn()
+        .expect("the binary runs");
+    let first = report(address, &mut child);
+    assert!(first.consumer_group.starts_with("gristmill.local."), "{}", first.consumer_group);
+    while report(address, &mut child).phase != IngestPhase::Ingesting {
+        std::thread::yield_now();
+    }
+    let ready = get(address, "/readyz").expect("it listens");
+    assert_eq!(ready.0, "HTTP/1.1 200 OK");
+    assert_eq!(get(address, "/healthz").expect("it listens").0, "HTTP/1.1 200 OK");
+    let signalled = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status();
+    assert!(signalled.expect("kill runs").success());
+    assert_eq!(child.wait().expect("the process is ours").code(), Some(0));
+
+    let rest = gristmill(&document).arg("--local").arg(&local).arg("--until-caught-up").output();
+    let rest = rest.expect("the binary runs");
+    assert_eq!(rest.status.code(), Some(0), "{}", stderr(&rest));
+    let plan = gristmill::local::local_ingest(plan(&topic, folder.path()), &local).expect("a folder");
+    assert_eq!(plan.raw_path, format!("file://{}/books/raw", local.display()));
+    assert_accounted(&Landed::read(&plan).await, &sent);
+}
+
+#[test]
+fn shared_zone_is_refused_on_a_laptop_and_the_termination_message_says_why() {
+    let topic = Topic::create("shared", 1);
+    let folder = folder();
+    let message = folder.path().join("termination");
+    let output = gristmill(&document(&topic, folder.path())).arg("--termination-log").arg(&message).output();
+    let output = output.expect("the binary runs");
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).contains("--attach"), "{}", stderr(&output));
+    let report = std::fs::read(&message).expect("the message is written");
+    let report: FailureReport = serde_json::from_slice(&report).expect("a report");
+    assert_eq!(report.reason, "SharedZone");
+}
