@@ -1,6 +1,7 @@
 //! The commands. One module each: its arguments, and `run`, which calls the library and prints.
 
 mod decode;
+mod demo;
 mod ingest;
 mod inspect;
 mod produce;
@@ -11,6 +12,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::exit::Failure;
+
+pub(crate) use inspect::identity;
 
 /// Kafka XML to Parquet zones, exactly once.
 #[derive(Debug, Parser)]
@@ -39,6 +42,8 @@ enum LogFormat {
 enum Command {
     /// Print the rows and rejects of XML documents; no Kafka needed.
     Decode(decode::DecodeArgs),
+    /// Produce, ingest, compact and show the result: in-process broker, local folder.
+    Demo(demo::DemoArgs),
     /// Print what the log of a zone says.
     Inspect(inspect::InspectArgs),
     /// Land the messages of a topic in a RAW zone.
@@ -71,6 +76,7 @@ impl Cli {
 async fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
         Command::Decode(args) => decode::run(&args),
+        Command::Demo(args) => demo::run(args).await,
         Command::Inspect(args) => inspect::run(args).await,
         Command::Ingest(args) => ingest::run(args).await,
         Command::Produce(args) => produce::run(args).await,
@@ -80,7 +86,9 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
 fn start_log(format: LogFormat) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr)
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
     match format {
         LogFormat::Text => builder.with_target(false).init(),
