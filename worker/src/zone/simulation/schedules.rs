@@ -87,11 +87,12 @@ fn a_create_that_lands_after_its_deadline_is_decided_once() {
 #[test]
 fn discarding_while_undecided_deletes_what_lands_later() {
     let world = World::new();
-    let plan = FaultPlan::at_path(SLOT_1, Fault::FailAfter);
+    let plan = FaultPlan::at_path(SLOT_1, Fault::Hang(10));
     let rules = Rules::all_but(Rule::NoDiscardWhileUndecided);
-    let found = run(&world, plan, rules, |surroundings| commit_first(surroundings.with_patience(Duration::ZERO)));
-    // The writer gave its entry up; the log has it.
-    let violation = found.and_then(|_| at_rest(&world)).expect_err("it is found");
+    let given_up = run(&world, plan, rules, |surroundings| commit_first(surroundings.with_patience(Duration::ZERO)));
+    assert_eq!(given_up, Err("it was given up".to_owned()));
+    world.land_all();
+    let violation = at_rest(&world).expect_err("the log has what the writer gave up");
     assert!(violation.contains("I4"), "{violation}");
 }
 
@@ -183,10 +184,10 @@ fn publication_makes_a_directory_again_that_was_removed_under_it() {
 
 fn truncated_file(rules: Rules) -> Result<(), Violation> {
     let world = World::new();
-    let memory = world.memory.clone();
+    let meddler = world.clone();
     let published = run(&world, FaultPlan::none(), rules, |surroundings| {
         commit_then(surroundings, move |file| {
-            memory.replace(&World::url().join(&file.staged), Bytes::from_static(b"0:0\n"));
+            meddler.meddle(&World::url().join(&file.staged), b"0:0\n");
         })
     })?;
     let lost = matches!(published, Err(ZoneError::LostFile { .. }));
@@ -205,10 +206,10 @@ fn a_file_of_another_length_is_lost_and_not_published() {
 #[test]
 fn a_zone_with_a_lost_file_is_refused_by_name() {
     let world = World::new();
-    let memory = world.memory.clone();
+    let meddler = world.clone();
     let published = run(&world, FaultPlan::none(), Rules::default(), |surroundings| {
         commit_then(surroundings, move |file| {
-            memory.replace(&World::url().join(&file.staged), Bytes::from_static(b"0:0\n"));
+            meddler.meddle(&World::url().join(&file.staged), b"0:0\n");
         })
     });
     assert!(matches!(published, Ok(Err(_))));
