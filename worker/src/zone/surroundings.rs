@@ -72,7 +72,8 @@ impl Surroundings {
         }
     }
 
-    pub(super) fn now(&self) -> LogTime {
+    /// The time now, as an entry would have it.
+    pub fn now(&self) -> LogTime {
         LogTime::new(self.clock.now())
     }
 

@@ -29,6 +29,11 @@ macro_rules! uuid_name {
             pub fn new(uuid: Uuid) -> Self {
                 Self(uuid)
             }
+
+            /// The 16 bytes of the UUID.
+            pub fn as_bytes(&self) -> &[u8; 16] {
+                self.0.as_bytes()
+            }
         }
 
         impl fmt::Display for $name {
