@@ -12,13 +12,20 @@ use crate::store::{self, FileStore, Store, ZoneUrl};
 
 struct Place {
     url: ZoneUrl,
-    _kept: tempfile::TempDir,
+    _kept: Option<tempfile::TempDir>,
 }
 
 fn place() -> Place {
     let kept = tempfile::tempdir().expect("a temporary directory");
     let url = format!("file://{}/raw", kept.path().display()).parse().expect("a URL");
-    Place { url, _kept: kept }
+    Place { url, _kept: Some(kept) }
+}
+
+/// A place on the HDFS of the live suite, if that runs.
+fn place_on_hdfs() -> Option<Place> {
+    let url = std::env::var("GRISTMILL_TEST_HDFS_URL").ok()?;
+    let url = format!("{url}/{}/raw", uuid::Uuid::new_v4()).parse().expect("a URL");
+    Some(Place { url, _kept: None })
 }
 
 impl Place {
@@ -73,7 +80,12 @@ async fn commit(zone: &mut Zone, to: i64) -> Sequence {
 
 #[tokio::test]
 async fn a_worker_resumes_from_the_log_and_a_reader_finds_every_file() {
-    let place = place();
+    for place in [Some(place()), place_on_hdfs()].into_iter().flatten() {
+        resume(place).await;
+    }
+}
+
+async fn resume(place: Place) {
     let mut zone = place.open("group").await.expect("opened");
     let first = commit(&mut zone, 110).await;
     zone.publish(first).await.expect("published");

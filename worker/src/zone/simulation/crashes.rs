@@ -9,7 +9,7 @@ use crate::zone::rules::Rules;
 
 /// A worker that makes the zone and commits twice.
 fn write(world: &World, plan: FaultPlan) -> Result<(), Violation> {
-    let (number, surroundings) = world.process(plan, Rules::default());
+    let (number, surroundings) = world.process(plan, Rules::all());
     let mut scheduler = Scheduler::new(world, 0);
     scheduler.spawn(number, raw_worker(surroundings, vec![0, 1], 2, 7));
     scheduler.run()
@@ -17,7 +17,7 @@ fn write(world: &World, plan: FaultPlan) -> Result<(), Violation> {
 
 /// A process that opens the zone, and with that publishes what was left, then commits once.
 fn recover(world: &World, plan: FaultPlan) -> Result<(), Violation> {
-    let (number, surroundings) = world.process(plan, Rules::default());
+    let (number, surroundings) = world.process(plan, Rules::all());
     let mut scheduler = Scheduler::new(world, 0);
     scheduler.spawn(number, raw_worker(surroundings, vec![1, 2], 1, 8));
     scheduler.run()
@@ -28,7 +28,7 @@ fn settle(world: &World) -> Result<(), Violation> {
     recover(world, FaultPlan::none())?;
     world.land_all();
     // A rename may have landed in the midst of the recovery: the next opener publishes what it committed.
-    let (number, surroundings) = world.process(FaultPlan::none(), Rules::default());
+    let (number, surroundings) = world.process(FaultPlan::none(), Rules::all());
     let mut scheduler = Scheduler::new(world, 0);
     scheduler.spawn(number, async move { open_raw(&surroundings).await.map(drop) });
     scheduler.run()?;
@@ -112,7 +112,7 @@ fn a_second_opener_of_a_fresh_place_takes_the_first_ones_zone() {
         let world = World::new();
         let mut scheduler = Scheduler::new(&world, seed);
         for _ in 0..3 {
-            let (number, surroundings) = world.process(FaultPlan::none(), Rules::default());
+            let (number, surroundings) = world.process(FaultPlan::none(), Rules::all());
             scheduler.spawn(number, async move { open_raw(&surroundings).await.map(drop) });
         }
         scheduler.run().unwrap_or_else(|violation| panic!("seed {seed}: {violation}"));

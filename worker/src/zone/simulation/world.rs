@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -68,8 +68,10 @@ impl World {
         Self { memory: MemoryStore::new(), state: Arc::new(Mutex::new(state)) }
     }
 
-    pub(super) fn url() -> ZoneUrl {
-        "hdfs://simulated:8020/raw/books".parse().expect("a zone URL")
+    pub(super) fn url() -> &'static ZoneUrl {
+        static URL: LazyLock<ZoneUrl> =
+            LazyLock::new(|| "hdfs://simulated:8020/raw/books".parse().expect("a zone URL"));
+        &URL
     }
 
     /// A world of its own that begins where this one is.
@@ -88,13 +90,13 @@ impl World {
         let store: Arc<dyn Store> = Arc::new(FaultStore::new(self.clone(), number, plan));
         let world = Arc::new(self.clone());
         let surroundings =
-            Surroundings { rules, ..Surroundings::new(store, Self::url(), Arc::<Self>::clone(&world), world) };
+            Surroundings { rules, ..Surroundings::new(store, Self::url().clone(), Arc::<Self>::clone(&world), world) };
         (number, surroundings.with_patience(Duration::from_secs(20)))
     }
 
     /// Surroundings without faults.
     pub(super) fn calm(&self) -> Surroundings {
-        self.process(FaultPlan::none(), Rules::default()).1
+        self.process(FaultPlan::none(), Rules::all()).1
     }
 
     /// Begins an operation: time goes on, and renames that hang until now land.
