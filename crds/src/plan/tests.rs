@@ -1,1 +1,207 @@
+//! Documents and what the plan says of them.
 
+use rstest::rstest;
+use serde_json::json;
+
+use super::*;
+use crate::stream_ingest::{StartPosition, StreamIngest};
+use crate::{CompactionProjection, HourlyCompaction, IngestProjection};
+
+const QUICKSTART: &str = include_str!("../../../manifests/quickstart/books.yaml");
+
+fn quickstart() -> (serde_json::Value, serde_json::Value) {
+    let documents: Vec<serde_json::Value> = serde_saphyr::from_multiple(QUICKSTART).expect("the quickstart is YAML");
+    let [ingest, compaction]: [serde_json::Value; 2] = documents.try_into().expect("it has two documents");
+    (ingest, compaction)
+}
+
+fn ingest(document: serde_json::Value) -> StreamIngest {
+    serde_json::from_value(document).expect("the document has the fields of a StreamIngest")
+}
+
+fn compaction(document: serde_json::Value) -> HourlyCompaction {
+    serde_json::from_value(document).expect("the document has the fields of an HourlyCompaction")
+}
+
+/// The quickstart's StreamIngest with one field replaced (null removes it).
+fn ingest_with(pointer: &str, value: serde_json::Value) -> StreamIngest {
+    let (mut document, _) = quickstart();
+    set(&mut document, pointer, value);
+    ingest(document)
+}
+
+fn set(document: &mut serde_json::Value, pointer: &str, value: serde_json::Value) {
+    let (parent, field) = pointer.rsplit_once('/').expect("a pointer has a slash");
+    let parent = document.pointer_mut(parent).unwrap_or_else(|| panic!("{pointer} has no parent"));
+    match parent {
+        serde_json::Value::Array(items) => items[field.parse::<usize>().expect("an index")] = value,
+        _ => parent[field] = value,
+    }
+}
+
+fn refusal<T: std::fmt::Debug>(result: Result<T, Invalid>) -> String {
+    result.expect_err("the document is refused").to_string()
+}
+
+#[test]
+fn the_quickstart_is_valid_and_has_the_documented_defaults() {
+    let (document, _) = quickstart();
+    let plan = IngestPlan::try_from(&ingest(document)).expect("the quickstart is valid");
+    assert_eq!(plan.start_from, StartPosition::Earliest);
+    assert_eq!(plan.target_size, 128 << 20);
+    assert_eq!(plan.max_age.as_secs(), 10);
+    assert_eq!(plan.hdfs_user.as_deref(), Some("etl"));
+    assert_eq!(plan.row_path.to_string(), "/library/book");
+    // sha256("hdfs://namenode.library.svc:8020/raw_zone/books")
+    assert_eq!(plan.consumer_group.rsplit_once('.').map(|(stem, _)| stem), Some("gristmill.library.books"));
+    assert!(plan.consumer_group.rsplit('.').next().is_some_and(|hash| hash.len() == 8));
+    let title = plan.column("title").expect("the quickstart has a title");
+    assert!(title.required && title.trim);
+}
+
+#[test]
+fn all_problems_of_a_document_are_told_at_once() {
+    let (mut document, _) = quickstart();
+    set(&mut document, "/spec/record/rowPath", json!("library/book"));
+    set(&mut document, "/spec/record/columns/3/path", json!("author/@"));
+    set(&mut document, "/spec/raw/path", json!("s3://bucket/raw"));
+    let text = refusal(IngestPlan::try_from(&ingest(document)));
+    insta::assert_snapshot!(text, @r#"
+    StreamIngest books is invalid
+      spec.record.rowPath: "library/book" is not a path: a row path begins with "/", for example /library/book
+      spec.record.columns[3].path: "author/@" is not a path: it has an empty step; write names separated by one "/"
+      spec.raw.path: "s3://bucket/raw" is not a zone; write hdfs://host:8020/path or file:///path
+    "#);
+}
+
+#[rstest]
+#[case("/metadata/name", json!("a-name-that-is-far-too-long-for-pods-and-jobs"), "metadata.name", "shorten it")]
+#[case("/metadata/name", json!("Books"), "metadata.name", "lower-case")]
+#[case("/spec/source/kafka/bootstrapServers", json!("kafka"), "spec.source.kafka.bootstrapServers", "host:port")]
+#[case("/spec/source/kafka/bootstrapServers", json!("a:9092,,b:9092"), "spec.source.kafka.bootstrapServers", "host:port")]
+#[case("/spec/source/kafka/topic", json!("a topic"), "spec.source.kafka.topic", "not a topic name")]
+#[case("/spec/record/rowPath", json!("/library//book"), "spec.record.rowPath", "empty step")]
+#[case("/spec/record/rowPath", json!("/x:library/book"), "spec.record.rowPath", "any namespace")]
+#[case("/spec/record/columns", json!([]), "spec.record.columns", "at least one")]
+#[case("/spec/record/columns/1/name", json!("Record_ID"), "spec.record.columns[1].name", "columns[0]")]
+#[case("/spec/record/columns/1/name", json!("kafka_offset"), "spec.record.columns[1].name", "choose another")]
+#[case("/spec/record/columns/1/name", json!("a-b"), "spec.record.columns[1].name", "not a column name")]
+#[case("/spec/record/columns/1/path", json!("book[1]/title"), "spec.record.columns[1].path", "not an element name")]
+#[case("/spec/record/columns/1/path", json!("ancestor::title"), "spec.record.columns[1].path", "axes are not supported")]
+#[case("/spec/record/columns/1/path", json!("/@id"), "spec.record.columns[1].path", "root element first")]
+#[case("/spec/record/columns/0/pattern", json!("[a-"), "spec.record.columns[0].pattern", "regular expression")]
+#[case("/spec/record/columns/5/pattern", json!("1"), "spec.record.columns[5].pattern", "applies to String")]
+#[case("/spec/record/columns/1/min", json!(1), "spec.record.columns[1].min", "applies to numbers")]
+#[case("/spec/record/columns/5/min", json!("soon"), "spec.record.columns[5].min", "32 bits")]
+#[case("/spec/record/columns/5/min", json!(2200), "spec.record.columns[5].min", "greater than max")]
+#[case("/spec/record/columns/5/max", json!(99999999999i64), "spec.record.columns[5].max", "32 bits")]
+#[case("/spec/record/columns/6/min", json!("NaN"), "spec.record.columns[6].min", "finite")]
+#[case("/spec/raw/path", json!("file://tmp/raw"), "spec.raw.path", "file:///absolute")]
+#[case("/spec/raw/path", json!("hdfs:///raw"), "spec.raw.path", "lacks a host")]
+#[case("/spec/raw/path", json!("hdfs://nn:8020/"), "spec.raw.path", "root of the file system")]
+#[case("/spec/raw/path", json!("file:///a/../b"), "spec.raw.path", "\"..\"")]
+#[case("/spec/raw/files/maxAge", json!("5 minutes"), "spec.raw.files.maxAge", "such as 5m")]
+#[case("/spec/raw/files/maxAge", json!("0s"), "spec.raw.files.maxAge", "1s to 24h")]
+#[case("/spec/raw/files/targetSize", json!("128MB"), "spec.raw.files.targetSize", "such as 128Mi")]
+#[case("/spec/raw/files/targetSize", json!("1Ki"), "spec.raw.files.targetSize", "outside 1Mi")]
+#[case("/spec/hadoop/simple/user", json!("a b"), "spec.hadoop.simple.user", "not a user name")]
+#[case("/spec/pod", json!({"memory": "64Mi"}), "spec.pod.memory", "at least 128Mi")]
+#[case("/spec/pod", json!({"cpu": "much"}), "spec.pod.cpu", "500m")]
+fn a_wrong_ingest_is_refused_by_field_and_with_the_next_act(
+    #[case] pointer: &str,
+    #[case] value: serde_json::Value,
+    #[case] field: &str,
+    #[case] says: &str,
+) {
+    let text = refusal(IngestPlan::try_from(&ingest_with(pointer, value)));
+    assert!(text.contains(&format!("  {field}: ")) && text.contains(says), "{text}");
+}
+
+#[rstest]
+#[case("/spec/ingestRef/name", json!("films"), "spec.ingestRef.name", "same namespace")]
+#[case("/spec/schedule", json!("hourly"), "spec.schedule", "five fields")]
+#[case("/spec/processed/path", json!("hdfs://namenode.library.svc:8020/raw_zone/books/p"), "spec.processed.path", "directory of its own")]
+#[case("/spec/processed/path", json!("hdfs://namenode.library.svc:8020/raw_zone/books_rejected"), "spec.processed.path", "directory of its own")]
+#[case("/spec/processed/partitionBy/0/column", json!("year"), "spec.processed.partitionBy[0].column", "it has record_id")]
+#[case("/spec/processed/partitionBy/0/column", json!("price"), "spec.processed.partitionBy[0].column", "Float64")]
+#[case("/spec/deduplication/key", json!([]), "spec.deduplication.key", "identify a row")]
+#[case("/spec/deduplication/key/0", json!("isbn"), "spec.deduplication.key[0]", "not a column")]
+#[case("/spec/deduplication/key/0", json!("price"), "spec.deduplication.key[0]", "can't be a key")]
+#[case("/spec/deduplication/orderBy", json!(["updated_at", "updated_at"]), "spec.deduplication.orderBy[1]", "twice")]
+fn a_wrong_compaction_is_refused_by_field_and_with_the_next_act(
+    #[case] pointer: &str,
+    #[case] value: serde_json::Value,
+    #[case] field: &str,
+    #[case] says: &str,
+) {
+    let (ingest_document, mut document) = quickstart();
+    set(&mut document, pointer, value);
+    let text = refusal(CompactionPlan::try_new(&compaction(document), &ingest(ingest_document)));
+    assert!(text.contains(&format!("  {field}: ")) && text.contains(says), "{text}");
+}
+
+#[test]
+fn an_unknown_field_is_refused_by_its_name() {
+    let (mut document, _) = quickstart();
+    set(&mut document, "/spec/record/rowpath", json!("/library/book"));
+    let error = serde_json::from_value::<StreamIngest>(document).expect_err("the field is unknown");
+    assert!(error.to_string().contains("rowpath"), "{error}");
+}
+
+#[test]
+fn a_change_of_the_pod_leaves_the_digest_and_a_changed_rule_does_not() {
+    let digest = |ingest: &StreamIngest| IngestProjection::new(ingest).digest();
+    let (document, _) = quickstart();
+    let original = digest(&ingest(document));
+    assert_eq!(original, digest(&ingest_with("/spec/pod", json!({"cpu": "2"}))));
+    assert_eq!(original, digest(&ingest_with("/metadata/labels", json!({"team": "books"}))));
+    assert_ne!(original, digest(&ingest_with("/spec/record/columns/1/required", json!(false))));
+}
+
+#[test]
+fn a_projection_is_a_document_of_the_same_kind() {
+    let (ingest_document, compaction_document) = quickstart();
+    let projection = CompactionProjection::new(&compaction(compaction_document), &ingest(ingest_document));
+    let [first, second]: [serde_json::Value; 2] = projection.documents().try_into().expect("two documents");
+    let plan = CompactionPlan::try_new(&compaction(first), &ingest(second)).expect("the projection is valid");
+    assert_eq!(plan.spec_digest, projection.digest());
+}
+
+#[rstest]
+#[case("title", Origin::Row, &["title"], Selector::Text)]
+#[case("author/name", Origin::Row, &["author", "name"], Selector::Text)]
+#[case("author/name/text()", Origin::Row, &["author", "name"], Selector::Text)]
+#[case("@id", Origin::Row, &[], Selector::Attribute("id".into()))]
+#[case("text()", Origin::Row, &[], Selector::Text)]
+#[case("/library/@region", Origin::Root, &["library"], Selector::Attribute("region".into()))]
+#[case("/library/header/sent", Origin::Root, &["library", "header", "sent"], Selector::Text)]
+fn a_column_path_is_read(
+    #[case] text: &str,
+    #[case] origin: Origin,
+    #[case] steps: &[&str],
+    #[case] selector: Selector,
+) {
+    let path: ColumnPath = text.parse().expect("the path is valid");
+    let steps = steps.iter().map(|step| (*step).to_owned()).collect();
+    assert_eq!(path, ColumnPath { origin, steps, selector });
+    assert_eq!(path.to_string().parse::<ColumnPath>(), Ok(path));
+}
+
+#[rstest]
+#[case("0", 0)]
+#[case("128Mi", 128 << 20)]
+#[case("2G", 2_000_000_000)]
+#[case("1Ti", 1 << 40)]
+fn a_size_is_read_in_bytes(#[case] text: &str, #[case] bytes: u64) {
+    assert_eq!(crate::Quantity(text.into()).to_bytes(), Ok(bytes));
+}
+
+#[rstest]
+#[case("-1")]
+#[case("1.5Gi")]
+#[case("9999999999Ti")]
+#[case("")]
+#[case("Mi")]
+fn a_size_that_is_no_whole_number_of_bytes_is_refused(#[case] text: &str) {
+    assert!(crate::Quantity(text.into()).to_bytes().is_err());
+}

@@ -1,0 +1,32 @@
+# `make demo` and `make test` need Rust and the usual build tools only; `make test-live` fetches its servers itself.
+.PHONY: demo test test-live live-quickstart fmt lint gen help
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+
+demo: ## Produce, ingest, compact and show the result: in-process broker, local folder
+	cargo build --release --locked --package gristmill
+	./$${CARGO_TARGET_DIR:-target}/release/gristmill demo
+
+test: ## Every test that needs no server
+	cargo test --locked --workspace
+
+test-live: ## Every live suite in its short form, on real Kafka, HDFS and Kubernetes
+	cargo build --release --locked --workspace
+	cargo test --locked --no-run --workspace
+	GRISTMILL_LIVE_SHORT=1 tests/live/run smoke store quickstart
+
+live-quickstart: ## From kubectl apply to Parquet on HDFS, in full size
+	cargo build --release --locked --workspace
+	tests/live/run quickstart
+
+fmt: ## Format the code
+	cargo fmt --all
+
+lint: ## Format check, clippy and the dependency policy (needs cargo-deny)
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo deny --locked check bans licenses sources
+
+gen: ## Write crds/*.yaml from the types
+	cargo run --locked --package gristmill-crds --example generate

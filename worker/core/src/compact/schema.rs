@@ -1,0 +1,155 @@
+//! The columns of a Processed file, and rows of older files in the form of today's.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, Date32Array, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray,
+    new_null_array,
+};
+use arrow::datatypes::{DataType, Date32Type, Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
+use gristmill_crds::plan::ColumnPlan;
+
+use crate::log::{PartitionValue, TypedValue};
+use crate::raw;
+
+/// RAW's columns that every Processed file carries, as its last ones: later duels are decided by them (F23).
+pub const CARRIED_COLUMNS: [&str; 6] =
+    ["kafka_topic_id", "kafka_partition", "kafka_offset", "kafka_timestamp", "record_index", "generation"];
+
+/// A column that can't be what the resource says.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("column {column:?} {problem}")]
+pub struct Conflict {
+    /// The column.
+    pub column: String,
+    /// What is wrong, and the next act.
+    pub problem: String,
+}
+
+impl Conflict {
+    pub(super) fn missing(column: &str) -> Self {
+        Self { column: column.to_owned(), problem: "is missing; the file is not one of this zone".to_owned() }
+    }
+
+    pub(super) fn no_key(column: &str, found: &DataType) -> Self {
+        Self { column: column.to_owned(), problem: format!("is a {found}, which can't be a key") }
+    }
+
+    pub(super) fn not_ours(column: &str, found: &DataType) -> Self {
+        Self { column: column.to_owned(), problem: format!("is a {found}; the file is not one of this zone") }
+    }
+
+    pub(super) fn rows(error: ArrowError) -> Self {
+        Self { column: "orderBy".to_owned(), problem: error.to_string() }
+    }
+
+    fn other_type(column: &str, found: &DataType, expected: &DataType) -> Self {
+        let problem = format!(
+            "is a {found} there and a {expected} in the resource; give the column its old type, or a new name for the new type"
+        );
+        Self { column: column.to_owned(), problem }
+    }
+}
+
+/// The columns of a zone's rows.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    user_columns: usize,
+    rows: SchemaRef,
+    file: SchemaRef,
+    file_columns: Vec<usize>,
+}
+
+impl Layout {
+    /// The layout of a zone of these columns.
+    pub fn new(columns: &[ColumnPlan], partition_by: &[String]) -> Self {
+        let raw = raw::row_schema(columns);
+        let carried = |field: &&Arc<Field>| CARRIED_COLUMNS.contains(&field.name().as_str());
+        let user = raw.fields().iter().take(columns.len());
+        let fields: Vec<_> = user.chain(raw.fields().iter().filter(carried)).cloned().collect();
+        let in_file = |index: &usize| !partition_by.contains(fields[*index].name());
+        let file_columns: Vec<usize> = (0..fields.len()).filter(in_file).collect();
+        let file = Schema::new(file_columns.iter().map(|index| Arc::clone(&fields[*index])).collect::<Vec<_>>());
+        Self { user_columns: columns.len(), rows: Arc::new(Schema::new(fields)), file: Arc::new(file), file_columns }
+    }
+
+    /// A whole row: the user's columns, then the carried ones.
+    pub fn rows(&self) -> &SchemaRef {
+        &self.rows
+    }
+
+    /// A row as a file holds it: without the columns that name its directory.
+    pub fn file(&self) -> &SchemaRef {
+        &self.file
+    }
+
+    /// Where the columns of a file are in a whole row.
+    pub fn file_columns(&self) -> &[usize] {
+        &self.file_columns
+    }
+
+    /// The user's columns: duplicates that are equal in them change nothing.
+    pub fn user_columns(&self) -> Schema {
+        Schema::new(self.rows.fields().iter().take(self.user_columns).cloned().collect::<Vec<_>>())
+    }
+
+    /// Some columns of a whole row.
+    ///
+    /// # Errors
+    /// There is no such column.
+    pub fn select(&self, names: &[&str]) -> Result<SchemaRef, Conflict> {
+        let fields: Vec<_> = names
+            .iter()
+            .map(|name| {
+                let index = self.rows.index_of(name).map_err(|_| Conflict::missing(name))?;
+                Ok(Arc::clone(&self.rows.fields()[index]))
+            })
+            .collect::<Result<_, Conflict>>()?;
+        Ok(Arc::new(Schema::new(fields)))
+    }
+}
+
+/// Rows in the form of `target`: a column that the file's directory names has its value, one that the file lacks is
+/// null, others are left out.
+///
+/// # Errors
+/// A column has another type, or is missing and never null.
+pub fn conform(batch: &RecordBatch, target: &SchemaRef, partition: &[PartitionValue]) -> Result<RecordBatch, Conflict> {
+    let rows = batch.num_rows();
+    let columns: Vec<ArrayRef> = target
+        .fields()
+        .iter()
+        .map(|field| {
+            let column = match batch.column_by_name(field.name()) {
+                Some(column) => Arc::clone(column),
+                None => match partition.iter().find(|value| value.column == *field.name()) {
+                    Some(PartitionValue { value, .. }) => repeated(value, rows),
+                    None if field.is_nullable() => new_null_array(field.data_type(), rows),
+                    None => return Err(Conflict::missing(field.name())),
+                },
+            };
+            if column.data_type() == field.data_type() {
+                Ok(column)
+            } else {
+                Err(Conflict::other_type(field.name(), column.data_type(), field.data_type()))
+            }
+        })
+        .collect::<Result<_, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(Arc::clone(target), columns, &options)
+        .map_err(|error| Conflict { column: "batch".to_owned(), problem: error.to_string() })
+}
+
+fn repeated(value: &TypedValue, rows: usize) -> ArrayRef {
+    match value {
+        TypedValue::String(value) => Arc::new(StringArray::from(vec![value.as_deref(); rows])),
+        TypedValue::Int32(value) => Arc::new(Int32Array::from(vec![*value; rows])),
+        TypedValue::Int64(value) => Arc::new(Int64Array::from(vec![*value; rows])),
+        TypedValue::Boolean(value) => Arc::new(BooleanArray::from(vec![*value; rows])),
+        TypedValue::Date(value) => {
+            let days = value.map(Date32Type::from_naive_date);
+            Arc::new(Date32Array::from(vec![days; rows]))
+        }
+    }
+}

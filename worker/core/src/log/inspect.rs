@@ -1,0 +1,202 @@
+//! What `gristmill inspect --json` says of a zone; the JSON is snake_case, one object.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::entry::{FileZone, Genesis, MessageCounts, RunFiles, RunRows};
+use super::fold::{Fold, Run};
+use super::names::LogTime;
+
+/// The facts of one zone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Inspection {
+    /// Of a RAW zone.
+    Raw(RawInspection),
+    /// Of a Processed zone.
+    Processed(ProcessedInspection),
+}
+
+/// The facts of a RAW zone. Messages are counted over the whole log, rows and files are those of live files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RawInspection {
+    /// The zone's id.
+    pub zone: String,
+    /// `Raw`.
+    pub kind: &'static str,
+    /// The last slot.
+    pub head_sequence: u64,
+    /// Accepted, rejected and tombstones together.
+    pub messages: u64,
+    /// Messages of which at least one row was written.
+    pub accepted_messages: u64,
+    /// Messages of which no row was written.
+    pub rejected_messages: u64,
+    /// Messages with a null value.
+    pub tombstones: u64,
+    /// Offsets that Kafka did not deliver.
+    pub absent: u64,
+    /// Offsets that were lost before they were read.
+    pub gaps: u64,
+    /// Rows of live files.
+    pub rows: u64,
+    /// Reject records of live files.
+    pub rejected_rows: u64,
+    /// Live files of rows.
+    pub files: u64,
+    /// Live files of rejects.
+    pub rejected_files: u64,
+    /// Bytes of all live files.
+    pub bytes: u64,
+    /// Where each partition stands, by topic.
+    pub offsets: BTreeMap<String, BTreeMap<i32, PartitionOffset>>,
+    /// Registered consumers: none can register in this format.
+    pub consumers: Vec<String>,
+}
+
+/// Where a partition stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct PartitionOffset {
+    /// Counts the rewinds.
+    pub generation: i32,
+    /// The next offset to fetch.
+    pub next: i64,
+}
+
+/// The facts of a Processed zone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProcessedInspection {
+    /// The zone's id.
+    pub zone: String,
+    /// `Processed`.
+    pub kind: &'static str,
+    /// The last slot.
+    pub head_sequence: u64,
+    /// Id of the RAW zone that it consumes.
+    pub source_zone: String,
+    /// The last RAW sequence that each bucket has consumed; -1 before the first run.
+    pub positions: BTreeMap<u32, i64>,
+    /// Rows of live files.
+    pub rows: u64,
+    /// Live files.
+    pub files: u64,
+    /// Bytes of live files.
+    pub bytes: u64,
+    /// The last runs, newest first.
+    pub runs: Vec<RunFacts>,
+}
+
+/// The facts of one run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RunFacts {
+    /// Its entry.
+    pub sequence: u64,
+    /// When it began.
+    pub start_time: LogTime,
+    /// When its outputs were complete.
+    pub completion_time: LogTime,
+    /// Rows by what became of them.
+    pub rows: RowFacts,
+    /// Live files around it.
+    pub files: FileFacts,
+}
+
+/// Rows of a run by what became of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct RowFacts {
+    /// Rows read from new RAW files.
+    pub read: u64,
+    /// Rows that lost against another row of the same run.
+    pub duplicate_in_delta: u64,
+    /// Rows that lost against a row of the zone.
+    pub duplicate_in_zone: u64,
+    /// Rows written.
+    pub written: u64,
+}
+
+/// Live files around a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct FileFacts {
+    /// Before.
+    pub before: u64,
+    /// After.
+    pub after: u64,
+}
+
+/// Says what a fold knows.
+pub fn inspect(fold: &Fold) -> Inspection {
+    match fold.genesis() {
+        Genesis::Raw(genesis) => {
+            let MessageCounts { accepted, rejected, tombstones, absent, gaps } = fold.totals();
+            let (data, rejects) = (live_totals(fold, FileZone::Raw), live_totals(fold, FileZone::Rejected));
+            Inspection::Raw(RawInspection {
+                zone: genesis.zone_id.to_string(),
+                kind: "Raw",
+                head_sequence: fold.head().0,
+                messages: accepted + rejected + tombstones,
+                accepted_messages: accepted,
+                rejected_messages: rejected,
+                tombstones,
+                absent,
+                gaps,
+                rows: data.rows,
+                rejected_rows: rejects.rows,
+                files: data.files,
+                rejected_files: rejects.files,
+                bytes: data.bytes + rejects.bytes,
+                offsets: BTreeMap::from([(genesis.topic.clone(), offsets(fold))]),
+                consumers: Vec::new(),
+            })
+        }
+        Genesis::Processed(genesis) => {
+            let LiveTotals { rows, files, bytes } = live_totals(fold, FileZone::Processed);
+            Inspection::Processed(ProcessedInspection {
+                zone: genesis.zone_id.to_string(),
+                kind: "Processed",
+                head_sequence: fold.head().0,
+                source_zone: genesis.raw_zone_id.to_string(),
+                positions: fold.positions().clone(),
+                rows,
+                files,
+                bytes,
+                runs: fold.runs().map(run_facts).collect(),
+            })
+        }
+    }
+}
+
+struct LiveTotals {
+    rows: u64,
+    files: u64,
+    bytes: u64,
+}
+
+fn live_totals(fold: &Fold, zone: FileZone) -> LiveTotals {
+    let mut totals = LiveTotals { rows: 0, files: 0, bytes: 0 };
+    for live in fold.live().values().filter(|live| live.file.zone == zone) {
+        totals.rows += live.file.rows;
+        totals.files += 1;
+        totals.bytes += live.file.bytes;
+    }
+    totals
+}
+
+fn offsets(fold: &Fold) -> BTreeMap<i32, PartitionOffset> {
+    let offset = |(partition, state): (&i32, &super::PartitionState)| {
+        (*partition, PartitionOffset { generation: state.generation, next: state.next })
+    };
+    fold.partitions().iter().map(offset).collect()
+}
+
+fn run_facts(run: &Run) -> RunFacts {
+    let RunRows { read, duplicate_in_delta, duplicate_in_zone, written } = run.summary.rows;
+    let RunFiles { before, after } = run.summary.files;
+    RunFacts {
+        sequence: run.sequence.0,
+        start_time: run.summary.start_time,
+        completion_time: run.summary.completion_time,
+        rows: RowFacts { read, duplicate_in_delta, duplicate_in_zone, written },
+        files: FileFacts { before, after },
+    }
+}

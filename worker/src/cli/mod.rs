@@ -1,0 +1,89 @@
+//! The commands. One module each: its arguments, and `run`, which calls the library and prints.
+
+mod decode;
+mod ingest;
+mod inspect;
+mod produce;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::exit::Failure;
+
+/// Kafka XML to Parquet zones, exactly once.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// Form of the log on standard error.
+    #[arg(long, global = true, env = "GRISTMILL_LOG_FORMAT", value_enum, default_value = "text")]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, or drained after a signal; 1 our fault; 2 usage or an invalid document; \
+3 a reject under decode --fail-on-reject; 4 Kafka, 5 store unavailable beyond --wait; 6 the zone refuses; 7 data loss";
+
+/// Form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print the rows and rejects of XML documents; no Kafka needed.
+    Decode(decode::DecodeArgs),
+    /// Print what the log of a zone says.
+    Inspect(inspect::InspectArgs),
+    /// Land the messages of a topic in a RAW zone.
+    Ingest(ingest::IngestArgs),
+    /// Send sample messages to a topic.
+    Produce(produce::ProduceArgs),
+}
+
+impl Cli {
+    /// Runs the command on a runtime of its own and turns its end into an exit code.
+    pub fn run(self) -> ExitCode {
+        start_log(self.log_format);
+        let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                tracing::error!(%error, "cannot start the runtime");
+                return ExitCode::FAILURE;
+            }
+        };
+        match runtime.block_on(dispatch(self.command)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => {
+                eprintln!("gristmill: {failure}");
+                ExitCode::from(&failure)
+            }
+        }
+    }
+}
+
+async fn dispatch(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Decode(args) => decode::run(&args),
+        Command::Inspect(args) => inspect::run(args).await,
+        Command::Ingest(args) => ingest::run(args).await,
+        Command::Produce(args) => produce::run(args).await,
+    }
+}
+
+fn start_log(format: LogFormat) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    match format {
+        LogFormat::Text => builder.with_target(false).init(),
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+    }
+}

@@ -1,0 +1,73 @@
+//! Why a run ends without a commit.
+
+use gristmill_core::compact::{Conflict, DirectoryError, Refusal};
+
+use crate::exit::{Exit, Failure};
+use crate::parquet_file;
+use crate::zone::ZoneError;
+
+/// Why a run ends without a commit.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A zone can't be opened, read or written.
+    #[error(transparent)]
+    Zone(ZoneError),
+    /// A file can't be read or written.
+    #[error(transparent)]
+    File(parquet_file::Error),
+    /// The zones do not belong together.
+    #[error("nothing was compacted")]
+    Refused(#[source] Refusal),
+    /// A file's columns are not those of the resource.
+    #[error("cannot compact {path}")]
+    Column {
+        /// The file or zone.
+        path: String,
+        /// The column.
+        source: Conflict,
+    },
+    /// A value can't name a directory.
+    #[error("cannot place rows of the Processed zone, nothing was compacted")]
+    Directory(#[source] DirectoryError),
+    /// Arrow refuses what the engine asks of it.
+    #[error("cannot {act}")]
+    Arrow {
+        /// What was tried.
+        act: &'static str,
+        /// Why.
+        source: arrow::error::ArrowError,
+    },
+    /// Other runs keep committing first.
+    #[error("other runs of zone {zone} committed first {attempts} times; let one process compact a zone")]
+    Contended {
+        /// The zone.
+        zone: String,
+        /// How often.
+        attempts: u32,
+    },
+}
+
+impl Error {
+    /// A file is not where the fold that was read says.
+    pub(super) fn is_lost_file(&self) -> bool {
+        matches!(
+            self,
+            Self::Zone(ZoneError::LostFile { .. }) | Self::File(parquet_file::Error::Zone(ZoneError::LostFile { .. }))
+        )
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let (exit, reason) = match error {
+            Error::Zone(error) | Error::File(parquet_file::Error::Zone(error)) => return error.into(),
+            Error::File(parquet_file::Error::Decode { .. }) => (Exit::Zone, "DamagedFile"),
+            Error::File(parquet_file::Error::Encode { .. }) | Error::Arrow { .. } => (Exit::Bug, "Internal"),
+            Error::Refused(_) => (Exit::Zone, "ZoneMismatch"),
+            Error::Column { .. } => (Exit::Zone, "SchemaConflict"),
+            Error::Directory(_) => (Exit::Zone, "PartitionValueTooLong"),
+            Error::Contended { .. } => (Exit::Zone, "Contended"),
+        };
+        Self::new(exit, reason, &error)
+    }
+}

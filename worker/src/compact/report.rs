@@ -1,0 +1,97 @@
+//! What a run says of itself: to a person, to a script, and to the operator.
+
+use gristmill_core::log::{FORMAT, Fold, Genesis, Run, RunFiles, RunRows, RunSummary, Sequence};
+use gristmill_crds::hourly_compaction::{self, RunResult, SourcePosition};
+use gristmill_crds::report::CompactionReport;
+use gristmill_crds::shared::ZoneStatus;
+
+use crate::zone::{Zone, ZoneReader};
+
+/// Runs of a report: a termination message has room for 4,096 bytes.
+const REPORTED_RUNS: usize = 5;
+
+/// What became of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// RAW has no file that was not consumed before; nothing was changed.
+    NothingNew,
+    /// Outputs and position are committed and published.
+    Committed {
+        /// The run's entry.
+        sequence: Sequence,
+        /// RAW's position before.
+        from: i64,
+        /// RAW's position after.
+        to: i64,
+        /// Rows and files.
+        summary: RunSummary,
+    },
+}
+
+/// The end of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// URL of the RAW zone.
+    pub raw: String,
+    /// URL of the Processed zone.
+    pub processed: String,
+    /// The Processed zone and its last runs.
+    pub ledger: CompactionReport,
+}
+
+impl Report {
+    pub(super) fn new(outcome: Outcome, raw: &ZoneReader, zone: &Zone) -> Self {
+        Self {
+            outcome,
+            raw: raw.surroundings().url().to_string(),
+            processed: zone.reader().surroundings().url().to_string(),
+            ledger: ledger(zone.fold()),
+        }
+    }
+}
+
+/// What the log of a Processed zone says of its runs.
+fn ledger(fold: &Fold) -> CompactionReport {
+    let source_zone = match fold.genesis() {
+        Genesis::Processed(genesis) => genesis.raw_zone_id.to_string(),
+        Genesis::Raw(_) => String::new(),
+    };
+    CompactionReport {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        zone: ZoneStatus {
+            id: fold.zone_id().to_string(),
+            format: i32::try_from(FORMAT).unwrap_or(i32::MAX),
+            sequence: fold.head().position(),
+            last_commit_time: Some(fold.effective_time().to_string()),
+        },
+        source: SourcePosition {
+            zone: source_zone,
+            consumed_sequence: fold.positions().values().copied().min().unwrap_or(-1),
+        },
+        runs: fold.runs().take(REPORTED_RUNS).map(reported).collect(),
+    }
+}
+
+fn reported(run: &Run) -> hourly_compaction::Run {
+    let Run { sequence, summary } = run;
+    let RunSummary { start_time, completion_time, rows, files } = summary;
+    let RunRows { read, duplicate_in_delta, duplicate_in_zone, written } = *rows;
+    let RunFiles { before, after } = *files;
+    // The API's integers are signed; no count of rows reaches their end.
+    let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    hourly_compaction::Run {
+        sequence: sequence.position(),
+        start_time: start_time.to_string(),
+        completion_time: completion_time.to_string(),
+        result: RunResult::Succeeded,
+        rows: hourly_compaction::RunRows {
+            read: signed(read),
+            duplicate_in_delta: signed(duplicate_in_delta),
+            duplicate_in_zone: signed(duplicate_in_zone),
+            written: signed(written),
+        },
+        files: hourly_compaction::RunFiles { before: signed(before), after: signed(after) },
+    }
+}

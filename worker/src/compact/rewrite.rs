@@ -1,0 +1,186 @@
+//! Pass 2: the rows that win and the rest of the files that they replace rows of, one partition value after the other.
+//!
+//! Rows are put in order of their partition value first, so that one output is open at a time whatever the number of
+//! values is (F35).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::compute::interleave_record_batch;
+use arrow::row::{RowConverter, Rows, SortField};
+use gristmill_core::compact::{directory, partition_value};
+use gristmill_core::log::{FileEntry, LiveFile, PartitionValue};
+use gristmill_core::raw::schema_id;
+
+use super::filter::filtered_columns;
+use super::selection::{self, Selection, by_file, file_of};
+use super::{Compaction, Decided, Error};
+use crate::parquet_file::{self, ClosedFile, ParquetFile};
+use crate::zone::Zone;
+
+/// Rows that are put together and written at a time.
+const CHUNK_ROWS: usize = 8192;
+
+/// What is written and from what.
+pub(super) struct Rewrite<'c> {
+    pub(super) compaction: &'c Compaction<'c>,
+    pub(super) decided: &'c Decided,
+}
+
+/// Everything of one partition value.
+#[derive(Default)]
+struct Group {
+    /// Winners: batch and row.
+    winners: Vec<(usize, usize)>,
+    /// Files of the zone of which rows leave, by their number.
+    replaced: BTreeMap<u32, Vec<u32>>,
+}
+
+type Groups = BTreeMap<Vec<PartitionValue>, Group>;
+
+impl Rewrite<'_> {
+    /// Writes the outputs; the files added and those removed.
+    pub(super) async fn write(&self, zone: &mut Zone) -> Result<(Vec<FileEntry>, Vec<FileEntry>), Error> {
+        let winners = self.winners().await?;
+        let (mut added, mut removed) = (Vec::new(), Vec::new());
+        for (partition, group) in self.groups(&winners)? {
+            let mut rows = interleaved(&winners, &group.winners)?;
+            for (file, leaving) in group.replaced {
+                let live = file_of(&self.compaction.run.zone, file);
+                rows.extend(self.remaining(zone, live, leaving).await?);
+                removed.push(live.file.clone());
+            }
+            added.extend(self.write_partition(zone, partition, &rows).await?);
+        }
+        Ok((added, removed))
+    }
+
+    /// The rows of the delta that are written, whole.
+    async fn winners(&self) -> Result<Vec<RecordBatch>, Error> {
+        let Compaction { run, raw, layout, .. } = self.compaction;
+        let mut batches = Vec::new();
+        for (file, rows) in by_file(self.decided.winners.iter().copied()) {
+            let live = file_of(&run.delta, file);
+            let selection = Selection::of(rows, live.file.rows);
+            batches.extend(selection::read(raw, live, layout.rows(), &selection).await?);
+        }
+        Ok(batches)
+    }
+
+    /// What remains of a file of the zone.
+    async fn remaining(&self, zone: &Zone, live: &LiveFile, leaving: Vec<u32>) -> Result<Vec<RecordBatch>, Error> {
+        let selection = Selection::without(leaving, live.file.rows);
+        selection::read(zone.reader(), live, self.compaction.layout.rows(), &selection).await
+    }
+
+    fn groups(&self, winners: &[RecordBatch]) -> Result<Groups, Error> {
+        let mut groups = Groups::new();
+        for (file, rows) in by_file(self.decided.replaced.iter().copied()) {
+            let partition = file_of(&self.compaction.run.zone, file).file.partition.clone().unwrap_or_default();
+            groups.entry(partition).or_default().replaced.insert(file, rows);
+        }
+        for (number, batch) in winners.iter().enumerate() {
+            for (partition, rows) in self.split(batch)? {
+                let group = groups.entry(partition).or_default();
+                group.winners.extend(rows.into_iter().map(|row| (number, row)));
+            }
+        }
+        Ok(groups)
+    }
+
+    /// The rows of a batch by partition value.
+    fn split(&self, batch: &RecordBatch) -> Result<Vec<(Vec<PartitionValue>, Vec<usize>)>, Error> {
+        let columns = &self.compaction.plan.partition_by;
+        let keys = sortable(batch, columns, "split rows by partition")?;
+        let mut rows: Vec<usize> = (0..batch.num_rows()).collect();
+        rows.sort_by(|a, b| keys.row(*a).cmp(&keys.row(*b)));
+        rows.chunk_by(|a, b| keys.row(*a) == keys.row(*b))
+            .map(|rows| {
+                let value = |name: &String| {
+                    let column = batch.column_by_name(name).expect("a partition column is a column");
+                    partition_value(name, column, rows[0]).map_err(Error::Directory)
+                };
+                Ok((columns.iter().map(value).collect::<Result<_, _>>()?, rows.to_vec()))
+            })
+            .collect()
+    }
+
+    /// Sorts the rows of one partition value by key and writes them.
+    async fn write_partition(
+        &self,
+        zone: &mut Zone,
+        partition: Vec<PartitionValue>,
+        rows: &[RecordBatch],
+    ) -> Result<Vec<FileEntry>, Error> {
+        let Compaction { layout, plan, options, .. } = self.compaction;
+        let directory = directory(&partition).map_err(Error::Directory)?;
+        let file_layout = parquet_file::Layout {
+            bloom_filters: filtered_columns(&plan.key, layout.file()),
+            ..parquet_file::Layout::default()
+        };
+        let sorted = self.sorted(rows)?;
+        let batches: Vec<RecordBatch> = rows
+            .iter()
+            .map(|batch| batch.project(layout.file_columns()).expect("a file's columns are those of a row"))
+            .collect();
+        let mut files = Vec::new();
+        let mut open: Option<ParquetFile> = None;
+        for chunk in sorted.chunks(CHUNK_ROWS) {
+            let mut file = match open.take() {
+                Some(file) => file,
+                None => {
+                    let staged = zone.stage().await.map_err(Error::Zone)?;
+                    ParquetFile::create(staged, Arc::clone(layout.file()), &file_layout).map_err(Error::File)?
+                }
+            };
+            file.write(&interleave(&batches, chunk)?).await.map_err(Error::File)?;
+            if file.bytes() >= options.target_bytes {
+                files.push(file.close().await.map_err(Error::File)?);
+            } else {
+                open = Some(file);
+            }
+        }
+        if let Some(file) = open {
+            files.push(file.close().await.map_err(Error::File)?);
+        }
+        Ok(files.into_iter().map(|file| self.entry(file, &directory, &partition)).collect())
+    }
+
+    fn entry(&self, file: ClosedFile, directory: &str, partition: &[PartitionValue]) -> FileEntry {
+        let ClosedFile { staged, rows } = file;
+        let schema = schema_id(self.compaction.layout.file());
+        staged
+            .into_processed(directory, partition.to_vec(), rows, schema)
+            .expect("an encoded directory has plain names only")
+    }
+
+    /// The rows of several batches in the order of their key.
+    fn sorted(&self, batches: &[RecordBatch]) -> Result<Vec<(usize, usize)>, Error> {
+        let act = "sort rows by key";
+        let keys: Vec<Rows> =
+            batches.iter().map(|batch| sortable(batch, &self.compaction.plan.key, act)).collect::<Result<_, _>>()?;
+        let rows = |(number, batch): (usize, &RecordBatch)| (0..batch.num_rows()).map(move |row| (number, row));
+        let mut order: Vec<(usize, usize)> = batches.iter().enumerate().flat_map(rows).collect();
+        order.sort_by(|a, b| keys[a.0].row(a.1).cmp(&keys[b.0].row(b.1)));
+        Ok(order)
+    }
+}
+
+/// Columns of a batch as rows of bytes that compare as the values do.
+fn sortable(batch: &RecordBatch, names: &[String], act: &'static str) -> Result<Rows, Error> {
+    let columns: Vec<ArrayRef> = names.iter().filter_map(|name| batch.column_by_name(name).cloned()).collect();
+    let fields = columns.iter().map(|column| SortField::new(column.data_type().clone())).collect();
+    let converter = RowConverter::new(fields).map_err(|source| Error::Arrow { act, source })?;
+    converter.convert_columns(&columns).map_err(|source| Error::Arrow { act, source })
+}
+
+fn interleave(batches: &[RecordBatch], rows: &[(usize, usize)]) -> Result<RecordBatch, Error> {
+    let batches: Vec<&RecordBatch> = batches.iter().collect();
+    interleave_record_batch(&batches, rows).map_err(|source| Error::Arrow { act: "put rows in order", source })
+}
+
+/// Rows of several batches, chunk by chunk.
+fn interleaved(batches: &[RecordBatch], rows: &[(usize, usize)]) -> Result<Vec<RecordBatch>, Error> {
+    rows.chunks(CHUNK_ROWS).map(|chunk| interleave(batches, chunk)).collect()
+}

@@ -1,0 +1,313 @@
+//! Parquet files of a zone: written into a staged file as they grow, read by the ranges that are needed.
+//!
+//! A row group is encoded in memory and leaves it as soon as it is complete, so that a file of any size costs the
+//! memory of one row group. Reading fetches the footer, then the columns asked for, one row group at a time.
+
+use std::mem;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
+use bytes::Bytes;
+use gristmill_core::log::FileEntry;
+use parquet::DecodeResult;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::arrow::push_decoder::{ParquetPushDecoder, ParquetPushDecoderBuilder};
+use parquet::arrow::{ArrowWriter, ProjectionMask};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::bloom_filter::Sbbf;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{FooterTail, PageIndexPolicy, ParquetMetaData, ParquetMetaDataPushDecoder};
+use parquet::file::properties::WriterProperties;
+use parquet::schema::types::ColumnPath;
+
+use crate::zone::{StagedFile, StagedWriter, ZoneError, ZoneReader};
+
+/// Rows handed out at a time: a few hundred kilobytes of a usual row, and enough for column-wise work to pay.
+const BATCH_ROWS: usize = 8192;
+
+/// What is read first, in the hope that the whole footer lies in it; a file up to this length is read in one go.
+const TAIL_BYTES: u64 = 256 << 10;
+
+/// Spark writes level 3 too; higher levels cost more CPU than they save bytes.
+const ZSTD_LEVEL: i32 = 3;
+
+/// A key that is not in a row group is taken for one that is in 1 of 100,000 cases: 4 bytes a row. A delta of 10,000
+/// keys then reads the key columns of every tenth row group in vain; at the 5 % of Parquet's default it reads all.
+const BLOOM_FALSE_POSITIVES: f64 = 1e-5;
+
+/// A Parquet file that can't be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Rows can't be encoded.
+    #[error("cannot encode rows as Parquet")]
+    Encode {
+        /// Why.
+        source: ParquetError,
+    },
+    /// The bytes of a file are not what was committed.
+    #[error("cannot read {path} as Parquet; the file is damaged: restore it, nothing was changed")]
+    Decode {
+        /// The file's published name.
+        path: String,
+        /// Why.
+        source: ParquetError,
+    },
+    /// The zone or its store fails.
+    #[error(transparent)]
+    Zone(ZoneError),
+}
+
+/// How a file is laid out.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    /// A row group is complete at this encoded size: the memory that an open file needs.
+    pub row_group_bytes: usize,
+    /// Columns with a bloom filter.
+    pub bloom_filters: Vec<String>,
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self { row_group_bytes: 32 << 20, bloom_filters: Vec::new() }
+    }
+}
+
+impl Layout {
+    fn properties(&self) -> WriterProperties {
+        let level = ZstdLevel::try_new(ZSTD_LEVEL).expect("3 is a level of zstd");
+        let mut properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(level))
+            .set_max_row_group_bytes(Some(self.row_group_bytes))
+            // In the form that Parquet's readers parse; they distrust the statistics of other writers.
+            .set_created_by(concat!("gristmill version ", env!("CARGO_PKG_VERSION")).to_owned());
+        for column in &self.bloom_filters {
+            let path = ColumnPath::from(column.as_str());
+            properties = properties.set_column_bloom_filter_fpp(path, BLOOM_FALSE_POSITIVES);
+        }
+        properties.build()
+    }
+}
+
+/// A Parquet file that is being written. Dropping it leaves a staged name that is never committed.
+pub struct ParquetFile {
+    encoder: ArrowWriter<Vec<u8>>,
+    staged: StagedWriter,
+    rows: u64,
+}
+
+/// A Parquet file that is closed and durable, and its rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClosedFile {
+    /// Name, length and digest.
+    pub staged: StagedFile,
+    /// Rows in it.
+    pub rows: u64,
+}
+
+impl ParquetFile {
+    /// Begins a file of this schema.
+    ///
+    /// # Errors
+    /// Parquet can't hold the schema.
+    pub fn create(staged: StagedWriter, schema: SchemaRef, layout: &Layout) -> Result<Self, Error> {
+        let encoder = ArrowWriter::try_new(Vec::new(), schema, Some(layout.properties())).map_err(encode)?;
+        Ok(Self { encoder, staged, rows: 0 })
+    }
+
+    /// Appends rows; a row group that they complete goes to the store.
+    ///
+    /// # Errors
+    /// The rows are of another schema, or the store fails; the file is then of no use.
+    pub async fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+        let before = self.encoder.flushed_row_groups().len();
+        self.encoder.write(batch).map_err(encode)?;
+        self.rows += batch.num_rows() as u64;
+        if self.encoder.flushed_row_groups().len() > before {
+            self.encoder.sync().map_err(|source| encode(source.into()))?;
+            self.hand_over().await?;
+        }
+        Ok(())
+    }
+
+    /// Gives what is encoded to the store.
+    async fn hand_over(&mut self) -> Result<(), Error> {
+        let encoded = mem::take(self.encoder.inner_mut());
+        if encoded.is_empty() {
+            return Ok(());
+        }
+        self.staged.write(encoded.into()).await.map_err(Error::Zone)
+    }
+
+    /// Rows so far.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Length that the file would have if it were closed now, within the error of an estimate.
+    pub fn bytes(&self) -> u64 {
+        (self.encoder.bytes_written() + self.encoder.in_progress_size()) as u64
+    }
+
+    /// Memory of the row group in progress.
+    pub fn memory(&self) -> usize {
+        self.encoder.memory_size()
+    }
+
+    /// Completes the file and makes it durable.
+    ///
+    /// # Errors
+    /// The store fails; the rows must be written to another file.
+    pub async fn close(mut self) -> Result<ClosedFile, Error> {
+        self.encoder.finish().map_err(encode)?;
+        self.hand_over().await?;
+        let staged = self.staged.close().await.map_err(Error::Zone)?;
+        Ok(ClosedFile { staged, rows: self.rows })
+    }
+}
+
+/// A live Parquet file, open for reading.
+pub struct ParquetReader<'z> {
+    zone: &'z ZoneReader,
+    file: FileEntry,
+    /// The end of the file from this offset on: all of it if it is short.
+    tail: (u64, Bytes),
+    metadata: ArrowReaderMetadata,
+}
+
+impl<'z> ParquetReader<'z> {
+    /// Reads the footer of a live file.
+    ///
+    /// # Errors
+    /// The file is lost or damaged, or the store fails.
+    pub async fn open(zone: &'z ZoneReader, file: &FileEntry) -> Result<Self, Error> {
+        let decode = |source| Error::Decode { path: file.path.to_string(), source };
+        let start = file.bytes.saturating_sub(TAIL_BYTES);
+        let tail = zone.read_range(file, start..file.bytes).await.map_err(Error::Zone)?;
+        let (start, tail) = match footer_start(file.bytes, &tail).map_err(decode)? {
+            footer if footer < start => (footer, zone.read_range(file, footer..file.bytes).await.map_err(Error::Zone)?),
+            _ => (start, tail),
+        };
+        let metadata = decode_metadata(file.bytes, start, &tail).map_err(decode)?;
+        let metadata = ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new()).map_err(decode)?;
+        Ok(Self { zone, file: file.clone(), tail: (start, tail), metadata })
+    }
+
+    /// The schema of the file.
+    pub fn schema(&self) -> &Schema {
+        self.metadata.schema()
+    }
+
+    /// The rows of each row group, counted through the file.
+    pub fn row_groups(&self) -> Vec<Range<usize>> {
+        let rows = self.metadata.metadata().row_groups().iter().map(|group| group.num_rows());
+        rows.scan(0, |first, rows| {
+            let start = *first;
+            *first += usize::try_from(rows).unwrap_or(0);
+            Some(start..*first)
+        })
+        .collect()
+    }
+
+    /// Whether a column may have a null in a row group; a column that the file lacks may.
+    pub fn may_have_null(&self, row_group: usize, column: &str) -> bool {
+        let Ok(index) = self.schema().index_of(column) else { return true };
+        let chunk = self.metadata.metadata().row_group(row_group).column(index);
+        chunk.statistics().and_then(|statistics| statistics.null_count_opt()) != Some(0)
+    }
+
+    /// The bloom filter of a column in a row group; `None` if it was written without one or lacks the column.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn bloom_filter(&self, row_group: usize, column: &str) -> Result<Option<Sbbf>, Error> {
+        let Ok(index) = self.schema().index_of(column) else { return Ok(None) };
+        let chunk = self.metadata.metadata().row_group(row_group).column(index);
+        let (Some(offset), Some(length)) = (chunk.bloom_filter_offset(), chunk.bloom_filter_length()) else {
+            return Ok(None);
+        };
+        let (Ok(offset), Ok(length)) = (u64::try_from(offset), u64::try_from(length)) else { return Ok(None) };
+        let bytes = self.fetch(offset..offset + length).await?;
+        Sbbf::from_bytes(&bytes).map(Some).map_err(|source| self.decode(source))
+    }
+
+    /// Begins to read columns of row groups; a column that the file lacks is left out.
+    ///
+    /// # Errors
+    /// The file is damaged.
+    pub fn batches(&self, columns: &[&str], row_groups: Vec<usize>) -> Result<Batches<'_, 'z>, Error> {
+        let roots = columns.iter().filter_map(|column| self.schema().index_of(column).ok());
+        let mask = ProjectionMask::roots(self.metadata.parquet_schema(), roots);
+        let decoder = ParquetPushDecoderBuilder::new_with_metadata(self.metadata.clone())
+            .with_batch_size(BATCH_ROWS)
+            .with_projection(mask)
+            .with_row_groups(row_groups)
+            .build()
+            .map_err(|source| self.decode(source))?;
+        Ok(Batches { reader: self, decoder })
+    }
+
+    async fn fetch(&self, range: Range<u64>) -> Result<Bytes, Error> {
+        let (start, tail) = &self.tail;
+        if range.start >= *start && range.end <= self.file.bytes {
+            let within = |offset: u64| usize::try_from(offset - start).expect("the tail is in memory");
+            return Ok(tail.slice(within(range.start)..within(range.end)));
+        }
+        self.zone.read_range(&self.file, range).await.map_err(Error::Zone)
+    }
+
+    fn decode(&self, source: ParquetError) -> Error {
+        Error::Decode { path: self.file.path.to_string(), source }
+    }
+}
+
+/// Rows of a live file, batch by batch in their order.
+pub struct Batches<'r, 'z> {
+    reader: &'r ParquetReader<'z>,
+    decoder: ParquetPushDecoder,
+}
+
+impl Batches<'_, '_> {
+    /// The next rows; `None` at the end.
+    ///
+    /// # Errors
+    /// The file is lost or damaged, or the store fails.
+    pub async fn next(&mut self) -> Result<Option<RecordBatch>, Error> {
+        loop {
+            match self.decoder.try_decode().map_err(|source| self.reader.decode(source))? {
+                DecodeResult::Data(batch) => return Ok(Some(batch)),
+                DecodeResult::Finished => return Ok(None),
+                DecodeResult::NeedsData(ranges) => {
+                    let mut data = Vec::with_capacity(ranges.len());
+                    for range in &ranges {
+                        data.push(self.reader.fetch(range.clone()).await?);
+                    }
+                    self.decoder.push_ranges(ranges, data).map_err(|source| self.reader.decode(source))?;
+                }
+            }
+        }
+    }
+}
+
+fn encode(source: ParquetError) -> Error {
+    Error::Encode { source }
+}
+
+/// Where the footer begins, by the last 8 bytes of the file.
+fn footer_start(length: u64, tail: &Bytes) -> Result<u64, ParquetError> {
+    let last: &[u8; 8] = tail.last_chunk().ok_or_else(|| ParquetError::EOF("shorter than a footer".to_owned()))?;
+    let footer = FooterTail::try_new(last)?.metadata_length() as u64 + last.len() as u64;
+    length.checked_sub(footer).ok_or_else(|| ParquetError::EOF("the footer is longer than the file".to_owned()))
+}
+
+fn decode_metadata(length: u64, start: u64, tail: &Bytes) -> Result<ParquetMetaData, ParquetError> {
+    let mut decoder = ParquetMetaDataPushDecoder::try_new(length)?.with_page_index_policy(PageIndexPolicy::Skip);
+    decoder.push_range(start..length, tail.clone())?;
+    match decoder.try_decode()? {
+        DecodeResult::Data(metadata) => Ok(metadata),
+        DecodeResult::NeedsData(_) | DecodeResult::Finished => {
+            Err(ParquetError::EOF("the footer is incomplete".to_owned()))
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! A zone: the log of `gristmill-core` over a store.
+//!
+//! ```text
+//! ZoneReader   fold, refresh, locate, read          inspect, and the compaction's RAW side; writes nothing
+//!   └─ Zone    stage, append, publish, discard      one writer, one incarnation
+//! ```
+//!
+//! Time and random ids come in at construction, so that the simulation runs this very code.
+
+mod append;
+mod error;
+mod open;
+mod publish;
+mod reader;
+mod rules;
+mod slots;
+mod staging;
+mod surroundings;
+
+#[cfg(test)]
+mod simulation;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gristmill_core::log::{Digest, Entry, Fold, Incarnation, LogTime, Publication, Refusal, Sequence};
+
+pub use error::{GenesisFact, ZoneError, ZoneFault};
+pub use open::{EmptyZone, Expected, Opened};
+pub use reader::ZoneReader;
+pub use staging::{StagedFile, StagedWriter};
+pub use surroundings::{Clock, DEFAULT_PATIENCE, Ids, RandomIds, Surroundings, SystemClock};
+
+/// A zone that is open for writing, by one process.
+///
+/// # Guarantees
+/// At most one append is in flight: while the outcome of one is unknown no other begins and nothing staged is deleted.
+pub struct Zone {
+    reader: ZoneReader,
+    writer: Writer,
+    /// Entries that were folded and not seen published.
+    unpublished: BTreeMap<Sequence, Unpublished>,
+    staged_count: u64,
+    /// Staged files that no entry names.
+    uncommitted: BTreeSet<u64>,
+    /// The entry whose append has begun and is not decided.
+    undecided: Option<Entry>,
+}
+
+/// Who writes, and by which resource.
+struct Writer {
+    incarnation: Incarnation,
+    spec_digest: Digest,
+}
+
+struct Unpublished {
+    publication: Publication,
+    folded_at: LogTime,
+}
+
+/// What became of an append.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "a lost append leaves files to discard and offsets to seek"]
+pub enum Appended {
+    /// The entry stands at this slot, for good.
+    Won(Sequence),
+    /// The entry can never stand: others have moved the zone on. Discard what it was for and go on from the fold.
+    Lost(Refusal),
+}
+
+impl Zone {
+    /// What the log says, as far as it was read.
+    pub fn fold(&self) -> &Fold {
+        self.reader.fold()
+    }
+
+    /// The reading side.
+    pub fn reader(&self) -> &ZoneReader {
+        &self.reader
+    }
+
+    /// This writer's incarnation.
+    pub fn incarnation(&self) -> Incarnation {
+        self.writer.incarnation
+    }
+
+    fn surroundings(&self) -> &Surroundings {
+        self.reader.surroundings()
+    }
+
+    fn remember(&mut self, folded: reader::Folded) {
+        let folded_at = self.surroundings().now();
+        let visible_by = folded.into_iter().filter(|(_, publication)| !publication.is_empty());
+        self.unpublished
+            .extend(visible_by.map(|(sequence, publication)| (sequence, Unpublished { publication, folded_at })));
+    }
+}

@@ -1,0 +1,227 @@
+//! Opening a zone for writing, and making it where there is none.
+
+use std::fmt::Display;
+
+use gristmill_core::log::{
+    CommitId, Digest, Genesis, IdentityPartition, Incarnation, Kind, PartitionStart, ProcessedGenesis, RawGenesis,
+    Sequence, ZoneId, encode_zone_file, layout,
+};
+
+use super::reader::Folded;
+use super::slots::{Slots, write_file, zone_id_in_place};
+use super::surroundings::Pauses;
+use super::{GenesisFact, Surroundings, Writer, Zone, ZoneError, ZoneReader};
+
+/// What an opener takes the zone for; a zone that was made for something else is refused.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expected {
+    /// A RAW zone of this topic.
+    Raw {
+        /// Kafka's id of the cluster.
+        cluster_id: String,
+        /// Name of the topic.
+        topic: String,
+        /// Kafka's id of the topic.
+        topic_id: String,
+        /// The consumer group.
+        group: String,
+    },
+    /// A Processed zone of this RAW zone.
+    Processed {
+        /// The RAW zone.
+        raw_zone_id: ZoneId,
+        /// Columns that identify a row.
+        key: Vec<String>,
+        /// Columns that name directories.
+        partition_by: Vec<IdentityPartition>,
+        /// Number of buckets.
+        buckets: u32,
+    },
+}
+
+/// What was found where a zone is to be opened.
+pub enum Opened {
+    /// A zone, with everything published that its log names.
+    Ready(Zone),
+    /// No genesis yet: the caller resolves where to start, then creates it.
+    Empty(EmptyZone),
+}
+
+/// A place where a zone has an id and no genesis.
+pub struct EmptyZone {
+    slots: Slots,
+    writer: Writer,
+    expected: Expected,
+}
+
+impl Zone {
+    /// Opens a zone for writing with a new incarnation.
+    ///
+    /// Everything that the log names and that is not published yet is published first.
+    ///
+    /// # Errors
+    /// The zone was made for something else than `expected`, the directory holds other things, the log is corrupt or of
+    /// another version, a committed file is lost, or the store fails.
+    pub async fn open(
+        surroundings: Surroundings,
+        expected: Expected,
+        spec_digest: Digest,
+    ) -> Result<Opened, ZoneError> {
+        let incarnation = Incarnation::new(surroundings.ids.draw());
+        let in_place = zone_id_in_place(&surroundings).await?;
+        if in_place.is_none() {
+            refuse_foreign_directory(&surroundings).await?;
+        }
+        let scratch = surroundings.path(&layout::staging(incarnation));
+        let proven = surroundings.patiently(|| surroundings.store.prove_exclusive_rename(&scratch)).await;
+        proven.map_err(|error| surroundings.failed(error))?;
+        let zone_id = match in_place {
+            Some(zone_id) => zone_id,
+            None => create_zone_file(&surroundings, incarnation).await?,
+        };
+        let writer = Writer { incarnation, spec_digest };
+        match ZoneReader::load(surroundings.clone(), zone_id).await? {
+            Some((reader, folded)) => Self::ready(reader, folded, writer, &expected).await.map(Opened::Ready),
+            None => Ok(Opened::Empty(EmptyZone { slots: Slots { surroundings, zone_id }, writer, expected })),
+        }
+    }
+
+    async fn ready(reader: ZoneReader, folded: Folded, writer: Writer, expected: &Expected) -> Result<Self, ZoneError> {
+        check(expected, reader.fold().genesis(), &reader.surroundings().url().to_string())?;
+        let mut zone = Self {
+            reader,
+            writer,
+            unpublished: Default::default(),
+            staged_count: 0,
+            uncommitted: Default::default(),
+            undecided: None,
+        };
+        zone.remember(folded);
+        zone.forget_published().await?;
+        zone.publish_all().await?;
+        Ok(zone)
+    }
+}
+
+impl EmptyZone {
+    /// Makes it a RAW zone that starts at these offsets.
+    ///
+    /// Who loses the race to create it opens the winner's: its offsets count, not these.
+    ///
+    /// # Errors
+    /// As [`Zone::open`].
+    pub async fn create_raw(self, partitions: Vec<PartitionStart>) -> Result<Zone, ZoneError> {
+        self.create(partitions).await
+    }
+
+    /// Makes it a Processed zone. Who loses the race to create it opens the winner's.
+    ///
+    /// # Errors
+    /// As [`Zone::open`].
+    pub async fn create_processed(self) -> Result<Zone, ZoneError> {
+        self.create(Vec::new()).await
+    }
+
+    async fn create(self, partitions: Vec<PartitionStart>) -> Result<Zone, ZoneError> {
+        let Self { slots, writer, expected } = self;
+        let surroundings = slots.surroundings.clone();
+        let directory = surroundings.path(&layout::slots(slots.zone_id));
+        let made = surroundings.patiently(|| surroundings.store.create_directories(&directory)).await;
+        made.map_err(|error| surroundings.failed(error))?;
+        let genesis = Kind::Genesis(genesis(slots.zone_id, expected.clone(), partitions));
+        let entry = slots.prepare(slots.entry(&writer, genesis)).await?;
+        let first = slots.take(Sequence::GENESIS, &entry).await?;
+        slots.confirm_zone().await?;
+        if first.commit_id != entry.commit_id {
+            slots.drop_body(&entry).await;
+        }
+        let loaded = ZoneReader::load(surroundings, slots.zone_id).await?;
+        let (reader, folded) = loaded.ok_or_else(|| slots.replaced())?;
+        Zone::ready(reader, folded, writer, &expected).await
+    }
+}
+
+fn genesis(zone_id: ZoneId, expected: Expected, partitions: Vec<PartitionStart>) -> Genesis {
+    match expected {
+        Expected::Raw { cluster_id, topic, topic_id, group } => {
+            Genesis::Raw(RawGenesis { zone_id, cluster_id, topic, topic_id, group, partitions })
+        }
+        Expected::Processed { raw_zone_id, key, partition_by, buckets } => {
+            Genesis::Processed(ProcessedGenesis { zone_id, raw_zone_id, key, partition_by, buckets })
+        }
+    }
+}
+
+/// A directory without a log may hold only what a creator leaves that crashed before it named the zone.
+async fn refuse_foreign_directory(surroundings: &Surroundings) -> Result<(), ZoneError> {
+    let directory = surroundings.url.directory();
+    let listed = surroundings.patiently(|| surroundings.store.list(directory)).await;
+    let listed = listed.map_err(|error| surroundings.failed(error))?;
+    let ours = [layout::LOG, layout::STAGING];
+    match listed.into_iter().map(|element| element.name).filter(|name| !ours.contains(&name.as_str())).min() {
+        Some(found) => Err(ZoneError::ForeignDirectory { zone: surroundings.url.to_string(), found }),
+        None => Ok(()),
+    }
+}
+
+/// Names the zone, once: who loses the race takes the winner's name (rule 1).
+async fn create_zone_file(surroundings: &Surroundings, incarnation: Incarnation) -> Result<ZoneId, ZoneError> {
+    let zone_id = ZoneId::new(surroundings.ids.draw());
+    let zone_file = surroundings.path(&layout::zone_file());
+    let directory = zone_file.parent();
+    let mut pauses = Pauses::new(surroundings);
+    loop {
+        let body = surroundings.path(&layout::prepared(incarnation, CommitId::new(surroundings.ids.draw())));
+        let attempt = async {
+            write_file(surroundings, &body, encode_zone_file(zone_id)).await?;
+            surroundings.store.create_directories(&directory).await?;
+            surroundings.store.rename(&body, &zone_file).await
+        };
+        let outcome = attempt.await;
+        // Whatever the attempt reported: the name in place is the zone's.
+        if let Some(winner) = zone_id_in_place(surroundings).await? {
+            if winner != zone_id {
+                drop(surroundings.store.delete(&body).await);
+            }
+            return Ok(winner);
+        }
+        match outcome {
+            Err(error) if error.is_unavailable() => {
+                pauses.pause(error).await.map_err(|error| surroundings.failed(error))?;
+            }
+            Err(error) => return Err(surroundings.failed(error)),
+            Ok(()) => return Err(ZoneError::Replaced { zone: surroundings.url.to_string() }),
+        }
+    }
+}
+
+/// Whether the zone was made for what the opener takes it for.
+fn check(expected: &Expected, genesis: &Genesis, zone: &str) -> Result<(), ZoneError> {
+    let same = |what, theirs: &dyn Display, ours: &dyn Display| {
+        let (theirs, ours) = (theirs.to_string(), ours.to_string());
+        if theirs == ours { Ok(()) } else { Err(ZoneError::OtherGenesis { zone: zone.to_owned(), what, theirs, ours }) }
+    };
+    match (genesis, expected) {
+        (Genesis::Raw(theirs), Expected::Raw { cluster_id, topic, topic_id, group }) => {
+            let RawGenesis { zone_id: _, cluster_id: their_cluster, topic: their_topic, .. } = theirs;
+            same(GenesisFact::Topic, their_topic, topic)?;
+            same(GenesisFact::Group, &theirs.group, group)?;
+            same(GenesisFact::ClusterId, their_cluster, cluster_id)?;
+            same(GenesisFact::TopicId, &theirs.topic_id, topic_id)
+        }
+        (Genesis::Processed(theirs), Expected::Processed { raw_zone_id, key, partition_by, buckets }) => {
+            let ProcessedGenesis { zone_id: _, raw_zone_id: their_raw, key: their_key, .. } = theirs;
+            same(GenesisFact::RawZone, their_raw, raw_zone_id)?;
+            same(GenesisFact::Key, &their_key.join(", "), &key.join(", "))?;
+            same(GenesisFact::PartitionBy, &columns(&theirs.partition_by), &columns(partition_by))?;
+            same(GenesisFact::Buckets, &theirs.buckets, buckets)
+        }
+        (Genesis::Raw(_), Expected::Processed { .. }) => same(GenesisFact::ZoneKind, &"Raw", &"Processed"),
+        (Genesis::Processed(_), Expected::Raw { .. }) => same(GenesisFact::ZoneKind, &"Processed", &"Raw"),
+    }
+}
+
+fn columns(partition_by: &[IdentityPartition]) -> String {
+    let names: Vec<_> = partition_by.iter().map(|field| format!("{} ({:?})", field.column, field.transform)).collect();
+    if names.is_empty() { "no column".to_owned() } else { names.join(", ") }
+}

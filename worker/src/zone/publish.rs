@@ -1,0 +1,261 @@
+//! Making committed entries visible (rules 16 and 17). Whoever does it, and however often, the result is the same.
+
+use std::collections::{BTreeSet, HashSet};
+
+use futures::{StreamExt, TryStreamExt, stream};
+use gristmill_core::log::{FileKey, FileZone, Publication, Publish, Retire, Sequence, ZonePath, due, layout};
+
+use super::reader::{AT_A_TIME, NOWHERE, wrong_length};
+use super::rules::Rule;
+use super::surroundings::Pauses;
+use super::{Surroundings, Unpublished, Zone, ZoneError};
+use crate::store::{ListedKind, StoreError, StoreErrorKind, StorePath};
+
+/// Age at which an entry of another writer is published for it: long beside the second that its writer needs.
+const OTHERS_AFTER_SECONDS: i64 = 30;
+
+/// A file that could not be published, and why.
+type Lost = (Publish, String);
+
+impl Zone {
+    /// Publishes an entry, and with it those of other writers that have waited for too long.
+    ///
+    /// # Errors
+    /// `LostFile` if a live file is nowhere or not of its recorded length; the store fails. Publishing again is safe.
+    pub async fn publish(&mut self, sequence: Sequence) -> Result<(), ZoneError> {
+        let now = self.surroundings().now().utc();
+        let late =
+            |unpublished: &Unpublished| (now - unpublished.folded_at.utc()).num_seconds() >= OTHERS_AFTER_SECONDS;
+        let late: Vec<_> =
+            self.unpublished.iter().filter(|(_, entry)| late(entry)).map(|(sequence, _)| *sequence).collect();
+        let due: BTreeSet<_> = late.into_iter().chain([sequence]).flat_map(|wanted| self.due(wanted)).collect();
+        self.publish_each(due).await
+    }
+
+    /// Publishes every folded entry that is not known to be published.
+    ///
+    /// # Errors
+    /// As [`Self::publish`].
+    pub async fn publish_all(&mut self) -> Result<(), ZoneError> {
+        let all = self.unpublished.keys().copied().collect();
+        self.publish_each(all).await
+    }
+
+    /// Forgets entries that a listing shows to be published, so that opening an old zone does not look at each file.
+    pub(super) async fn forget_published(&mut self) -> Result<(), ZoneError> {
+        let surroundings = self.surroundings();
+        let staged = self.list_staged().await.map_err(|error| surroundings.failed(error))?;
+        let leaving = self.list_leaving().await.map_err(|error| surroundings.failed(error))?;
+        self.unpublished.retain(|_, Unpublished { publication: Publication { retire, publish }, .. }| {
+            let still_staged = publish.iter().any(|file| staged.contains(&file.staged));
+            let still_there = |file: &Retire| {
+                staged.contains(&file.staged) || leaving.contains(&FileKey { zone: file.zone, path: file.path.clone() })
+            };
+            still_staged || retire.iter().any(still_there)
+        });
+        Ok(())
+    }
+
+    fn due(&self, wanted: Sequence) -> Vec<Sequence> {
+        let unpublished = self.unpublished.iter().map(|(sequence, entry)| (*sequence, &entry.publication));
+        if self.surroundings().rules.hold(Rule::PublishedInSequence) {
+            due(unpublished, wanted)
+        } else {
+            unpublished.map(|(sequence, _)| sequence).filter(|sequence| *sequence == wanted).collect()
+        }
+    }
+
+    async fn publish_each(&mut self, sequences: BTreeSet<Sequence>) -> Result<(), ZoneError> {
+        for sequence in sequences {
+            let Some(Unpublished { publication, .. }) = self.unpublished.get(&sequence) else {
+                continue;
+            };
+            let publication = publication.clone();
+            let lost = self.rename_all(publication).await.map_err(|error| self.surroundings().failed(error))?;
+            if !lost.is_empty() {
+                // A later entry may have removed what is missing here.
+                self.refresh().await?;
+                self.check_lost(sequence, lost)?;
+            }
+            self.unpublished.remove(&sequence);
+        }
+        Ok(())
+    }
+
+    fn check_lost(&self, sequence: Sequence, lost: Vec<Lost>) -> Result<(), ZoneError> {
+        for (file, why) in lost {
+            if self.fold().live().contains_key(&FileKey { zone: file.zone, path: file.path.clone() }) {
+                let surroundings = self.surroundings();
+                let path = surroundings.url.url_of(&surroundings.published(file.zone, &file.path));
+                return Err(ZoneError::LostFile { zone: surroundings.url.to_string(), path, sequence, why });
+            }
+        }
+        Ok(())
+    }
+
+    /// All that leave, then all that come: a plain listing may miss rows for this moment, and never shows them twice.
+    async fn rename_all(&self, publication: Publication) -> Result<Vec<Lost>, StoreError> {
+        let Publication { retire, publish } = publication;
+        if self.surroundings().rules.hold(Rule::RetiredBeforePublished) {
+            self.retire_all(retire).await?;
+            self.publish_files(publish).await
+        } else {
+            let lost = self.publish_files(publish).await?;
+            self.retire_all(retire).await.map(|()| lost)
+        }
+    }
+
+    async fn retire_all(&self, files: Vec<Retire>) -> Result<(), StoreError> {
+        let surroundings = self.surroundings();
+        stream::iter(files).map(|file| retire(surroundings, file)).buffer_unordered(AT_A_TIME).try_collect().await
+    }
+
+    async fn publish_files(&self, files: Vec<Publish>) -> Result<Vec<Lost>, StoreError> {
+        let surroundings = self.surroundings();
+        let outcomes = stream::iter(files).map(|file| publish(surroundings, file)).buffer_unordered(AT_A_TIME);
+        outcomes.try_filter_map(|lost| std::future::ready(Ok(lost))).try_collect().await
+    }
+
+    /// Every file below `_staging`.
+    async fn list_staged(&self) -> Result<HashSet<ZonePath>, StoreError> {
+        let surroundings = self.surroundings();
+        let root = surroundings.url.directory().join(layout::STAGING);
+        let incarnations = surroundings.patiently(|| surroundings.store.list(&root)).await?;
+        let listings = stream::iter(incarnations)
+            .filter(|listed| std::future::ready(listed.kind == ListedKind::Directory))
+            .map(|listed| {
+                list_files(surroundings, root.join(&listed.name), format!("{}/{}", layout::STAGING, listed.name))
+            })
+            .buffer_unordered(AT_A_TIME)
+            .try_collect::<Vec<_>>();
+        Ok(listings.await?.into_iter().flatten().collect())
+    }
+
+    /// Every published file in a directory that a removed file was published into.
+    async fn list_leaving(&self) -> Result<HashSet<FileKey>, StoreError> {
+        let surroundings = self.surroundings();
+        let retire = self.unpublished.values().flat_map(|entry| &entry.publication.retire);
+        let directories: BTreeSet<(FileZone, String)> = retire
+            .map(|file| {
+                (file.zone, file.path.as_str().rsplit_once('/').map_or("", |(directory, _)| directory).to_owned())
+            })
+            .collect();
+        let listings = stream::iter(directories)
+            .map(|(zone, directory)| async move {
+                let place = surroundings.published_root(zone);
+                let place = if directory.is_empty() { place } else { place.join(&directory) };
+                let files = list_files(surroundings, place, directory).await?;
+                Ok(files.into_iter().map(move |path| FileKey { zone, path }).collect::<Vec<_>>())
+            })
+            .buffer_unordered(AT_A_TIME)
+            .try_collect::<Vec<_>>();
+        Ok(listings.await?.into_iter().flatten().collect())
+    }
+}
+
+async fn list_files(
+    surroundings: &Surroundings,
+    place: StorePath,
+    directory: String,
+) -> Result<Vec<ZonePath>, StoreError> {
+    let listed = surroundings.patiently(|| surroundings.store.list(&place)).await?;
+    let files = listed.into_iter().filter(|listed| matches!(listed.kind, ListedKind::File(_)));
+    let path = |name: String| if directory.is_empty() { name } else { format!("{directory}/{name}") };
+    // A name that is no path of a zone is none of ours.
+    Ok(files.filter_map(|listed| path(listed.name).parse().ok()).collect())
+}
+
+/// Brings a file from its staged to its published name; gives the reason if it cannot be the file of the entry.
+async fn publish(surroundings: &Surroundings, file: Publish) -> Result<Option<Lost>, StoreError> {
+    let why = publish_or_why(surroundings, &file).await?;
+    Ok(why.map(|why| (file, why)))
+}
+
+async fn publish_or_why(surroundings: &Surroundings, file: &Publish) -> Result<Option<String>, StoreError> {
+    let Publish { zone, path, staged, bytes } = file;
+    let (published, staged) = (surroundings.published(*zone, path), surroundings.path(staged));
+    let look = |path| surroundings.patiently(move || surroundings.store.length(path));
+    let wrong = |length| surroundings.rules.hold(Rule::RecordedLength) && length != *bytes;
+    let mut pauses = Pauses::new(surroundings);
+    loop {
+        // Published, staged, published: another publisher may rename it between the first two looks.
+        let mut found = look(&published).await?;
+        if found.is_none() {
+            match look(&staged).await? {
+                Some(length) if wrong(length) => return Ok(Some(wrong_length(length, *bytes))),
+                Some(_) => match rename(surroundings, &staged, &published, &mut pauses).await? {
+                    Renamed::Yes => return Ok(None),
+                    Renamed::LookAgain => continue,
+                },
+                None => found = look(&published).await?,
+            }
+        }
+        return match found {
+            Some(length) if wrong(length) => Ok(Some(wrong_length(length, *bytes))),
+            Some(_) => remove_leftover(surroundings, &staged).await.map(|()| None),
+            None => Ok(Some(NOWHERE.to_owned())),
+        };
+    }
+}
+
+/// Brings a file from wherever it is to its retired name. One that is nowhere has been retired by another.
+async fn retire(surroundings: &Surroundings, file: Retire) -> Result<(), StoreError> {
+    let Retire { zone, path, staged, retired } = file;
+    let (published, staged) = (surroundings.published(zone, &path), surroundings.path(&staged));
+    let retired = surroundings.path(&retired);
+    let mut pauses = Pauses::new(surroundings);
+    loop {
+        let mut source = None;
+        for place in [&published, &staged, &published] {
+            if surroundings.patiently(|| surroundings.store.length(place)).await?.is_some() {
+                source = Some(place);
+                break;
+            }
+        }
+        // Looked for until it is at neither place: link and unlink can leave two names.
+        let Some(source) = source else {
+            return Ok(());
+        };
+        rename(surroundings, source, &retired, &mut pauses).await?;
+        if surroundings.patiently(|| surroundings.store.length(&retired)).await?.is_some() {
+            surroundings.patiently(|| surroundings.store.delete(source)).await?;
+        }
+    }
+}
+
+/// A staged name beside the published one is what a crash between link and unlink leaves; a later publisher would
+/// bring the file back after it was retired.
+async fn remove_leftover(surroundings: &Surroundings, staged: &StorePath) -> Result<(), StoreError> {
+    if !surroundings.rules.hold(Rule::LeftoverIsRemoved) {
+        return Ok(());
+    }
+    match surroundings.patiently(|| surroundings.store.length(staged)).await? {
+        Some(_) => surroundings.patiently(|| surroundings.store.delete(staged)).await,
+        None => Ok(()),
+    }
+}
+
+enum Renamed {
+    Yes,
+    LookAgain,
+}
+
+/// Makes the directory and renames; what an error means only another look can tell.
+async fn rename(
+    surroundings: &Surroundings,
+    from: &StorePath,
+    to: &StorePath,
+    pauses: &mut Pauses<'_>,
+) -> Result<Renamed, StoreError> {
+    let directory = to.parent();
+    surroundings.patiently(|| surroundings.store.create_directories(&directory)).await?;
+    match surroundings.store.rename(from, to).await {
+        Ok(()) => Ok(Renamed::Yes),
+        Err(error) => match error.kind {
+            StoreErrorKind::Denied | StoreErrorKind::Other => Err(error),
+            StoreErrorKind::Unavailable => pauses.pause(error).await.map(|()| Renamed::LookAgain),
+            // The directory was removed meanwhile, or another publisher was faster.
+            StoreErrorKind::NotFound | StoreErrorKind::AlreadyExists => Ok(Renamed::LookAgain),
+        },
+    }
+}

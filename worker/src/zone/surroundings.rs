@@ -1,0 +1,164 @@
+//! What a zone needs from outside: a store, a place in it, time and ids; and how it waits for them.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use gristmill_core::log::{FileZone, LogTime, ZonePath};
+use tracing::warn;
+use uuid::Uuid;
+
+use super::ZoneError;
+use super::rules::Rules;
+use crate::store::{Store, StoreError, StorePath, ZoneUrl};
+
+/// How long an unavailable store is waited for, by default: a NameNode fails over or restarts within it.
+pub const DEFAULT_PATIENCE: Duration = Duration::from_secs(600);
+/// First pause before an operation is repeated; it doubles from there.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// Longest pause: short beside the minute that a NameNode takes to leave safe mode.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// What a zone needs from outside.
+#[derive(Clone)]
+pub struct Surroundings {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) url: ZoneUrl,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) ids: Arc<dyn Ids>,
+    pub(super) patience: Duration,
+    pub(super) rules: Rules,
+}
+
+impl Surroundings {
+    /// Surroundings with a clock and ids of the caller's choice.
+    pub fn new(store: Arc<dyn Store>, url: ZoneUrl, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
+        Self { store, url, clock, ids, patience: DEFAULT_PATIENCE, rules: Rules::default() }
+    }
+
+    /// The surroundings of a process: its own clock and randomness.
+    pub fn of_process(store: Arc<dyn Store>, url: ZoneUrl) -> Self {
+        Self::new(store, url, Arc::new(SystemClock), Arc::new(RandomIds))
+    }
+
+    /// Waits so long for an unavailable store, for each operation of a zone.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// The zone's directory.
+    pub fn url(&self) -> &ZoneUrl {
+        &self.url
+    }
+
+    /// A path below the log's zone.
+    pub(super) fn path(&self, path: &ZonePath) -> StorePath {
+        self.url.join(path)
+    }
+
+    /// The published place of a file: rejected files have a directory of their own.
+    pub(super) fn published(&self, zone: FileZone, path: &ZonePath) -> StorePath {
+        self.published_root(zone).join(path.as_str())
+    }
+
+    /// The directory that published files of this kind lie below.
+    pub(super) fn published_root(&self, zone: FileZone) -> StorePath {
+        match zone {
+            FileZone::Raw | FileZone::Processed => self.url.directory().clone(),
+            FileZone::Rejected => self.url.rejected().directory().clone(),
+        }
+    }
+
+    /// The time now, as an entry would have it.
+    pub fn now(&self) -> LogTime {
+        LogTime::new(self.clock.now())
+    }
+
+    pub(super) fn failed(&self, source: StoreError) -> ZoneError {
+        ZoneError::Store { zone: self.url.to_string(), source }
+    }
+
+    /// Repeats an operation that may be repeated freely for as long as the store is unavailable.
+    pub(super) async fn patiently<T, F>(&self, mut operation: impl FnMut() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let mut pauses = Pauses::new(self);
+        loop {
+            match operation().await {
+                Err(error) if error.is_unavailable() => pauses.pause(error).await?,
+                decided => return decided,
+            }
+        }
+    }
+}
+
+/// The pauses between the repetitions of one operation, within the patience of the surroundings.
+pub(super) struct Pauses<'a> {
+    surroundings: &'a Surroundings,
+    since: DateTime<Utc>,
+    next: Duration,
+}
+
+impl<'a> Pauses<'a> {
+    pub(super) fn new(surroundings: &'a Surroundings) -> Self {
+        Self { surroundings, since: surroundings.clock.now(), next: FIRST_PAUSE }
+    }
+
+    /// Waits, or gives the error back when patience is at its end.
+    pub(super) async fn pause(&mut self, error: StoreError) -> Result<(), StoreError> {
+        let clock = &self.surroundings.clock;
+        let waited = (clock.now() - self.since).to_std().unwrap_or_default();
+        if waited >= self.surroundings.patience {
+            return Err(error);
+        }
+        warn!(%error, waited_seconds = waited.as_secs(), "store operation is repeated");
+        clock.sleep(self.next).await;
+        self.next = (self.next * 2).min(LONGEST_PAUSE);
+        Ok(())
+    }
+}
+
+/// Time, as a zone sees it.
+#[async_trait]
+pub trait Clock: Send + Sync {
+    /// The time now.
+    fn now(&self) -> DateTime<Utc>;
+
+    /// Returns after a while.
+    async fn sleep(&self, duration: Duration);
+}
+
+/// The clock of the machine.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock;
+
+#[async_trait]
+impl Clock for SystemClock {
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+/// A source of ids that no other process draws.
+pub trait Ids: Send + Sync {
+    /// A new id.
+    fn draw(&self) -> Uuid;
+}
+
+/// UUIDs of version 4.
+#[derive(Debug, Clone, Copy)]
+pub struct RandomIds;
+
+impl Ids for RandomIds {
+    fn draw(&self) -> Uuid {
+        Uuid::new_v4()
+    }
+}
