@@ -18,6 +18,8 @@ const ALIVE_WITHIN: Duration = Duration::from_secs(300);
 #[derive(Debug, Clone)]
 pub struct StatusBoard {
     report: watch::Sender<IngestReport>,
+    /// Messages that were read, committed or not.
+    read: watch::Sender<u64>,
     vitals: Arc<Vitals>,
 }
 
@@ -44,8 +46,9 @@ impl StatusBoard {
             rows: RowCounts::default(),
             lag: None,
         };
-        let vitals = Vitals { joined: AtomicBool::new(false), started: Instant::now(), last_turn: AtomicU64::new(0) };
-        Self { report: watch::Sender::new(report), vitals: Arc::new(vitals) }
+        let vitals =
+            Vitals { joined: AtomicBool::new(false), started: Instant::now(), last_turn: AtomicU64::new(0) };
+        Self { report: watch::Sender::new(report), read: watch::Sender::new(0), vitals: Arc::new(vitals) }
     }
 
     /// The report now and all that follow.
@@ -56,6 +59,12 @@ impl StatusBoard {
     /// The report now.
     pub fn report(&self) -> IngestReport {
         self.report.borrow().clone()
+    }
+
+    /// Returns when so many messages were read by this process, committed or not; at once if they were.
+    pub async fn wait_until_read(&self, messages: u64) {
+        let mut read = self.read.subscribe();
+        read.wait_for(|read| *read >= messages).await.expect("the board itself keeps the sender");
     }
 
     /// Whether the worker has been given its partitions once. It stays so while Kafka or the store is away: a restart
@@ -73,6 +82,10 @@ impl StatusBoard {
     pub(super) fn turn(&self) {
         let now = u64::try_from(self.vitals.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.vitals.last_turn.store(now, Ordering::Relaxed);
+    }
+
+    pub(super) fn read(&self) {
+        self.read.send_modify(|read| *read += 1);
     }
 
     pub(super) fn joined(&self) {

@@ -153,6 +153,7 @@ impl Worker<'_> {
         });
         let origin = Origin { partition, offset, timestamp, leader_epoch: leader_epoch(message) };
         self.progress.record(&origin, verdict);
+        self.patience.board.read();
         if !self.open.is_full() {
             return Ok(Turn::On);
         }

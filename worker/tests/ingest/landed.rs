@@ -1,0 +1,68 @@
+//! What a zone holds, read from its log and its files.
+
+use std::collections::BTreeSet;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{Int32Type, Int64Type};
+use gristmill::parquet_file::ParquetReader;
+use gristmill::store;
+use gristmill::zone::{Surroundings, ZoneReader};
+use gristmill_core::log::{FileZone, MessageCounts};
+use gristmill_crds::plan::IngestPlan;
+
+/// Coordinates of a row or of a reject: partition, offset, index of the record in its message.
+pub(crate) type Source = (i32, i64, Option<i32>);
+
+/// The rows and rejects of a zone.
+#[derive(Debug, Default)]
+pub(crate) struct Landed {
+    pub(crate) rows: BTreeSet<Source>,
+    pub(crate) rejects: BTreeSet<Source>,
+    pub(crate) messages: MessageCounts,
+    pub(crate) commits: u64,
+    pub(crate) files: usize,
+    /// The next offset of each partition.
+    pub(crate) next: Vec<i64>,
+    pub(crate) paths: Vec<String>,
+}
+
+impl Landed {
+    /// Reads a zone whole. Panics if a row or a reject is there twice.
+    pub(crate) async fn read(plan: &IngestPlan) -> Self {
+        let url = plan.raw_path.parse().expect("a zone's URL");
+        let store = store::open(&url, None).expect("a local store");
+        let zone = ZoneReader::open(Surroundings::of_process(store, url)).await.expect("the zone opens");
+        let mut landed = Self {
+            messages: zone.fold().totals(),
+            commits: zone.fold().head().0,
+            files: zone.fold().live().len(),
+            next: zone.fold().partitions().values().map(|state| state.next).collect(),
+            paths: zone.fold().live().keys().map(|key| key.path.to_string()).collect(),
+            ..Self::default()
+        };
+        for live in zone.fold().live().values() {
+            let sources = match live.file.zone {
+                FileZone::Rejected => &mut landed.rejects,
+                FileZone::Raw | FileZone::Processed => &mut landed.rows,
+            };
+            let reader = ParquetReader::open(&zone, &live.file).await.expect("the file opens");
+            let columns = ["kafka_partition", "kafka_offset", "record_index"];
+            let mut batches = reader.batches(&columns, reader.row_groups()).expect("the columns are there");
+            while let Some(batch) = batches.next().await.expect("the file is whole") {
+                for source in coordinates(&batch) {
+                    assert!(sources.insert(source), "{source:?} is there twice");
+                }
+            }
+        }
+        landed
+    }
+}
+
+fn coordinates(batch: &RecordBatch) -> Vec<Source> {
+    let column = |name| batch.column_by_name(name).expect("the column is there");
+    let partitions = column("kafka_partition").as_primitive::<Int32Type>();
+    let offsets = column("kafka_offset").as_primitive::<Int64Type>();
+    let indexes = column("record_index").as_primitive::<Int32Type>();
+    let index = |row| indexes.is_valid(row).then(|| indexes.value(row));
+    (0..batch.num_rows()).map(|row| (partitions.value(row), offsets.value(row), index(row))).collect()
+}
