@@ -19,7 +19,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::bloom_filter::Sbbf;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{FooterTail, PageIndexPolicy, ParquetMetaData, ParquetMetaDataPushDecoder};
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{DEFAULT_BLOOM_FILTER_NDV, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
 use crate::zone::{StagedFile, StagedWriter, ZoneError, ZoneReader};
@@ -66,11 +66,13 @@ pub struct Layout {
     pub row_group_bytes: usize,
     /// Columns with a bloom filter.
     pub bloom_filters: Vec<String>,
+    /// Rows of the file at most: a filter needs memory for them, up to those of a whole row group.
+    pub expected_rows: u64,
 }
 
 impl Default for Layout {
     fn default() -> Self {
-        Self { row_group_bytes: 32 << 20, bloom_filters: Vec::new() }
+        Self { row_group_bytes: 32 << 20, bloom_filters: Vec::new(), expected_rows: DEFAULT_BLOOM_FILTER_NDV }
     }
 }
 
@@ -84,7 +86,9 @@ impl Layout {
             .set_created_by(concat!("gristmill version ", env!("CARGO_PKG_VERSION")).to_owned());
         for column in &self.bloom_filters {
             let path = ColumnPath::from(column.as_str());
-            properties = properties.set_column_bloom_filter_fpp(path, BLOOM_FALSE_POSITIVES);
+            properties = properties
+                .set_column_bloom_filter_fpp(path.clone(), BLOOM_FALSE_POSITIVES)
+                .set_column_bloom_filter_max_ndv(path, self.expected_rows.clamp(1, DEFAULT_BLOOM_FILTER_NDV));
         }
         properties.build()
     }

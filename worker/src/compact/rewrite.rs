@@ -117,6 +117,7 @@ impl Rewrite<'_> {
         let directory = directory(&partition).map_err(Error::Directory)?;
         let file_layout = parquet_file::Layout {
             bloom_filters: filtered_columns(&plan.key, layout.file()),
+            expected_rows: rows.iter().map(|batch| batch.num_rows() as u64).sum(),
             ..parquet_file::Layout::default()
         };
         let sorted = self.sorted(rows)?;
