@@ -13,7 +13,8 @@ test: ## Every test that needs no server
 
 test-live: ## Every live suite in its short form, on real Kafka, HDFS and Kubernetes
 	cargo build --release --locked --workspace
-	tests/live/run --short quickstart
+	cargo test --locked --no-run --workspace
+	GRISTMILL_LIVE_SHORT=1 tests/live/run smoke store quickstart
 
 live-quickstart: ## From kubectl apply to Parquet on HDFS, in full size
 	cargo build --release --locked --workspace

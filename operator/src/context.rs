@@ -28,7 +28,7 @@ pub struct Operator {
     /// Reads `/status` of workers.
     pub workers: WorkerClient,
     /// The time, in whole seconds as conditions have it.
-    pub now: fn() -> Timestamp,
+    pub now: Box<dyn Fn() -> Timestamp + Send + Sync>,
     /// Failures in a row.
     pub retries: Retries,
 }

@@ -80,7 +80,7 @@ pub async fn run(options: RunOptions) -> Result<(), StartError> {
         client: client.clone(),
         settings: Settings::from(&options),
         workers: WorkerClient::new(ADMIN_PORT),
-        now: system_time,
+        now: Box::new(system_time),
         retries: Retries::default(),
     });
     let (became_ready, is_ready) = watch::channel(false);
@@ -161,7 +161,10 @@ fn stream_ingests(operator: Arc<Operator>, scope: &Scope, stop: Stop) -> (impl F
         .with_config(Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY))
         .graceful_shutdown_on(stop)
         .run(stream_ingest::reconcile, after_error(&operator, kind), context)
-        .for_each(move |outcome| std::future::ready(note(&operator, outcome)));
+        .for_each(move |outcome| {
+            note(&operator, outcome);
+            std::future::ready(())
+        });
     (controller, all(caches))
 }
 
@@ -200,7 +203,10 @@ fn hourly_compactions(operator: Arc<Operator>, scope: &Scope, stop: Stop) -> (im
         .with_config(Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY))
         .graceful_shutdown_on(stop)
         .run(hourly_compaction::reconcile, after_error(&operator, kind), context)
-        .for_each(move |outcome| std::future::ready(note(&operator, outcome)));
+        .for_each(move |outcome| {
+            note(&operator, outcome);
+            std::future::ready(())
+        });
     (controller, all(caches))
 }
 

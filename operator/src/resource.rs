@@ -10,6 +10,7 @@ use kube::runtime::reflector::ObjectRef;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::condition::ConditionType;
 use crate::error::Error;
 
 /// A custom resource of type `K` with a status of type `S`.
@@ -34,7 +35,7 @@ where
     /// Reads an object; what does not read is kept as such.
     pub fn read(object: &DynamicObject) -> Self {
         let kind = ApiResource::erase::<K>(&());
-        let status = object.data.get("status").cloned().unwrap_or(Value::Null);
+        let status = object.data.get("status").cloned().map_or(Value::Null, with_our_conditions);
         Self {
             reference: ObjectRef::from_obj_with(object, kind.clone()),
             metadata: object.metadata.clone(),
@@ -84,6 +85,16 @@ impl<K, S> CustomResource<K, S> {
             block_owner_deletion: Some(true),
         }
     }
+}
+
+/// Conditions are a list that others may add to; theirs are not ours to compare or to write.
+fn with_our_conditions(mut status: Value) -> Value {
+    if let Some(Value::Array(conditions)) = status.get_mut("conditions") {
+        let ours = [ConditionType::Ready, ConditionType::Accepted].map(ConditionType::as_str);
+        let type_of = |condition: &Value| condition.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+        conditions.retain(|condition| ours.contains(&type_of(condition).as_str()));
+    }
+    status
 }
 
 fn read_typed<K: DeserializeOwned>(object: &DynamicObject, kind: &ApiResource) -> Result<K, (String, String)> {

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034 # whoever sources it uses them
 # Shared settings and functions of the live servers; source me, I start nothing.
 #
 # A run is one folder (GRISTMILL_LIVE_RUN): pid files, logs, data of its

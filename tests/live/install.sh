@@ -6,6 +6,7 @@
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 mkdir -p "$CACHE"
+export DEBIAN_FRONTEND=noninteractive
 
 # Two installs at the same time: the second waits and then finds all done.
 exec 9>"$CACHE/install.lock"
@@ -42,7 +43,7 @@ packages() { # packages COMMAND=PACKAGE...: prints those whose command is missin
 apt_install() {
     # An image may come without lists, and old lists name packages that are gone.
     apt-get install -y --no-install-recommends "$@" || {
-        apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+        apt-get update && apt-get install -y --no-install-recommends "$@"
     }
 }
 need_packages() { # need_packages NAME COMMAND=PACKAGE...

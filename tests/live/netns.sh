@@ -1,6 +1,9 @@
 #!/bin/bash
-# netns.sh up|down: the network namespace of a run, which has no uplink: nothing
+# netns.sh up|evict|down: the network namespace of a run, which has no uplink: nothing
 # in it can reach another machine, and its ports collide with no other run's.
+#
+# `evict` ends what runs in it and is not one of the servers: suites and their
+# programs, which would otherwise start again what is taken down.
 #
 # It holds the bridge that the node's pods will hang on. The bridge comes first
 # because Kafka and HDFS listen on its address, with or without a cluster.
@@ -22,29 +25,51 @@ up() {
     say "$NETNS up, pods reach it as $ADDRESS"
 }
 
-# Whatever still runs in the namespace is ours by definition, a suite that was
-# killed in the middle included. We ourselves may be inside as well.
+# Whatever runs in the namespace is ours by definition, what a killed suite left
+# included. We ourselves may have been called from inside as well.
+ancestors() {
+    local pid=$BASHPID
+    while [ "${pid:-0}" -gt 1 ]; do
+        echo "$pid"
+        pid=$(stat_field "$pid" 4 || true)
+    done
+}
 members() {
-    local id entry pid self=" $$ $PPID $BASHPID "
+    local id entry pid own
     id=$(namespace_id "/run/netns/$NETNS") || return 0
+    own=" $(ancestors | tr '\n' ' ') "
     for entry in /proc/[0-9]*; do
         pid=${entry#/proc/}
         [ "$(namespace_id "$entry/ns/net")" = "$id" ] || continue
-        case $self in *" $pid "*) continue ;; esac
-        [ "$(stat_field "$pid" 3)" = Z ] || echo "$pid"
+        [[ $own != *" $pid "* && $(stat_field "$pid" 3) != Z ]] || continue
+        echo "$pid"
     done
 }
-
-down() {
-    [ -n "$NETNS" ] && [ -e "/run/netns/$NETNS" ] || return 0
+# The servers have scripts of their own to end them; shims are containerd's.
+guests() {
+    local servers
+    servers=" $(cat "$RUN"/pids/* 2>/dev/null | cut -d' ' -f1 | tr '\n' ' ' || true) "
+    members | while read -r pid; do
+        [[ $servers == *" $pid "* || $(cat "/proc/$pid/comm" 2>/dev/null) == containerd-shim ]] || echo "$pid"
+    done
+}
+end_all() { # end_all LISTING
     local signal pid
     for signal in TERM KILL KILL; do
-        for pid in $(members); do kill -s $signal "$pid" 2>/dev/null || true; done
-        for _ in 1 2 3 4 5 6 7 8 9 10; do
-            [ -n "$(members)" ] || break 2
+        for pid in $("$1"); do kill -s $signal "$pid" 2>/dev/null || true; done
+        for _ in {1..10}; do
+            [ -n "$("$1")" ] || return 0
             sleep 0.1
         done
     done
+}
+
+evict() {
+    [ -z "$NETNS" ] || [ ! -e "/run/netns/$NETNS" ] || end_all guests
+}
+down() {
+    [ -n "$NETNS" ] && [ -e "/run/netns/$NETNS" ] || return 0
+    end_all members
     ip netns del "$NETNS"
     # iproute2 mounts the folder of names on itself at the first use.
     if [ -z "$(ls -A /run/netns 2>/dev/null)" ]; then
@@ -55,6 +80,6 @@ down() {
 }
 
 case ${1:-} in
-up | down) "$1" ;;
-*) die "usage: netns.sh up|down" ;;
+up | evict | down) "$1" ;;
+*) die "usage: netns.sh up|evict|down" ;;
 esac

@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
@@ -88,8 +87,6 @@ def install():
     kubectl("apply", "--server-side", "-f", f"{ROOT}/crds/")
     kubectl("wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/part-of=gristmill", "--timeout=60s")
     kubectl("apply", "-k", f"{ROOT}/manifests/operator")
-    kubectl("apply", "-f", f"{ROOT}/manifests/quickstart/namespace.yaml")
-    kubectl("apply", "-f", f"{LIVE}/kubernetes/services.yaml")
     kubectl("rollout", "status", "deployment/gristmill-operator", "-n", "gristmill-system", f"--timeout={LIMIT}s")
 
 
@@ -204,7 +201,7 @@ def main():
     for kind, size in memory():
         say(f"RSS of the {kind}: {size:.0f} MiB")
     run_now("books-now-1")
-    directory = tempfile.mkdtemp(prefix="gristmill-oracle-")
+    directory = os.path.join(os.environ["SUITE_TMP"], "zones")
     try:
         check(directory, first + MESSAGES)
         more = 300

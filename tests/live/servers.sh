@@ -5,14 +5,13 @@
 set -uo pipefail
 . "$(dirname "$0")/env.sh"
 
-script() { if [ "$1" = kubernetes ]; then echo "$LIVE/kubernetes/$2.sh"; else echo "$LIVE/$1.sh $2"; fi; }
+each() { if [ "$1" = kubernetes ]; then "$LIVE/kubernetes/$2.sh"; else "$LIVE/$1.sh" "$2"; fi; }
 
 up() {
     local name pid failed=0 pids=()
     "$LIVE/netns.sh" up || return
     for name in "$@"; do
-        # shellcheck disable=SC2046 # a script and its argument
-        $(script "$name" up) &
+        each "$name" up &
         pids+=($!)
     done
     for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
@@ -20,10 +19,10 @@ up() {
 }
 down() {
     local name
+    "$LIVE/netns.sh" evict
     # A lone server's failure must not keep the rest up.
     for name in kubernetes hdfs kafka netns; do
-        # shellcheck disable=SC2046
-        $(script "$name" down) || say "$name did not go down cleanly"
+        each "$name" down || say "$name did not go down cleanly"
     done
     rm -rf "$RUN"
 }

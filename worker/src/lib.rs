@@ -5,11 +5,16 @@
 //!   `ingest` and `compact` are the two jobs; [`cli`] is one module a command.
 #![deny(unsafe_code)]
 
+pub mod admin;
 pub mod cli;
 pub mod compact;
 pub mod documents;
 pub mod exit;
+pub mod ingest;
+pub mod kafka;
+pub mod local;
 pub mod parquet_file;
 pub mod produce;
 pub mod store;
+pub mod termination;
 pub mod zone;

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034 # whoever sources it uses them
 # Settings that up.sh, down.sh and load-image.sh share; source me.
 . "$(dirname "${BASH_SOURCE[0]}")/../env.sh"
 

@@ -22,12 +22,10 @@ take_ownership() {
         [ "$other" != "$RUN" ] || return 0
         if [ -z "$other" ] || [ ! -d "$other" ]; then
             rm -f "$OWNER"
-        elif [ ! -f "$other/owner" ]; then
-            die "the cluster of $other runs; end it with GRISTMILL_LIVE_RUN=$other $here/down.sh"
-        elif run_is_dead "$other"; then
+        elif run_is_dead "$other" || { [ ! -f "$other/owner" ] && ! (RUN=$other && alive apiserver); }; then
             GRISTMILL_LIVE_RUN=$other "$LIVE/servers.sh" down
         else
-            [ -n "$told" ] || say "waiting: $other has the cluster"
+            [ -n "$told" ] || say "waiting: $other has the cluster (GRISTMILL_LIVE_RUN=$other servers.sh down ends it)"
             told=yes
             [ $SECONDS -lt $end ] || die "$other did not give the cluster back"
             sleep 2
@@ -72,7 +70,7 @@ apiserver() { # the store, the API, and who may use it
         --listen-peer-urls http://127.0.0.1:2380
     start apiserver "$BIN/kube-apiserver" --etcd-servers=http://127.0.0.1:2379 \
         --bind-address=0.0.0.0 --secure-port=6443 --advertise-address="$ADDRESS" \
-        --service-cluster-ip-range=$SERVICE_CIDR --allow-privileged=true --shutdown-delay-duration=0s \
+        --service-cluster-ip-range="$SERVICE_CIDR" --allow-privileged=true --shutdown-delay-duration=0s \
         --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction \
         --client-ca-file="$PKI/ca.crt" \
         --tls-cert-file="$PKI/apiserver.crt" --tls-private-key-file="$PKI/apiserver.key" \
@@ -86,7 +84,6 @@ apiserver() { # the store, the API, and who may use it
         --proxy-client-cert-file="$PKI/front-client.crt" --proxy-client-key-file="$PKI/front-client.key"
 }
 controllers() {
-    local config
     config() { echo "--kubeconfig=$PKI/$1.kubeconfig --authentication-kubeconfig=$PKI/$1.kubeconfig --authorization-kubeconfig=$PKI/$1.kubeconfig --leader-elect=false --bind-address=127.0.0.1"; }
     # The default limit of 20 requests a second would slow the start by seconds.
     # shellcheck disable=SC2046 # several arguments
@@ -107,7 +104,7 @@ images() {
 }
 node() {
     start kubelet "$BIN/kubelet" --config="$CLUSTER/kubelet.yaml" --kubeconfig="$PKI/node.kubeconfig" \
-        --hostname-override=$NODE --node-ip="$ADDRESS" --root-dir="$CLUSTER/kubelet" \
+        --hostname-override="$NODE" --node-ip="$ADDRESS" --root-dir="$CLUSTER/kubelet" \
         --cert-dir="$CLUSTER/kubelet/pki" --containerd="$SOCKET" --v=2
     inside kubectl apply -f "$here/coredns-rbac.yaml" >/dev/null
     start coredns "$BIN/coredns" -conf "$CLUSTER/Corefile"

@@ -10,7 +10,7 @@
 //!
 //! - [`raw`] decodes and validates one message at a time into the columns of the RAW zone.
 //! - [`log`] is the contract of a zone: entries, the state that they fold to, and every decision about it.
-//! - [`compact`] decides which rows are the same and which of them stays in a Processed zone.
+//! - [`compact`] decides a compaction: which files are read, which row of a key stays, and where it goes.
 //!
 //! The worker does the I/O around these functions; the simulation runs the same ones.
 #![forbid(unsafe_code)]

@@ -1,8 +1,11 @@
 //! The commands. One module each: its arguments, and `run`, which calls the library and prints.
 
+mod decode;
+mod ingest;
 mod inspect;
 mod produce;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -34,8 +37,12 @@ enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Print the rows and rejects of XML documents; no Kafka needed.
+    Decode(decode::DecodeArgs),
     /// Print what the log of a zone says.
     Inspect(inspect::InspectArgs),
+    /// Land the messages of a topic in a RAW zone.
+    Ingest(ingest::IngestArgs),
     /// Send sample messages to a topic.
     Produce(produce::ProduceArgs),
 }
@@ -63,7 +70,9 @@ impl Cli {
 
 async fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Decode(args) => decode::run(&args),
         Command::Inspect(args) => inspect::run(args).await,
+        Command::Ingest(args) => ingest::run(args).await,
         Command::Produce(args) => produce::run(args).await,
     }
 }
@@ -71,7 +80,8 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
 fn start_log(format: LogFormat) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     match format {
         LogFormat::Text => builder.with_target(false).init(),
         LogFormat::Json => builder.json().flatten_event(true).init(),

@@ -30,20 +30,35 @@ impl MemoryStore {
         Self::default()
     }
 
-    /// Every file below a directory with its length, by path: what a recursive listing sees at this moment.
-    pub fn files_below(&self, directory: &StorePath) -> BTreeMap<String, u64> {
+    /// Every file below a directory, by path: what a recursive listing sees at this moment.
+    pub fn files_below(&self, directory: &StorePath) -> BTreeMap<String, Bytes> {
         let prefix = format!("{directory}/");
         let tree = self.lock();
         tree.files
             .range(prefix.clone()..)
             .take_while(|(path, _)| path.starts_with(&prefix))
-            .map(|(path, bytes)| (path.clone(), bytes.len() as u64))
+            .map(|(path, bytes)| (path.clone(), bytes.clone()))
             .collect()
+    }
+
+    /// The bytes of a file, if there is one.
+    pub fn content(&self, path: &str) -> Option<Bytes> {
+        self.lock().files.get(path).cloned()
     }
 
     /// Puts bytes in the place of a file's, as a truncated or foreign file would have them.
     pub fn replace(&self, path: &StorePath, bytes: Bytes) {
         self.lock().files.insert(path.to_string(), bytes);
+    }
+
+    /// Gives a file a second name, as link(2) does.
+    pub fn link(&self, from: &StorePath, to: &StorePath) -> Result<(), StoreError> {
+        self.lock().link(from, to)
+    }
+
+    /// Takes one name of a file away, as unlink(2) does.
+    pub fn unlink(&self, path: &StorePath) {
+        self.lock().files.remove(path.as_str());
     }
 
     /// Takes a directory away with everything below it.
@@ -66,6 +81,18 @@ impl Tree {
             self.directories.insert(directory.to_string());
             directory = directory.parent();
         }
+    }
+
+    fn link(&mut self, from: &StorePath, to: &StorePath) -> Result<(), StoreError> {
+        let bytes = self.files.get(from.as_str()).cloned().ok_or_else(|| not_found("rename", from))?;
+        if !self.has_directory(&to.parent()) {
+            return Err(not_found("rename", from));
+        }
+        if self.files.contains_key(to.as_str()) || self.directories.contains(to.as_str()) {
+            return Err(taken("rename to", to));
+        }
+        self.files.insert(to.to_string(), bytes);
+        Ok(())
     }
 
     fn has_directory(&self, directory: &StorePath) -> bool {
@@ -95,15 +122,8 @@ impl Store for MemoryStore {
 
     async fn rename(&self, from: &StorePath, to: &StorePath) -> Result<(), StoreError> {
         let mut tree = self.lock();
-        if !tree.files.contains_key(from.as_str()) || !tree.has_directory(&to.parent()) {
-            return Err(not_found("rename", from));
-        }
-        if tree.files.contains_key(to.as_str()) || tree.directories.contains(to.as_str()) {
-            return Err(taken("rename to", to));
-        }
-        if let Some(bytes) = tree.files.remove(from.as_str()) {
-            tree.files.insert(to.to_string(), bytes);
-        }
+        tree.link(from, to)?;
+        tree.files.remove(from.as_str());
         Ok(())
     }
 

@@ -17,6 +17,9 @@ mod slots;
 mod staging;
 mod surroundings;
 
+#[cfg(test)]
+mod simulation;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use gristmill_core::log::{Digest, Entry, Fold, Incarnation, LogTime, Publication, Refusal, Sequence};

@@ -15,7 +15,7 @@ use crate::store::{ListedKind, StoreError, StoreErrorKind, StorePath};
 const OTHERS_AFTER_SECONDS: i64 = 30;
 
 /// A file that could not be published, and why.
-type Lost<'a> = (&'a Publish, String);
+type Lost = (Publish, String);
 
 impl Zone {
     /// Publishes an entry, and with it those of other writers that have waited for too long.
@@ -71,7 +71,7 @@ impl Zone {
                 continue;
             };
             let publication = publication.clone();
-            let lost = self.rename_all(&publication).await.map_err(|error| self.surroundings().failed(error))?;
+            let lost = self.rename_all(publication).await.map_err(|error| self.surroundings().failed(error))?;
             if !lost.is_empty() {
                 // A later entry may have removed what is missing here.
                 self.refresh().await?;
@@ -82,7 +82,7 @@ impl Zone {
         Ok(())
     }
 
-    fn check_lost(&self, sequence: Sequence, lost: Vec<Lost<'_>>) -> Result<(), ZoneError> {
+    fn check_lost(&self, sequence: Sequence, lost: Vec<Lost>) -> Result<(), ZoneError> {
         for (file, why) in lost {
             if self.fold().live().contains_key(&FileKey { zone: file.zone, path: file.path.clone() }) {
                 let surroundings = self.surroundings();
@@ -94,28 +94,26 @@ impl Zone {
     }
 
     /// All that leave, then all that come: a plain listing may miss rows for this moment, and never shows them twice.
-    async fn rename_all<'a>(&self, publication: &'a Publication) -> Result<Vec<Lost<'a>>, StoreError> {
-        let surroundings = self.surroundings();
-        let retire = || {
-            stream::iter(&publication.retire)
-                .map(|file| retire(surroundings, file))
-                .buffer_unordered(AT_A_TIME)
-                .try_collect::<()>()
-        };
-        let publish = || {
-            stream::iter(&publication.publish)
-                .map(async |file| Ok(publish(surroundings, file).await?.map(|why| (file, why))))
-                .buffer_unordered(AT_A_TIME)
-                .try_filter_map(async |lost| Ok(lost))
-                .try_collect::<Vec<_>>()
-        };
-        if surroundings.rules.hold(Rule::RetiredBeforePublished) {
-            retire().await?;
-            publish().await
+    async fn rename_all(&self, publication: Publication) -> Result<Vec<Lost>, StoreError> {
+        let Publication { retire, publish } = publication;
+        if self.surroundings().rules.hold(Rule::RetiredBeforePublished) {
+            self.retire_all(retire).await?;
+            self.publish_files(publish).await
         } else {
-            let lost = publish().await?;
-            retire().await.map(|()| lost)
+            let lost = self.publish_files(publish).await?;
+            self.retire_all(retire).await.map(|()| lost)
         }
+    }
+
+    async fn retire_all(&self, files: Vec<Retire>) -> Result<(), StoreError> {
+        let surroundings = self.surroundings();
+        stream::iter(files).map(|file| retire(surroundings, file)).buffer_unordered(AT_A_TIME).try_collect().await
+    }
+
+    async fn publish_files(&self, files: Vec<Publish>) -> Result<Vec<Lost>, StoreError> {
+        let surroundings = self.surroundings();
+        let outcomes = stream::iter(files).map(|file| publish(surroundings, file)).buffer_unordered(AT_A_TIME);
+        outcomes.try_filter_map(|lost| std::future::ready(Ok(lost))).try_collect().await
     }
 
     /// Every file below `_staging`.
@@ -137,14 +135,16 @@ impl Zone {
     async fn list_leaving(&self) -> Result<HashSet<FileKey>, StoreError> {
         let surroundings = self.surroundings();
         let retire = self.unpublished.values().flat_map(|entry| &entry.publication.retire);
-        let directories: BTreeSet<(FileZone, &str)> = retire
-            .map(|file| (file.zone, file.path.as_str().rsplit_once('/').map_or("", |(directory, _)| directory)))
+        let directories: BTreeSet<(FileZone, String)> = retire
+            .map(|file| {
+                (file.zone, file.path.as_str().rsplit_once('/').map_or("", |(directory, _)| directory).to_owned())
+            })
             .collect();
         let listings = stream::iter(directories)
-            .map(async |(zone, directory)| {
+            .map(|(zone, directory)| async move {
                 let place = surroundings.published_root(zone);
-                let place = if directory.is_empty() { place } else { place.join(directory) };
-                let files = list_files(surroundings, place, directory.to_owned()).await?;
+                let place = if directory.is_empty() { place } else { place.join(&directory) };
+                let files = list_files(surroundings, place, directory).await?;
                 Ok(files.into_iter().map(move |path| FileKey { zone, path }).collect::<Vec<_>>())
             })
             .buffer_unordered(AT_A_TIME)
@@ -166,7 +166,12 @@ async fn list_files(
 }
 
 /// Brings a file from its staged to its published name; gives the reason if it cannot be the file of the entry.
-async fn publish(surroundings: &Surroundings, file: &Publish) -> Result<Option<String>, StoreError> {
+async fn publish(surroundings: &Surroundings, file: Publish) -> Result<Option<Lost>, StoreError> {
+    let why = publish_or_why(surroundings, &file).await?;
+    Ok(why.map(|why| (file, why)))
+}
+
+async fn publish_or_why(surroundings: &Surroundings, file: &Publish) -> Result<Option<String>, StoreError> {
     let Publish { zone, path, staged, bytes } = file;
     let (published, staged) = (surroundings.published(*zone, path), surroundings.path(staged));
     let look = |path| surroundings.patiently(move || surroundings.store.length(path));
@@ -194,10 +199,10 @@ async fn publish(surroundings: &Surroundings, file: &Publish) -> Result<Option<S
 }
 
 /// Brings a file from wherever it is to its retired name. One that is nowhere has been retired by another.
-async fn retire(surroundings: &Surroundings, file: &Retire) -> Result<(), StoreError> {
+async fn retire(surroundings: &Surroundings, file: Retire) -> Result<(), StoreError> {
     let Retire { zone, path, staged, retired } = file;
-    let (published, staged) = (surroundings.published(*zone, path), surroundings.path(staged));
-    let retired = surroundings.path(retired);
+    let (published, staged) = (surroundings.published(zone, &path), surroundings.path(&staged));
+    let retired = surroundings.path(&retired);
     let mut pauses = Pauses::new(surroundings);
     loop {
         let mut source = None;

@@ -5,7 +5,7 @@
 //!                                              └────────▶ Publication (renames that make the entry visible)
 //! ```
 //!
-//! Everything here is pure: the worker reads slots, asks, and acts. The contract is `PROTOCOL.md`; the numbers in the
+//! Everything here is pure: the worker reads slots, asks, and acts. The contract is `docs/zone-protocol.md`; the numbers in the
 //! comments ("rule 8") are its lines.
 
 mod decide;

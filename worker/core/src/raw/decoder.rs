@@ -2,47 +2,135 @@
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use gristmill_crds::plan::{ColumnPlan, IngestPlan};
+use gristmill_crds::plan::{ColumnPlan, IngestPlan, Origin, RowPath};
 
-use super::limits::MAX_MESSAGE_BYTES;
+use super::limits::{MAX_MESSAGE_BYTES, MAX_REPEATED_BYTES};
 use super::message::{Message, Verdict};
+use super::paths::PathTree;
 use super::reason::Reason;
 use super::rejects::{Quarantine, Reject, RejectBuilder};
 use super::rows::RowBuilder;
 use super::schema::{reject_schema, schema_id};
+use super::staging::Staging;
+use super::typing::{InvalidColumn, Typing};
+use crate::xml::{Fault, Places, Reader, Source};
 
 /// Turns messages into rows and reject records, which it gathers until they are taken.
 #[derive(Debug)]
 pub struct MessageDecoder {
-    columns: Vec<ColumnPlan>,
+    rules: Rules,
+    staging: Staging,
     rows: RowBuilder,
     rejects: RejectBuilder,
+}
+
+/// What a plan says of every message.
+#[derive(Debug)]
+struct Rules {
+    row_path: RowPath,
+    columns: Vec<ColumnPlan>,
+    tree: PathTree,
 }
 
 impl MessageDecoder {
     /// A decoder of the plan's row path and columns.
     pub fn new(plan: &IngestPlan) -> Self {
-        Self { columns: plan.columns.clone(), rows: RowBuilder::new(&plan.columns), rejects: RejectBuilder::new() }
+        Self {
+            rules: Rules {
+                row_path: plan.row_path.clone(),
+                columns: plan.columns.clone(),
+                tree: PathTree::new(&plan.row_path, &plan.columns),
+            },
+            staging: Staging::new(plan.columns.len()),
+            rows: RowBuilder::new(&plan.columns),
+            rejects: RejectBuilder::new(),
+        }
     }
 
     /// Decodes one message and gathers its rows and reject records.
+    ///
+    /// # Guarantees
+    /// An accepted message adds at least one row, a rejected one no row and at least one reject record,
+    /// a tombstone nothing.
     pub fn decode(&mut self, message: &Message<'_>) -> Verdict {
         let Some(payload) = message.payload else { return Verdict::Tombstone };
         let mut quarantine = Quarantine::new(message, payload);
-        if payload.len() > MAX_MESSAGE_BYTES {
-            let reject = Reject {
-                reason: Reason::MessageTooLarge,
-                column: None,
-                path: None,
-                place: None,
-                message: format!("the message has {} bytes; at most {MAX_MESSAGE_BYTES} are read", payload.len()),
-                record_index: None,
-            };
-            self.rejects.append(&mut quarantine, reject);
+        match self.read(message, payload) {
+            Ok(text) => self.write(message, text, &mut quarantine),
+            Err(reject) => {
+                self.rejects.append(&mut quarantine, *reject);
+                Verdict::Rejected { rejected_rows: 0 }
+            }
         }
-        Verdict::Rejected { rejected_rows: 0 }
     }
 
+    /// Reads the message to its end; its text, or why all of it is rejected.
+    fn read<'a>(&mut self, message: &Message<'_>, payload: &'a [u8]) -> Result<&'a str, Box<Reject>> {
+        if payload.len() > MAX_MESSAGE_BYTES {
+            let message = format!("the message has {} bytes; at most {MAX_MESSAGE_BYTES} are read", payload.len());
+            return Err(whole(Reason::MessageTooLarge, message));
+        }
+        let source = Source::read(payload).map_err(|(fault, text)| refused(fault, text, None))?;
+        let text = source.text();
+        let mut reader = Reader::new(source);
+        let outcome = self.staging.read(&self.rules.tree, text, &mut reader);
+        outcome.map_err(|fault| refused(fault, text, self.staging.open_path(reader.open_names())))?;
+        if self.staging.rows().is_empty() {
+            return Err(self.rules.no_rows(text, &reader));
+        }
+        self.check_repeated_bytes(message)?;
+        Ok(text)
+    }
+
+    /// Refuses a message whose rows would repeat more than memory holds.
+    fn check_repeated_bytes(&self, message: &Message<'_>) -> Result<(), Box<Reject>> {
+        let rows = self.staging.rows().len();
+        let bytes = self.staging.absolute_bytes() + message.key.map_or(0, <[u8]>::len);
+        if bytes.saturating_mul(rows) <= MAX_REPEATED_BYTES {
+            return Ok(());
+        }
+        let message = format!(
+            "each of {rows} rows would repeat {bytes} bytes from outside the rows; at most {MAX_REPEATED_BYTES} in all are"
+        );
+        Err(whole(Reason::MessageTooLarge, message))
+    }
+
+    /// Types and checks the rows that were read, and writes each as a row or as a reject record.
+    fn write(&mut self, message: &Message<'_>, text: &str, quarantine: &mut Quarantine<'_>) -> Verdict {
+        let mut places = Places::new(text);
+        let mut typing = Typing::new(&self.rules.columns, &self.staging, text);
+        let (mut rows, mut rejected_rows) = (0, 0);
+        for (index, row) in self.staging.rows().iter().enumerate() {
+            let record_index = i32::try_from(index).expect("a message has at most 100,000 rows");
+            match typing.row(index) {
+                Ok(values) => {
+                    self.rows.append(message, record_index, values);
+                    rows += 1;
+                }
+                Err(InvalidColumn { column, problem, offset }) => {
+                    let column = &self.rules.columns[column];
+                    let reject = Reject {
+                        reason: problem.reason,
+                        column: Some(column.name.clone()),
+                        path: Some(self.rules.path(column, row.ordinal)),
+                        place: Some(places.at(offset.unwrap_or(row.offset))),
+                        message: problem.message,
+                        record_index: Some(record_index),
+                    };
+                    self.rejects.append(quarantine, reject);
+                    rejected_rows += 1;
+                }
+            }
+        }
+        match rows {
+            0 => Verdict::Rejected { rejected_rows },
+            rows => Verdict::Accepted { rows, rejected_rows },
+        }
+    }
+}
+
+/// What was gathered, and how it is taken.
+impl MessageDecoder {
     /// Rows gathered and not yet taken.
     pub fn rows(&self) -> usize {
         self.rows.len()
@@ -54,6 +142,8 @@ impl MessageDecoder {
     }
 
     /// Bytes of the data gathered, rows and rejects. Buffers grow by doubling, so up to twice as much is allocated.
+    ///
+    /// A batch holds at most 2 GiB of text in a column: take the batches long before that.
     pub fn memory_size(&self) -> usize {
         self.rows.memory_size() + self.rejects.memory_size()
     }
@@ -87,4 +177,37 @@ impl MessageDecoder {
     pub fn reject_schema_id(&self) -> String {
         schema_id(&reject_schema())
     }
+}
+
+impl Rules {
+    /// The path of a column's text in the row with this ordinal, such as `/library/book[2]/author/name`.
+    fn path(&self, column: &ColumnPlan, ordinal: usize) -> String {
+        match column.path.origin {
+            Origin::Row => format!("{}[{ordinal}]/{}", self.row_path, column.path),
+            Origin::Root => column.path.to_string(),
+        }
+    }
+
+    fn no_rows(&self, text: &str, reader: &Reader<'_>) -> Box<Reject> {
+        let root = reader.root().expect("a document that was read to its end has a root");
+        let message = format!("no element matches {}; the root is {root}", self.row_path);
+        let mut reject = whole(Reason::NoRows, message);
+        reject.path = Some(format!("/{}", root.name()));
+        reject.place = Some(Places::new(text).at(root.offset));
+        reject
+    }
+}
+
+/// A reject of the whole message.
+fn whole(reason: Reason, message: String) -> Box<Reject> {
+    Box::new(Reject { reason, column: None, path: None, place: None, message, record_index: None })
+}
+
+/// A reject of a message that could not be read to its end.
+fn refused(fault: Fault, text: &str, path: Option<String>) -> Box<Reject> {
+    let Fault { reason, offset, message } = fault;
+    let mut reject = whole(reason, message);
+    reject.path = path;
+    reject.place = Some(Places::new(text).at(offset));
+    reject
 }

@@ -7,10 +7,14 @@
 mod decoder;
 mod limits;
 mod message;
+mod paths;
 mod reason;
 mod rejects;
 mod rows;
 mod schema;
+mod staging;
+mod typing;
+mod value;
 
 pub use decoder::MessageDecoder;
 pub use message::{Header, Message, Verdict};

@@ -27,7 +27,7 @@ pub(super) struct Reject {
     pub(super) record_index: Option<i32>,
 }
 
-/// A message while its rejects are recorded: its digest is computed at the first, its payload stored with it.
+/// A message while its rejects are recorded: its digest is computed at the first; payload and headers go with it.
 #[derive(Debug)]
 pub(super) struct Quarantine<'m> {
     message: &'m Message<'m>,
@@ -38,10 +38,6 @@ pub(super) struct Quarantine<'m> {
 impl<'m> Quarantine<'m> {
     pub(super) fn new(message: &'m Message<'m>, payload: &'m [u8]) -> Self {
         Self { message, payload, sha256: None }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.sha256.is_none()
     }
 }
 
@@ -106,9 +102,8 @@ impl RejectBuilder {
     pub(super) fn append(&mut self, of: &mut Quarantine<'_>, reject: Reject) {
         // No `..`: a new field must reach its column.
         let Reject { reason, column, path, place, message, record_index } = reject;
-        self.append_payload(of);
+        self.append_message(of);
         self.origin.append(of.message);
-        self.append_headers(of.message);
         self.stage.append_value(reason.stage().as_str());
         self.reason.append_value(reason.as_str());
         self.column.append_option(column.as_deref());
@@ -128,12 +123,13 @@ impl RejectBuilder {
             + of.message.key.map_or(0, <[u8]>::len);
     }
 
-    /// The payload goes with the first record of its message; the others carry its length and digest.
-    fn append_payload(&mut self, of: &mut Quarantine<'_>) {
+    /// Payload and headers go with the first record of their message; the others carry length and digest.
+    fn append_message(&mut self, of: &mut Quarantine<'_>) {
         self.payload_length.append_value(i64::try_from(of.payload.len()).expect("a slice is shorter than 2^63"));
         if let Some(sha256) = &of.sha256 {
             self.payload.append_null();
             self.payload_sha256.append_value(sha256);
+            self.headers.append(false);
             return;
         }
         let stored = &of.payload[..of.payload.len().min(MAX_STORED_PAYLOAD)];
@@ -142,6 +138,7 @@ impl RejectBuilder {
         let sha256: String = Sha256::digest(of.payload).iter().map(|byte| format!("{byte:02x}")).collect();
         self.payload_sha256.append_value(&sha256);
         of.sha256 = Some(sha256);
+        self.append_headers(of.message);
     }
 
     fn append_headers(&mut self, message: &Message<'_>) {

@@ -51,6 +51,9 @@ pub(super) fn header_fields() -> Fields {
 }
 
 /// The schema of the rejected records, the same for every resource.
+///
+/// `payload` (at most 64 KiB of it) and `headers` stand in the first record of a message and are null in the
+/// others; `payload_length` and `payload_sha256` are those of the whole payload and stand in each.
 pub fn reject_schema() -> SchemaRef {
     let headers = Field::new("item", DataType::Struct(header_fields()), false);
     Arc::new(Schema::new(vec![
@@ -60,7 +63,7 @@ pub fn reject_schema() -> SchemaRef {
         Field::new("kafka_offset", DataType::Int64, false),
         Field::new("kafka_timestamp", timestamp(), true),
         Field::new("kafka_key", DataType::Binary, true),
-        Field::new("headers", DataType::List(Arc::new(headers)), false),
+        Field::new("headers", DataType::List(Arc::new(headers)), true),
         Field::new("payload", DataType::Binary, true),
         Field::new("payload_length", DataType::Int64, false),
         Field::new("payload_sha256", DataType::Utf8, false),

@@ -1,5 +1,84 @@
 //! A strict reader of one XML document: its events in order, or where and why it is not well-formed.
+//!
+//! quick-xml finds where markup begins and ends; it is lenient by design. Every rule of XML 1.0 and of
+//! Namespaces in XML that it leaves to its caller is checked here, on the source text of each event:
+//!
+//! - [`source`] turns bytes into text: byte order mark, UTF-8, the XML declaration, illegal characters;
+//! - [`tag`] reads start tags and their attributes, [`name`] names, [`reference`] `&...;`;
+//! - [`namespaces`] knows which prefixes are declared;
+//! - [`reader`] puts them together and keeps the stack of open elements;
+//! - [`place`] turns an offset into line and position.
+//!
+//! All of it is iterative and takes time in proportion to the document.
 
+mod name;
+mod namespaces;
 mod place;
+mod reader;
+mod reference;
+mod source;
+mod tag;
 
-pub(crate) use place::Place;
+pub(crate) use place::{Place, Places};
+pub(crate) use reader::{Event, Reader};
+pub(crate) use source::Source;
+pub(crate) use tag::{Attribute, attribute_text};
+
+use crate::raw::Reason;
+
+/// Deepest nesting of elements: `TooDeep`.
+pub(crate) const MAX_DEPTH: usize = 128;
+
+/// Most attributes of one element, declarations of namespaces included: `TooManyAttributes`.
+pub(crate) const MAX_ATTRIBUTES: usize = 1_000;
+
+/// Why a document can't be read, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) reason: Reason,
+    /// Offset in the text of the document, in bytes.
+    pub(crate) offset: usize,
+    /// What is wrong, for a person.
+    pub(crate) message: String,
+}
+
+impl Fault {
+    fn new(reason: Reason, offset: usize, message: impl Into<String>) -> Self {
+        Self { reason, offset, message: message.into() }
+    }
+
+    fn malformed(offset: usize, message: impl Into<String>) -> Self {
+        Self::new(Reason::NotWellFormed, offset, message)
+    }
+}
+
+/// A part of a document's text. 32 bits suffice: the decoder reads no message above 16 MiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+}
+
+impl Span {
+    pub(crate) fn new(start: usize, end: usize) -> Self {
+        let narrow = |offset: usize| u32::try_from(offset).expect("a message has at most 16 MiB");
+        Self { start: narrow(start), end: narrow(end) }
+    }
+
+    pub(crate) fn of(self, text: &str) -> &str {
+        &text[self.start as usize..self.end as usize]
+    }
+}
+
+/// The beginning of a text, for messages: names and values of a document may be megabytes long.
+pub(crate) struct Excerpt<'a>(pub(crate) &'a str);
+
+impl std::fmt::Display for Excerpt<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const LENGTH: usize = 60;
+        match self.0.char_indices().nth(LENGTH) {
+            None => f.write_str(self.0),
+            Some((end, _)) => write!(f, "{}…", &self.0[..end]),
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! An API server in memory: lists, watches, gets, server-side apply, deletes.
+//!
+//! Every request is checked against what is granted, and refused as the real one would.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+
+use axum::body::{Body, Bytes};
+use http::{Method, Response, StatusCode};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+/// Group and plural, namespace, name.
+pub(crate) type Key = (String, String, String);
+/// Group and plural, then the verb.
+pub(crate) type Permission = (String, String);
+
+/// What the API server holds, who watches it, and what was asked of it.
+#[derive(Default)]
+pub(crate) struct Objects {
+    pub(crate) objects: BTreeMap<Key, Value>,
+    version: u64,
+    pub(crate) writes: Vec<String>,
+    pub(crate) used: BTreeSet<Permission>,
+    watchers: Vec<(String, Option<String>, mpsc::UnboundedSender<Value>)>,
+}
+
+/// What a path names.
+pub(crate) struct Target {
+    resource: String,
+    namespace: Option<String>,
+    name: Option<String>,
+    subresource: Option<String>,
+}
+
+impl Target {
+    pub(crate) fn parse(path: &str) -> Self {
+        let mut steps = path.trim_matches('/').split('/');
+        let group = if steps.next() == Some("api") { "" } else { steps.next().unwrap() };
+        let mut steps = steps.skip(1).map(str::to_owned).peekable();
+        let namespace = steps.next_if(|step| step == "namespaces").and_then(|_| steps.next());
+        let resource = format!("{group}/{}", steps.next().unwrap());
+        Self { resource, namespace, name: steps.next(), subresource: steps.next() }
+    }
+
+    fn permission(&self) -> String {
+        match &self.subresource {
+            Some(subresource) => format!("{}/{subresource}", self.resource),
+            None => self.resource.clone(),
+        }
+    }
+
+    fn key(&self) -> Key {
+        (self.resource.clone(), self.namespace.clone().unwrap(), self.name.clone().unwrap())
+    }
+}
+
+impl Objects {
+    pub(crate) fn answer(
+        &mut self,
+        granted: &BTreeSet<Permission>,
+        method: &Method,
+        target: &Target,
+        query: &BTreeMap<String, String>,
+        body: &Bytes,
+    ) -> Response<Body> {
+        let verbs = self.verbs(method, target, query, body);
+        for used in verbs {
+            if !granted.contains(&used) {
+                return refusal(403, "Forbidden", &format!("the ClusterRole does not grant {used:?}"));
+            }
+            self.used.insert(used);
+        }
+        let selector = query.get("labelSelector").cloned();
+        match (method, &target.name) {
+            (&Method::GET, None) if query.contains_key("watch") => self.watch(target.resource.clone(), selector),
+            (&Method::GET, None) => {
+                let items = self.list(&target.resource, target.namespace.as_deref(), selector.as_deref());
+                success(&json!({"metadata": {"resourceVersion": self.version.to_string()}, "items": items}))
+            }
+            (&Method::GET, Some(_)) => match self.objects.get(&target.key()) {
+                Some(object) => success(object),
+                None => refusal(404, "NotFound", "it does not exist"),
+            },
+            (&Method::PATCH, Some(name)) => {
+                assert_eq!(query["fieldManager"], "gristmill-operator");
+                self.writes.push(format!("apply {}/{name}", target.permission()));
+                self.apply(target, serde_json::from_slice(body).unwrap())
+            }
+            (&Method::DELETE, Some(name)) => {
+                self.writes.push(format!("delete {}/{name}", target.resource));
+                self.remove(&target.key());
+                success(&json!({"kind": "Status", "apiVersion": "v1", "status": "Success"}))
+            }
+            (method, name) => panic!("unexpected request: {method} {} {name:?}", target.resource),
+        }
+    }
+
+    /// What a request needs to be allowed, as the API server and its admission see it.
+    fn verbs(
+        &self,
+        method: &Method,
+        target: &Target,
+        query: &BTreeMap<String, String>,
+        body: &Bytes,
+    ) -> Vec<Permission> {
+        let verb = match (method, &target.name) {
+            (&Method::GET, None) if query.contains_key("watch") => "watch",
+            (&Method::GET, None) => "list",
+            (&Method::GET, Some(_)) => "get",
+            (&Method::PATCH, _) => "patch",
+            (&Method::DELETE, _) => "delete",
+            (method, _) => panic!("unexpected method {method}"),
+        };
+        let mut verbs = vec![(target.permission(), verb.to_owned())];
+        if verb == "patch" && target.subresource.is_none() && !self.objects.contains_key(&target.key()) {
+            verbs.push((target.resource.clone(), "create".to_owned()));
+        }
+        let document: Value = serde_json::from_slice(body).unwrap_or_default();
+        for owner in document["metadata"]["ownerReferences"].as_array().into_iter().flatten() {
+            if owner["blockOwnerDeletion"] == true {
+                let plural = format!("{}s", owner["kind"].as_str().unwrap().to_lowercase());
+                verbs.push((format!("gristmill.dev/{plural}/finalizers"), "update".to_owned()));
+            }
+        }
+        verbs
+    }
+
+    fn apply(&mut self, target: &Target, wanted: Value) -> Response<Body> {
+        let live = self.objects.get(&target.key()).cloned();
+        if target.subresource.as_deref() == Some("status") {
+            let Some(mut live) = live else { return refusal(404, "NotFound", "it does not exist") };
+            live["status"] = wanted["status"].clone();
+            self.store(target.key(), live.clone());
+            return success(&live);
+        }
+        if wanted["spec"]["timeZone"] == "Mars/Olympus" {
+            return refusal(422, "Invalid", "spec.timeZone: Invalid value: \"Mars/Olympus\": unknown time zone");
+        }
+        let immutable = live.as_ref().is_some_and(|live| live["immutable"] == true && live["data"] != wanted["data"]);
+        if immutable {
+            return refusal(422, "Invalid", "data: Forbidden: field is immutable when `immutable` is set");
+        }
+        let mut next = wanted;
+        if let Some(status) = live.and_then(|live| live.get("status").cloned()) {
+            next["status"] = status;
+        }
+        self.store(target.key(), next);
+        success(&self.objects[&target.key()])
+    }
+
+    pub(crate) fn store(&mut self, key: Key, mut object: Value) {
+        self.version += 1;
+        let live = self.objects.get(&key);
+        let kept = |field: &str| live.map(|live| live["metadata"][field].clone());
+        let generation = match live {
+            None => 1,
+            Some(live) => {
+                let changed = live.get("spec") != object.get("spec");
+                live["metadata"]["generation"].as_i64().unwrap_or(1) + i64::from(changed)
+            }
+        };
+        let created = format!("2026-11-23T04:{:02}:00Z", self.version % 60);
+        let uid = format!("uid-{}-{}", key.2, self.version);
+        let metadata = &mut object["metadata"];
+        metadata["uid"] = kept("uid").unwrap_or_else(|| uid.into());
+        metadata["creationTimestamp"] = kept("creationTimestamp").unwrap_or_else(|| created.into());
+        metadata["generation"] = generation.into();
+        metadata["resourceVersion"] = self.version.to_string().into();
+        let event = if live.is_some() { "MODIFIED" } else { "ADDED" };
+        self.publish(&key, event, &object);
+        self.objects.insert(key, object);
+    }
+
+    pub(crate) fn remove(&mut self, key: &Key) {
+        self.version += 1;
+        if let Some(object) = self.objects.remove(key) {
+            self.publish(key, "DELETED", &object);
+        }
+    }
+
+    fn publish(&mut self, key: &Key, event: &str, object: &Value) {
+        self.watchers.retain(|(resource, selector, watcher)| {
+            let concerned = *resource == key.0 && selected(object, selector.as_deref());
+            !concerned || watcher.send(json!({"type": event, "object": object})).is_ok()
+        });
+    }
+
+    pub(crate) fn list(&self, resource: &str, namespace: Option<&str>, selector: Option<&str>) -> Vec<Value> {
+        let concerned = |(key, object): &(&Key, &Value)| {
+            key.0 == resource && namespace.is_none_or(|namespace| key.1 == namespace) && selected(object, selector)
+        };
+        self.objects.iter().filter(concerned).map(|(_, object)| object.clone()).collect()
+    }
+
+    fn watch(&mut self, resource: String, selector: Option<String>) -> Response<Body> {
+        let (sender, receiver) = mpsc::unbounded_channel::<Value>();
+        self.watchers.push((resource, selector, sender));
+        let lines = futures::stream::unfold(receiver, |mut receiver| async {
+            let event = receiver.recv().await?;
+            Some((Ok::<_, Infallible>(Bytes::from(format!("{event}\n"))), receiver))
+        });
+        Response::new(Body::from_stream(lines))
+    }
+}
+
+/// Selectors of the operator name a label and no value.
+fn selected(object: &Value, selector: Option<&str>) -> bool {
+    selector.is_none_or(|key| object["metadata"]["labels"].get(key).is_some())
+}
+
+fn success(object: &Value) -> Response<Body> {
+    Response::new(Body::from(object.to_string()))
+}
+
+fn refusal(code: u16, reason: &str, message: &str) -> Response<Body> {
+    let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": message});
+    let mut answer = success(&status);
+    *answer.status_mut() = StatusCode::from_u16(code).unwrap();
+    answer
+}
+
+/// Where an object is kept.
+pub(crate) fn key_of(object: &Value) -> Key {
+    let api_version = object["apiVersion"].as_str().unwrap();
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    let plural = format!("{}s", object["kind"].as_str().unwrap().to_lowercase());
+    let text = |field: &str| object["metadata"][field].as_str().unwrap().to_owned();
+    (format!("{group}/{plural}"), text("namespace"), text("name"))
+}
+
+/// The parameters of a request.
+pub(crate) fn query(text: &str) -> BTreeMap<String, String> {
+    let pairs = text.split('&').filter(|pair| !pair.is_empty());
+    let decode = |text: &str| text.replace("%2F", "/");
+    pairs
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(key, value)| (decode(key), decode(value)))
+        .collect()
+}

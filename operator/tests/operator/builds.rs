@@ -1,0 +1,74 @@
+//! Golden copies of every object that is built for the quickstart.
+
+use gristmill_crds::plan::{CompactionPlan, IngestPlan};
+use gristmill_crds::{HourlyCompaction, IngestProjection, StreamIngest};
+use gristmill_operator::context::Settings;
+use gristmill_operator::{hourly_compaction, stream_ingest};
+use serde_json::Value;
+
+use crate::documents::quickstart;
+
+fn settings() -> Settings {
+    Settings { worker_image: "gristmill:0.1.0".to_owned(), image_pull_policy: None }
+}
+
+fn text_of(config_map: &k8s_openapi::api::core::v1::ConfigMap) -> &str {
+    &config_map.data.as_ref().unwrap()["resource.yaml"]
+}
+
+#[test]
+fn stream_ingest_builds_its_three_objects() {
+    let (ingest, _) = quickstart();
+    let wanted = stream_ingest::build::build(&ingest, &settings());
+    insta::assert_yaml_snapshot!("ingest_service_account", wanted.service_account);
+    insta::assert_yaml_snapshot!("ingest_config_map", wanted.config_map);
+    insta::assert_yaml_snapshot!("ingest_deployment", wanted.deployment);
+}
+
+#[test]
+fn hourly_compaction_builds_its_three_objects() {
+    let (ingest, compaction) = quickstart();
+    let plan = CompactionPlan::try_new(&compaction, &ingest).unwrap();
+    let wanted = hourly_compaction::build::build(&compaction, &ingest, &plan, &settings());
+    insta::assert_yaml_snapshot!("compaction_service_account", wanted.service_account);
+    insta::assert_yaml_snapshot!("compaction_config_map", wanted.config_map);
+    insta::assert_yaml_snapshot!("compaction_cron_job", wanted.cron_job);
+}
+
+#[test]
+fn worker_reads_the_mounted_document_as_the_operator_wrote_it() {
+    let (mut ingest, _) = quickstart();
+    // Words and numbers that YAML readers disagree about.
+    ingest.spec.record.columns[3].null_if =
+        ["NO", "off", "1.0", "~", "", "2026-01-31", "a: b"].map(str::to_owned).into();
+    let wanted = stream_ingest::build::build(&ingest, &settings());
+    let read: StreamIngest = serde_saphyr::from_str(text_of(&wanted.config_map)).unwrap();
+    assert_eq!(read, IngestProjection::new(&ingest).ingest);
+    assert_eq!(IngestPlan::try_from(&read).unwrap().spec_digest, IngestPlan::try_from(&ingest).unwrap().spec_digest);
+    for word in ["\"NO\"", "\"off\"", "\"1.0\""] {
+        let single = word.replace('"', "'");
+        let text = text_of(&wanted.config_map);
+        assert!(text.contains(word) || text.contains(&single), "{word} is not quoted in:\n{text}");
+    }
+}
+
+#[test]
+fn compaction_reads_both_mounted_documents_as_the_operator_wrote_them() {
+    let (ingest, compaction) = quickstart();
+    let plan = CompactionPlan::try_new(&compaction, &ingest).unwrap();
+    let wanted = hourly_compaction::build::build(&compaction, &ingest, &plan, &settings());
+    let documents: Vec<Value> = serde_saphyr::from_multiple(text_of(&wanted.config_map)).unwrap();
+    let compaction: HourlyCompaction = serde_json::from_value(documents[0].clone()).unwrap();
+    let ingest: StreamIngest = serde_json::from_value(documents[1].clone()).unwrap();
+    assert_eq!(CompactionPlan::try_new(&compaction, &ingest).unwrap().spec_digest, plan.spec_digest);
+}
+
+#[test]
+fn pod_size_does_not_rename_the_config_map() {
+    let (mut ingest, _) = quickstart();
+    let before = stream_ingest::build::build(&ingest, &settings());
+    ingest.spec.pod = Some(serde_json::from_value(serde_json::json!({"cpu": "2", "memory": "1024Mi"})).unwrap());
+    let after = stream_ingest::build::build(&ingest, &settings());
+    assert_eq!(before.config_map, after.config_map);
+    assert_ne!(before.deployment, after.deployment);
+}

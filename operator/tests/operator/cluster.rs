@@ -1,0 +1,256 @@
+//! A cluster as tests see it: they put objects into it, reconcile, and look at what was written.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+use axum::body::Body as AnswerBody;
+use axum::extract::State;
+use axum::routing::get;
+use gristmill_operator::cli::PullPolicy;
+use gristmill_operator::context::{Operator, Retries, Settings};
+use gristmill_operator::error::Error;
+use gristmill_operator::worker::WorkerClient;
+use gristmill_operator::{hourly_compaction, stream_ingest};
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use jiff::Timestamp;
+use k8s_openapi::api::rbac::v1::ClusterRole;
+use kube::api::{ApiResource, DynamicObject};
+use kube::client::Body;
+use kube::runtime::controller::Action;
+use kube::runtime::reflector::Store;
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::watcher::Event;
+use kube::{Client, CustomResourceExt, Resource};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::api_server::{Objects, Permission, Target, key_of, query};
+
+/// A cluster that holds what tests put into it and what the operator writes.
+#[derive(Clone)]
+pub(crate) struct Cluster(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<Objects>,
+    report: Mutex<Option<Value>>,
+    time: Mutex<Timestamp>,
+    changed: watch::Sender<u64>,
+    granted: BTreeSet<Permission>,
+}
+
+impl Cluster {
+    /// An empty cluster, in which it is 05:10 on a Monday.
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Shared {
+            state: Mutex::default(),
+            report: Mutex::default(),
+            time: Mutex::new("2026-11-23T05:10:00Z".parse().unwrap()),
+            changed: watch::channel(0).0,
+            granted: granted(),
+        }))
+    }
+
+    /// The cluster with one more object, or with another version of it.
+    pub(crate) fn with(self, object: Value) -> Self {
+        self.put(object);
+        self
+    }
+
+    /// Creates or replaces an object, as a user or another controller does.
+    pub(crate) fn put(&self, object: Value) {
+        let key = key_of(&object);
+        self.0.state.lock().unwrap().store(key, object);
+        self.0.changed.send_modify(|changes| *changes += 1);
+    }
+
+    /// Deletes an object, as a user or another controller does.
+    pub(crate) fn delete(&self, resource: &str, name: &str) {
+        self.0.state.lock().unwrap().remove(&(resource.to_owned(), "library".to_owned(), name.to_owned()));
+        self.0.changed.send_modify(|changes| *changes += 1);
+    }
+
+    /// An object of the namespace `library`.
+    pub(crate) fn get(&self, resource: &str, name: &str) -> Option<Value> {
+        let key = (resource.to_owned(), "library".to_owned(), name.to_owned());
+        self.0.state.lock().unwrap().objects.get(&key).cloned()
+    }
+
+    /// Changes an object in place.
+    pub(crate) fn edit(&self, resource: &str, name: &str, edit: impl FnOnce(&mut Value)) {
+        let mut object = self.get(resource, name).unwrap();
+        edit(&mut object);
+        self.put(object);
+    }
+
+    /// The condition of a resource of the quickstart: `status/reason`, and its message.
+    pub(crate) fn condition(&self, resource: &str, condition_type: &str) -> (String, String) {
+        let condition = self.whole_condition(resource, condition_type);
+        let text = |field: &str| condition[field].as_str().unwrap().to_owned();
+        (format!("{}/{}", text("status"), text("reason")), text("message"))
+    }
+
+    /// The condition of a resource of the quickstart.
+    pub(crate) fn whole_condition(&self, resource: &str, condition_type: &str) -> Value {
+        let object = self.get(resource, "books").unwrap();
+        let conditions = object["status"]["conditions"].as_array().expect("no conditions are written").clone();
+        conditions.into_iter().find(|condition| condition["type"] == condition_type).unwrap()
+    }
+
+    /// The writes of the operator since the last call: verb and object.
+    pub(crate) fn writes(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.state.lock().unwrap().writes)
+    }
+
+    /// What the operator has been doing so far.
+    pub(crate) fn used(&self) -> BTreeSet<Permission> {
+        self.0.state.lock().unwrap().used.clone()
+    }
+
+    /// What the ClusterRole grants.
+    pub(crate) fn granted(&self) -> BTreeSet<Permission> {
+        self.0.granted.clone()
+    }
+
+    /// From now on workers answer with this.
+    pub(crate) fn report(&self, report: Option<Value>) {
+        *self.0.report.lock().unwrap() = report;
+    }
+
+    /// Lets seconds pass.
+    pub(crate) fn wait_seconds(&self, seconds: i64) {
+        *self.0.time.lock().unwrap() += jiff::SignedDuration::from_secs(seconds);
+    }
+
+    /// Waits until something holds.
+    pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Cluster) -> bool) {
+        let mut changes = self.0.changed.subscribe();
+        let wait = async {
+            while !holds(self) {
+                changes.changed().await.unwrap();
+            }
+        };
+        let limit = std::time::Duration::from_secs(60);
+        tokio::time::timeout(limit, wait).await.unwrap_or_else(|_| panic!("never came true: {what}"));
+    }
+
+    /// One reconcile of the StreamIngest `books`.
+    pub(crate) async fn reconcile_stream(&self) -> Result<Action, Error> {
+        let context = stream_ingest::Context {
+            operator: self.operator().await,
+            cache: stream_ingest::observe::Cache {
+                deployments: self.cache("apps/deployments", ()),
+                config_maps: self.cache("/configmaps", ()),
+                service_accounts: self.cache("/serviceaccounts", ()),
+                pods: self.cache("/pods", ()),
+            },
+        };
+        let object = self.get("gristmill.dev/streamingests", "books").unwrap();
+        stream_ingest::reconcile(Arc::new(serde_json::from_value(object).unwrap()), Arc::new(context)).await
+    }
+
+    /// One reconcile of the HourlyCompaction `books`.
+    pub(crate) async fn reconcile_compaction(&self) -> Result<Action, Error> {
+        let kind = ApiResource::erase::<gristmill_crds::StreamIngest>(&());
+        let context = hourly_compaction::Context {
+            operator: self.operator().await,
+            cache: hourly_compaction::observe::Cache {
+                streams: self.cache::<DynamicObject>("gristmill.dev/streamingests", kind),
+                cron_jobs: self.cache("batch/cronjobs", ()),
+                config_maps: self.cache("/configmaps", ()),
+                service_accounts: self.cache("/serviceaccounts", ()),
+                jobs: self.cache("batch/jobs", ()),
+                pods: self.cache("/pods", ()),
+            },
+        };
+        let object = self.get("gristmill.dev/hourlycompactions", "books").unwrap();
+        hourly_compaction::reconcile(Arc::new(serde_json::from_value(object).unwrap()), Arc::new(context)).await
+    }
+
+    /// What both controllers share; its client speaks to this cluster, its workers answer from it.
+    pub(crate) async fn operator(&self) -> Arc<Operator> {
+        let cluster = self.clone();
+        Arc::new(Operator {
+            client: self.client(),
+            settings: Settings {
+                worker_image: "gristmill:test".to_owned(),
+                image_pull_policy: Some(PullPolicy::IfNotPresent),
+            },
+            workers: WorkerClient::new(self.serve_worker().await),
+            now: Box::new(move || *cluster.0.time.lock().unwrap()),
+            retries: Retries::default(),
+        })
+    }
+
+    /// A client of this cluster.
+    pub(crate) fn client(&self) -> Client {
+        let (service, mut handle) = tower_test::mock::pair::<Request<Body>, Response<AnswerBody>>();
+        let cluster = self.clone();
+        tokio::spawn(async move {
+            while let Some((request, answer)) = handle.next_request().await {
+                answer.send_response(cluster.answer(request).await);
+            }
+        });
+        Client::new(service, "default")
+    }
+
+    /// Serves `/status` of workers at a free port of this host.
+    async fn serve_worker(&self) -> u16 {
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address: SocketAddr = listener.local_addr().unwrap();
+        let status = async |State(cluster): State<Cluster>| {
+            let report = cluster.0.report.lock().unwrap().clone();
+            report.map_or_else(|| "no report".to_owned(), |report| report.to_string())
+        };
+        let routes = axum::Router::new().route("/status", get(status)).with_state(self.clone());
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        address.port()
+    }
+
+    fn cache<K>(&self, resource: &str, kind: K::DynamicType) -> Store<K>
+    where
+        K: Resource + Clone + DeserializeOwned + 'static,
+        K::DynamicType: Eq + std::hash::Hash + Clone,
+    {
+        let mut writer = Writer::new(kind);
+        writer.apply_watcher_event(&Event::Init);
+        for object in self.0.state.lock().unwrap().list(resource, None, None) {
+            writer.apply_watcher_event(&Event::InitApply(serde_json::from_value(object).unwrap()));
+        }
+        writer.apply_watcher_event(&Event::InitDone);
+        writer.as_reader()
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Response<AnswerBody> {
+        let (parts, body) = request.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let target = Target::parse(parts.uri.path());
+        let query: BTreeMap<String, String> = query(parts.uri.query().unwrap_or_default());
+        let answer = self.0.state.lock().unwrap().answer(&self.0.granted, &parts.method, &target, &query, &body);
+        self.0.changed.send_modify(|changes| *changes += 1);
+        answer
+    }
+}
+
+fn granted() -> BTreeSet<Permission> {
+    let text = include_str!("../../../manifests/operator/cluster-role.yaml");
+    let role: ClusterRole = serde_saphyr::from_str(text).unwrap();
+    let mut granted = BTreeSet::new();
+    for rule in role.rules.unwrap() {
+        for group in rule.api_groups.iter().flatten() {
+            for resource in rule.resources.iter().flatten() {
+                granted.extend(rule.verbs.iter().map(|verb| (format!("{group}/{resource}"), verb.clone())));
+            }
+        }
+    }
+    granted
+}
+
+/// The plural of a kind is what paths name; the fake derives it, so it must be derivable.
+#[test]
+fn plurals_of_our_kinds_are_regular() {
+    assert_eq!(ApiResource::erase::<gristmill_crds::StreamIngest>(&()).plural, "streamingests");
+    assert_eq!(gristmill_crds::HourlyCompaction::api_resource().plural, "hourlycompactions");
+}

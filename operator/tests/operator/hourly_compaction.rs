@@ -1,0 +1,204 @@
+//! Scenarios of an HourlyCompaction.
+
+use serde_json::json;
+
+use crate::cluster::Cluster;
+use crate::documents::{compaction, compaction_report, ended, job, run_pod, running, stream};
+
+const COMPACTIONS: &str = "gristmill.dev/hourlycompactions";
+const STATUS: &str = "apply gristmill.dev/hourlycompactions/status/books";
+
+/// A cluster in which `books` has been reconciled once.
+async fn settled() -> Cluster {
+    let cluster = Cluster::new().with(stream()).with(compaction());
+    cluster.reconcile_compaction().await.unwrap();
+    cluster.writes();
+    cluster
+}
+
+#[tokio::test]
+async fn first_reconcile_applies_all_objects_and_writes_the_status() {
+    let cluster = Cluster::new().with(stream()).with(compaction());
+    cluster.reconcile_compaction().await.unwrap();
+    let writes = cluster.writes();
+    assert_eq!(writes[0], "apply /serviceaccounts/books-compaction");
+    assert!(writes[1].starts_with("apply /configmaps/books-compaction-"), "{writes:?}");
+    assert_eq!(writes[2..], ["apply batch/cronjobs/books-compaction", STATUS]);
+    assert_eq!(cluster.condition(COMPACTIONS, "Accepted").0, "True/Valid");
+    let (ready, message) = cluster.condition(COMPACTIONS, "Ready");
+    assert_eq!(ready, "Unknown/NoRunYet");
+    assert!(message.ends_with("kubectl create job -n library --from=cronjob/books-compaction books-compaction-now"));
+}
+
+#[tokio::test]
+async fn second_reconcile_with_identical_objects_writes_nothing() {
+    let cluster = settled().await;
+    cluster.wait_seconds(3600);
+    cluster.reconcile_compaction().await.unwrap();
+    assert_eq!(cluster.writes(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn missing_stream_ingest_is_told_and_applies_nothing() {
+    let cluster = Cluster::new().with(compaction());
+    cluster.reconcile_compaction().await.unwrap_err();
+    assert_eq!(cluster.writes(), [STATUS]);
+    let (accepted, message) = cluster.condition(COMPACTIONS, "Accepted");
+    assert_eq!(accepted, "False/IngestNotFound");
+    assert!(
+        message.starts_with(
+            "spec.ingestRef.name: StreamIngest \"books\" does not exist in namespace \"library\"; create it"
+        )
+    );
+}
+
+#[tokio::test]
+async fn refused_stream_ingest_is_told() {
+    let mut refused = stream();
+    refused["spec"]["record"]["rowPath"] = json!("book");
+    let cluster = Cluster::new().with(refused).with(compaction());
+    cluster.reconcile_compaction().await.unwrap_err();
+    let (accepted, message) = cluster.condition(COMPACTIONS, "Accepted");
+    assert_eq!(accepted, "False/IngestInvalid");
+    assert!(message.contains("spec.record.rowPath"), "{message}");
+}
+
+#[tokio::test]
+async fn column_that_the_stream_ingest_lacks_is_refused() {
+    let mut refused = compaction();
+    refused["spec"]["deduplication"]["key"] = json!(["isbn"]);
+    let cluster = Cluster::new().with(stream()).with(refused);
+    cluster.reconcile_compaction().await.unwrap_err();
+    let (accepted, message) = cluster.condition(COMPACTIONS, "Accepted");
+    assert_eq!(accepted, "False/Invalid");
+    assert!(message.contains("spec.deduplication.key[0]"), "{message}");
+}
+
+#[tokio::test]
+async fn refusal_of_the_api_server_is_told_in_its_words() {
+    let mut unknown_zone = compaction();
+    unknown_zone["spec"]["timeZone"] = json!("Mars/Olympus");
+    let cluster = Cluster::new().with(stream()).with(unknown_zone);
+    cluster.reconcile_compaction().await.unwrap_err();
+    let (accepted, message) = cluster.condition(COMPACTIONS, "Accepted");
+    assert_eq!(accepted, "False/Refused");
+    assert!(message.contains("CronJob books-compaction") && message.contains("unknown time zone"), "{message}");
+}
+
+#[tokio::test]
+async fn change_of_the_stream_ingest_changes_the_documents_of_the_next_run() {
+    let cluster = settled().await;
+    cluster.edit("gristmill.dev/streamingests", "books", |stream| {
+        stream["spec"]["record"]["columns"][1]["required"] = json!(false)
+    });
+    cluster.reconcile_compaction().await.unwrap();
+    let writes = cluster.writes();
+    assert!(writes[0].starts_with("apply /configmaps/books-compaction-"), "{writes:?}");
+    assert_eq!(writes[1..], ["apply batch/cronjobs/books-compaction"]);
+}
+
+#[tokio::test]
+async fn run_that_succeeded_becomes_the_status() {
+    let cluster = settled().await;
+    cluster.put(job("books-compaction-1", Some("Complete")));
+    cluster.put(run_pod("books-compaction-1", ended(0, "2026-11-23T05:06:12Z", &compaction_report(1))));
+    cluster.reconcile_compaction().await.unwrap();
+    let status = cluster.get(COMPACTIONS, "books").unwrap()["status"].clone();
+    insta::assert_yaml_snapshot!(status, @r#"
+    conditions:
+      - lastTransitionTime: "2026-11-23T05:10:00Z"
+        message: ""
+        observedGeneration: 1
+        reason: Valid
+        status: "True"
+        type: Accepted
+      - lastTransitionTime: "2026-11-23T05:10:00Z"
+        message: "Job books-compaction-1 ended at 2026-11-23T05:06:12Z"
+        observedGeneration: 1
+        reason: LastRunSucceeded
+        status: "True"
+        type: Ready
+    lastSuccessfulTime: "2026-11-23T05:06:12Z"
+    observedGeneration: 1
+    runs:
+      - completionTime: "2026-11-23T05:06:12Z"
+        files:
+          after: 9
+          before: 0
+        result: Succeeded
+        rows:
+          duplicateInDelta: 4
+          duplicateInZone: 0
+          read: 180
+          written: 176
+        sequence: 1
+        startTime: "2026-11-23T05:05:03Z"
+    source:
+      consumedSequence: 4
+      zone: 5f0c
+    zone:
+      format: 1
+      id: 91bd
+      sequence: 1
+    "#);
+}
+
+#[tokio::test]
+async fn run_that_failed_says_why_and_keeps_the_figures_of_the_last_good_one() {
+    let cluster = settled().await;
+    cluster.put(run_pod("books-compaction-1", ended(0, "2026-11-23T05:06:12Z", &compaction_report(1))));
+    let failure = json!({"reason": "StoreUnavailable", "message": "namenode:8020 refuses the connection"});
+    cluster.put(run_pod("books-compaction-2", ended(5, "2026-11-23T06:06:12Z", &failure)));
+    cluster.reconcile_compaction().await.unwrap();
+    let expected =
+        "Job books-compaction-2 at 2026-11-23T06:06:12Z: StoreUnavailable: namenode:8020 refuses the connection";
+    assert_eq!(cluster.condition(COMPACTIONS, "Ready"), ("False/LastRunFailed".to_owned(), expected.to_owned()));
+    let status = &cluster.get(COMPACTIONS, "books").unwrap()["status"];
+    assert_eq!(
+        (&status["zone"]["sequence"], &status["lastSuccessfulTime"]),
+        (&json!(1), &json!("2026-11-23T05:06:12Z"))
+    );
+}
+
+#[tokio::test]
+async fn job_that_failed_without_a_pod_is_told() {
+    let cluster = settled().await;
+    cluster.put(job("books-compaction-1", Some("Failed")));
+    cluster.reconcile_compaction().await.unwrap();
+    let (ready, message) = cluster.condition(COMPACTIONS, "Ready");
+    assert_eq!(ready, "False/LastRunFailed");
+    assert!(message.ends_with("BackoffLimitExceeded: too often"), "{message}");
+}
+
+#[tokio::test]
+async fn run_is_remembered_after_its_pod_is_gone() {
+    let cluster = settled().await;
+    cluster.put(run_pod("books-compaction-1", ended(0, "2026-11-23T05:06:12Z", &compaction_report(1))));
+    cluster.reconcile_compaction().await.unwrap();
+    cluster.writes();
+    cluster.delete("/pods", "books-compaction-1-x");
+    cluster.reconcile_compaction().await.unwrap();
+    assert_eq!(cluster.writes(), Vec::<String>::new());
+    assert_eq!(cluster.condition(COMPACTIONS, "Ready").0, "True/LastRunSucceeded");
+}
+
+#[tokio::test]
+async fn job_that_was_created_by_hand_is_the_active_one() {
+    let cluster = settled().await;
+    cluster.put(job("by-hand", None));
+    cluster.put(run_pod("by-hand", running()));
+    cluster.reconcile_compaction().await.unwrap();
+    assert_eq!(cluster.get(COMPACTIONS, "books").unwrap()["status"]["activeJob"], "by-hand");
+    assert_eq!(cluster.condition(COMPACTIONS, "Ready").0, "Unknown/NoRunYet");
+}
+
+#[tokio::test]
+async fn run_that_cannot_start_is_told_since_it_blocks_the_next() {
+    let cluster = settled().await;
+    cluster.put(job("books-compaction-1", None));
+    let waiting = json!({"state": {"waiting": {"reason": "ErrImagePull", "message": "not found"}}});
+    cluster.put(run_pod("books-compaction-1", waiting));
+    cluster.reconcile_compaction().await.unwrap();
+    let expected = "Job books-compaction-1 waits for pod books-compaction-1-x: ErrImagePull: not found";
+    assert_eq!(cluster.condition(COMPACTIONS, "Ready"), ("False/WorkerUnavailable".to_owned(), expected.to_owned()));
+}

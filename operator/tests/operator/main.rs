@@ -1,0 +1,11 @@
+//! The operator against an API server in memory, which grants it no more than `manifests/operator` does.
+#![expect(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
+
+mod api_server;
+mod builds;
+mod cluster;
+mod documents;
+mod hourly_compaction;
+mod permissions;
+mod stream_ingest;
+mod whole;

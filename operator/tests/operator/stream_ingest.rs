@@ -1,0 +1,333 @@
+//! Scenarios of a StreamIngest.
+
+use serde_json::{Value, json};
+
+use crate::cluster::Cluster;
+use crate::documents::{ingest_report, running, stream, worker_pod};
+
+const STREAMS: &str = "gristmill.dev/streamingests";
+
+/// A cluster in which `books` has been reconciled once.
+async fn settled() -> Cluster {
+    let cluster = Cluster::new().with(stream());
+    cluster.reconcile_stream().await.unwrap();
+    cluster.writes();
+    cluster
+}
+
+/// A cluster whose worker reports.
+async fn ingesting() -> Cluster {
+    let cluster = settled().await;
+    cluster.put(worker_pod(running()));
+    cluster.report(Some(ingest_report("Ingesting")));
+    cluster.reconcile_stream().await.unwrap();
+    cluster.writes();
+    cluster
+}
+
+fn config_map_of(cluster: &Cluster) -> String {
+    let deployment = cluster.get("apps/deployments", "books-ingest").unwrap();
+    deployment["spec"]["template"]["spec"]["volumes"][0]["configMap"]["name"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn first_reconcile_applies_all_objects_and_writes_the_status() {
+    let cluster = Cluster::new().with(stream());
+    cluster.reconcile_stream().await.unwrap();
+    let writes = cluster.writes();
+    assert_eq!(writes[0], "apply /serviceaccounts/books-ingest");
+    assert!(writes[1].starts_with("apply /configmaps/books-ingest-"), "{writes:?}");
+    assert_eq!(writes[2..], ["apply apps/deployments/books-ingest", "apply gristmill.dev/streamingests/status/books"]);
+    assert_eq!(cluster.condition(STREAMS, "Accepted").0, "True/Valid");
+    assert_eq!(cluster.condition(STREAMS, "Ready").0, "Unknown/Pending");
+    let owner = &cluster.get("apps/deployments", "books-ingest").unwrap()["metadata"]["ownerReferences"][0];
+    assert_eq!((&owner["controller"], &owner["blockOwnerDeletion"]), (&json!(true), &json!(true)));
+}
+
+#[tokio::test]
+async fn second_reconcile_with_identical_objects_writes_nothing() {
+    let cluster = settled().await;
+    // What an API server adds on its own.
+    cluster.edit("apps/deployments", "books-ingest", |deployment| {
+        deployment["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = json!("1");
+        deployment["spec"]["progressDeadlineSeconds"] = json!(600);
+        deployment["spec"]["template"]["spec"]["restartPolicy"] = json!("Always");
+        deployment["spec"]["template"]["spec"]["containers"][0]["ports"][0]["protocol"] = json!("TCP");
+        deployment["spec"]["template"]["spec"]["volumes"][0]["configMap"]["defaultMode"] = json!(420);
+    });
+    cluster.wait_seconds(3600);
+    cluster.reconcile_stream().await.unwrap();
+    assert_eq!(cluster.writes(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn conditions_of_others_are_left_alone() {
+    let cluster = settled().await;
+    cluster.edit(STREAMS, "books", |stream| {
+        let foreign = json!({"type": "Audited", "status": "True", "reason": "Audited", "message": "", "lastTransitionTime": "2026-11-23T05:00:00Z"});
+        stream["status"]["conditions"].as_array_mut().unwrap().insert(0, foreign);
+    });
+    cluster.wait_seconds(3600);
+    cluster.reconcile_stream().await.unwrap();
+    assert_eq!(cluster.writes(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn drifted_deployment_is_applied_again() {
+    let cluster = settled().await;
+    cluster.edit("apps/deployments", "books-ingest", |deployment| deployment["spec"]["replicas"] = json!(3));
+    cluster.reconcile_stream().await.unwrap();
+    assert_eq!(cluster.writes(), ["apply apps/deployments/books-ingest"]);
+    assert_eq!(cluster.get("apps/deployments", "books-ingest").unwrap()["spec"]["replicas"], 1);
+}
+
+#[tokio::test]
+async fn config_map_of_another_layout_is_left_as_it_is() {
+    let cluster = settled().await;
+    cluster
+        .edit("/configmaps", &config_map_of(&cluster), |map| map["data"]["resource.yaml"] = json!("{other: layout}"));
+    cluster.reconcile_stream().await.unwrap();
+    let name = config_map_of(&cluster);
+    assert_eq!(cluster.get("/configmaps", &name).unwrap()["data"]["resource.yaml"], "{other: layout}");
+}
+
+#[tokio::test]
+async fn refused_spec_is_told_with_all_problems_and_applies_nothing() {
+    let mut refused = stream();
+    refused["spec"]["record"]["columns"][0]["pattern"] = json!("(");
+    refused["spec"]["raw"]["path"] = json!("hdfs://namenode");
+    let cluster = Cluster::new().with(refused);
+    cluster.reconcile_stream().await.unwrap_err();
+    assert_eq!(cluster.writes(), ["apply gristmill.dev/streamingests/status/books"]);
+    let (accepted, message) = cluster.condition(STREAMS, "Accepted");
+    assert_eq!(accepted, "False/Invalid");
+    assert!(message.contains("spec.record.columns[0].pattern") && message.contains("spec.raw.path"), "{message}");
+    assert_eq!(cluster.condition(STREAMS, "Ready").0, "False/Invalid");
+}
+
+#[tokio::test]
+async fn worker_of_an_earlier_spec_is_left_alone_when_the_next_is_refused() {
+    let cluster = ingesting().await;
+    cluster.edit(STREAMS, "books", |stream| stream["spec"]["record"]["rowPath"] = json!("book"));
+    cluster.reconcile_stream().await.unwrap_err();
+    assert_eq!(cluster.writes(), ["apply gristmill.dev/streamingests/status/books"]);
+    let stream = cluster.get(STREAMS, "books").unwrap();
+    assert_eq!(stream["status"]["observedGeneration"], 2);
+    assert_eq!(stream["status"]["rows"]["accepted"], 180);
+}
+
+#[tokio::test]
+async fn value_of_another_version_is_told_with_its_path() {
+    let mut newer = stream();
+    newer["spec"]["record"]["columns"][6]["type"] = json!("Decimal");
+    let cluster = Cluster::new().with(newer);
+    cluster.reconcile_stream().await.unwrap_err();
+    let (accepted, message) = cluster.condition(STREAMS, "Accepted");
+    assert_eq!(accepted, "False/Invalid");
+    assert!(message.contains("spec.record.columns[6].type: unknown variant `Decimal`"), "{message}");
+}
+
+#[tokio::test]
+async fn report_of_the_worker_becomes_the_status() {
+    let cluster = ingesting().await;
+    let status = cluster.get(STREAMS, "books").unwrap()["status"].clone();
+    insta::assert_yaml_snapshot!(status, @r#"
+    conditions:
+      - lastTransitionTime: "2026-11-23T05:10:00Z"
+        message: ""
+        observedGeneration: 1
+        reason: Valid
+        status: "True"
+        type: Accepted
+      - lastTransitionTime: "2026-11-23T05:10:00Z"
+        message: it is Ingesting
+        observedGeneration: 1
+        reason: Ingesting
+        status: "True"
+        type: Ready
+    consumerGroup: gristmill.library.books.4c0ffee5
+    lag:
+      records: 12
+    messages:
+      absent: 1
+      accepted: 90
+      gaps: 0
+      rejected: 7
+      tombstones: 2
+    observedGeneration: 1
+    observedTime: "2026-11-23T05:10:00Z"
+    partitions: 4
+    readyReplicas: 0
+    replicas: 0
+    rows:
+      accepted: 180
+      rejected: 9
+    version: 0.1.0
+    zone:
+      format: 1
+      id: 5f0c
+      lastCommitTime: "2026-11-23T05:09:41Z"
+      sequence: 4
+    "#);
+}
+
+#[tokio::test]
+async fn figures_are_held_back_for_a_minute() {
+    let cluster = ingesting().await;
+    let mut report = ingest_report("Ingesting");
+    report["rows"]["accepted"] = json!(181);
+    cluster.report(Some(report));
+    cluster.wait_seconds(59);
+    cluster.reconcile_stream().await.unwrap();
+    assert_eq!(cluster.writes(), Vec::<String>::new());
+    cluster.wait_seconds(1);
+    cluster.reconcile_stream().await.unwrap();
+    assert_eq!(cluster.writes(), ["apply gristmill.dev/streamingests/status/books"]);
+    assert_eq!(cluster.get(STREAMS, "books").unwrap()["status"]["rows"]["accepted"], 181);
+}
+
+#[tokio::test]
+async fn changed_condition_is_written_at_once() {
+    let cluster = ingesting().await;
+    cluster.report(Some(ingest_report("SourceUnavailable")));
+    cluster.reconcile_stream().await.unwrap();
+    assert_eq!(cluster.writes(), ["apply gristmill.dev/streamingests/status/books"]);
+    assert_eq!(cluster.condition(STREAMS, "Ready").0, "False/SourceUnavailable");
+}
+
+#[tokio::test]
+async fn transition_time_is_kept_while_the_status_of_a_condition_is_the_same() {
+    let cluster = ingesting().await;
+    let time = |cluster: &Cluster| cluster.whole_condition(STREAMS, "Ready")["lastTransitionTime"].clone();
+    let since = time(&cluster);
+    cluster.wait_seconds(600);
+    cluster.edit(STREAMS, "books", |stream| stream["spec"]["pod"] = json!({"cpu": "1"}));
+    cluster.reconcile_stream().await.unwrap();
+    assert_eq!(cluster.whole_condition(STREAMS, "Ready")["observedGeneration"], 2);
+    assert_eq!(time(&cluster), since);
+    cluster.report(Some(ingest_report("StoreUnavailable")));
+    cluster.reconcile_stream().await.unwrap();
+    assert_eq!(time(&cluster), "2026-11-23T05:20:00Z");
+}
+
+#[tokio::test]
+async fn worker_with_the_former_spec_is_not_ready() {
+    let cluster = ingesting().await;
+    cluster.edit(STREAMS, "books", |stream| stream["spec"]["record"]["columns"][1]["required"] = json!(false));
+    cluster.reconcile_stream().await.unwrap();
+    assert_eq!(cluster.condition(STREAMS, "Ready").0, "False/RollingOut");
+}
+
+#[tokio::test]
+async fn worker_that_does_not_answer_is_unavailable() {
+    let cluster = settled().await;
+    cluster.put(worker_pod(running()));
+    cluster.reconcile_stream().await.unwrap();
+    let (ready, message) = cluster.condition(STREAMS, "Ready");
+    assert_eq!(ready, "False/WorkerUnavailable");
+    assert!(message.starts_with("pod books-ingest-1 runs, but http://127.0.0.1:"), "{message}");
+}
+
+#[tokio::test]
+async fn worker_that_has_just_started_may_take_its_time() {
+    let cluster = settled().await;
+    cluster.put(worker_pod(json!({"state": {"running": {"startedAt": "2026-11-23T05:09:30Z"}}})));
+    cluster.reconcile_stream().await.unwrap();
+    assert_eq!(cluster.condition(STREAMS, "Ready").0, "Unknown/Pending");
+}
+
+#[tokio::test]
+async fn pod_that_cannot_start_says_why() {
+    let cluster = settled().await;
+    let message = "Back-off pulling image \"gristmill:test\"";
+    cluster.put(worker_pod(json!({"state": {"waiting": {"reason": "ImagePullBackOff", "message": message}}})));
+    cluster.reconcile_stream().await.unwrap();
+    let expected = format!("pod books-ingest-1: ImagePullBackOff: {message}");
+    assert_eq!(cluster.condition(STREAMS, "Ready"), ("False/WorkerUnavailable".to_owned(), expected));
+}
+
+fn crashing(ended: Value) -> Value {
+    json!({"restartCount": 4, "lastState": {"terminated": ended},
+        "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 1m20s"}}})
+}
+
+#[tokio::test]
+async fn failing_worker_gives_the_reason_of_its_report() {
+    let cluster = settled().await;
+    let report = json!({"reason": "TopicReplaced", "message": "topic book_data_topic has another id; restore it"});
+    cluster.put(worker_pod(crashing(json!({"exitCode": 6, "message": report.to_string()}))));
+    cluster.reconcile_stream().await.unwrap();
+    let expected = "pod books-ingest-1 (restarts: 4): topic book_data_topic has another id; restore it";
+    assert_eq!(cluster.condition(STREAMS, "Ready"), ("False/TopicReplaced".to_owned(), expected.to_owned()));
+}
+
+#[tokio::test]
+async fn reason_of_a_failing_worker_does_not_flap_while_it_starts_again() {
+    let cluster = settled().await;
+    let report = json!({"reason": "TopicReplaced", "message": "another id"});
+    let mut state = running();
+    state["restartCount"] = json!(5);
+    state["lastState"] = json!({"terminated": {"exitCode": 6, "message": report.to_string()}});
+    cluster.put(worker_pod(state));
+    cluster.report(Some(ingest_report("Starting")));
+    cluster.reconcile_stream().await.unwrap();
+    assert_eq!(cluster.condition(STREAMS, "Ready").0, "False/TopicReplaced");
+}
+
+#[tokio::test]
+async fn worker_killed_for_memory_names_the_field_to_raise() {
+    let cluster = settled().await;
+    cluster.put(worker_pod(crashing(json!({"exitCode": 137, "reason": "OOMKilled"}))));
+    cluster.reconcile_stream().await.unwrap();
+    let (ready, message) = cluster.condition(STREAMS, "Ready");
+    assert_eq!(ready, "False/WorkerUnavailable");
+    assert!(message.contains("raise spec.pod.memory"), "{message}");
+}
+
+#[tokio::test]
+async fn pod_that_the_api_server_refuses_is_told() {
+    let cluster = settled().await;
+    cluster.edit("apps/deployments", "books-ingest", |deployment| {
+        deployment["status"] = json!({"conditions": [{"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: small"}]});
+    });
+    cluster.reconcile_stream().await.unwrap();
+    let expected = "its pod can't be created: exceeded quota: small";
+    assert_eq!(cluster.condition(STREAMS, "Ready"), ("False/WorkerUnavailable".to_owned(), expected.to_owned()));
+}
+
+#[tokio::test]
+async fn object_of_someone_else_is_not_taken_over() {
+    let foreign = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "books-ingest", "namespace": "library"}});
+    let cluster = Cluster::new().with(stream()).with(foreign);
+    cluster.reconcile_stream().await.unwrap_err();
+    assert_eq!(cluster.writes(), ["apply gristmill.dev/streamingests/status/books"]);
+    let (accepted, message) = cluster.condition(STREAMS, "Accepted");
+    assert_eq!(accepted, "False/NameTaken");
+    assert!(message.starts_with("ServiceAccount books-ingest exists and belongs to someone else"), "{message}");
+}
+
+#[tokio::test]
+async fn former_config_maps_go_once_no_pod_can_use_them() {
+    let cluster = settled().await;
+    let mut names = vec![config_map_of(&cluster)];
+    let mut pod = worker_pod(running());
+    pod["spec"]["volumes"] = json!([{"name": "resource", "configMap": {"name": names[0]}}]);
+    cluster.put(pod);
+    for pattern in ["a", "b", "c"] {
+        cluster.edit(STREAMS, "books", |stream| stream["spec"]["record"]["columns"][0]["pattern"] = json!(pattern));
+        cluster.reconcile_stream().await.unwrap();
+        cluster.reconcile_stream().await.unwrap();
+        names.push(config_map_of(&cluster));
+    }
+    let exists = |name: &String| cluster.get("/configmaps", name).is_some();
+    assert_eq!(names.iter().map(exists).collect::<Vec<_>>(), [true, false, true, true], "in use, old, former, current");
+}
+
+#[tokio::test]
+async fn resource_that_is_being_deleted_is_left_to_the_garbage_collector() {
+    let cluster = settled().await;
+    cluster.edit(STREAMS, "books", |stream| stream["metadata"]["deletionTimestamp"] = json!("2026-11-23T05:10:00Z"));
+    cluster.delete("apps/deployments", "books-ingest");
+    cluster.reconcile_stream().await.unwrap();
+    assert_eq!(cluster.writes(), Vec::<String>::new());
+}

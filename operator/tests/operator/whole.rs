@@ -1,0 +1,117 @@
+//! Both controllers at work, with their watches, on one cluster.
+
+use futures::FutureExt;
+use gristmill_operator::controller::{Scope, control};
+use serde_json::json;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::cluster::Cluster;
+use crate::documents::{compaction, compaction_report, ended, job, run_pod, stream};
+
+const STREAMS: &str = "gristmill.dev/streamingests";
+const COMPACTIONS: &str = "gristmill.dev/hourlycompactions";
+
+/// A running operator.
+struct Running {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+    ready: watch::Receiver<bool>,
+}
+
+impl Running {
+    async fn start(cluster: &Cluster) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        let (became_ready, ready) = watch::channel(false);
+        let scope = Scope::new(cluster.client(), None);
+        let stopped = stopped.map(|_| ()).boxed().shared();
+        let task = tokio::spawn(control(cluster.operator().await, scope, stopped, became_ready));
+        Self { stop, task, ready }
+    }
+
+    async fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.task.await.unwrap();
+    }
+}
+
+fn reason(cluster: &Cluster, resource: &str, name: &str, condition_type: &str) -> Option<String> {
+    let object = cluster.get(resource, name)?;
+    let conditions = object["status"]["conditions"].as_array()?;
+    let condition = conditions.iter().find(|condition| condition["type"] == condition_type)?;
+    Some(condition["reason"].as_str()?.to_owned())
+}
+
+#[tokio::test]
+async fn resource_that_does_not_read_does_not_stop_another() {
+    let mut unreadable = stream();
+    unreadable["metadata"]["name"] = json!("alien");
+    unreadable["spec"] = json!({"source": "another planet"});
+    let cluster = Cluster::new().with(unreadable).with(stream());
+    let operator = Running::start(&cluster).await;
+    cluster.until("books is pending", |c| reason(c, STREAMS, "books", "Ready").as_deref() == Some("Pending")).await;
+    cluster.until("alien is invalid", |c| reason(c, STREAMS, "alien", "Accepted").as_deref() == Some("Invalid")).await;
+    assert!(*operator.ready.borrow());
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn compaction_goes_on_when_its_stream_ingest_appears() {
+    let cluster = Cluster::new().with(compaction());
+    let operator = Running::start(&cluster).await;
+    let is = |reason_of: &'static str| {
+        move |c: &Cluster| reason(c, COMPACTIONS, "books", "Accepted").as_deref() == Some(reason_of)
+    };
+    cluster.until("the ingest is missed", is("IngestNotFound")).await;
+    cluster.put(stream());
+    cluster.until("the ingest is found", is("Valid")).await;
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn end_of_a_run_is_seen_without_being_asked_for() {
+    let cluster = Cluster::new().with(stream()).with(compaction());
+    let operator = Running::start(&cluster).await;
+    let is = |reason_of: &'static str| {
+        move |c: &Cluster| reason(c, COMPACTIONS, "books", "Ready").as_deref() == Some(reason_of)
+    };
+    cluster.until("there was no run", is("NoRunYet")).await;
+    cluster.put(job("books-compaction-1", Some("Complete")));
+    cluster.put(run_pod("books-compaction-1", ended(0, "2026-11-23T05:06:12Z", &compaction_report(1))));
+    cluster.until("the run is seen", is("LastRunSucceeded")).await;
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn deleted_deployment_comes_back() {
+    let cluster = Cluster::new().with(stream());
+    let operator = Running::start(&cluster).await;
+    let exists = |c: &Cluster| c.get("apps/deployments", "books-ingest").is_some();
+    cluster.until("the deployment exists", exists).await;
+    cluster.delete("apps/deployments", "books-ingest");
+    cluster.until("the deployment is back", exists).await;
+    operator.stop().await;
+}
+
+/// The API server in memory refuses what the ClusterRole does not grant, so this also shows that it grants enough.
+#[tokio::test]
+async fn cluster_role_grants_exactly_what_a_life_with_both_resources_needs() {
+    let cluster = Cluster::new().with(stream()).with(compaction());
+    let operator = Running::start(&cluster).await;
+    for pattern in ["first", "second", "third"] {
+        cluster.edit(STREAMS, "books", |stream| stream["spec"]["record"]["columns"][0]["pattern"] = json!(pattern));
+        let mounted = |c: &Cluster| {
+            let deployment = c.get("apps/deployments", "books-ingest").unwrap_or_default();
+            let map = deployment["spec"]["template"]["spec"]["volumes"][0]["configMap"]["name"].clone();
+            let map = c.get("/configmaps", map.as_str().unwrap_or_default()).unwrap_or_default();
+            map["data"]["resource.yaml"].as_str().is_some_and(|text| text.contains(pattern))
+        };
+        cluster.until("the new documents are mounted", mounted).await;
+    }
+    let deleted = ("/configmaps".to_owned(), "delete".to_owned());
+    cluster.until("the oldest documents are deleted", |c| c.used().contains(&deleted)).await;
+    let scheduled = |c: &Cluster| reason(c, COMPACTIONS, "books", "Ready").is_some();
+    cluster.until("the compaction is scheduled", scheduled).await;
+    operator.stop().await;
+    assert_eq!(cluster.used(), cluster.granted());
+}

@@ -1,0 +1,80 @@
+//! The worker's HTTP server: `/healthz`, `/readyz`, `/status`. Counts and offsets only, never a payload.
+//!
+//! Neither health nor readiness depends on Kafka or the store: restarting a worker brings neither of them back.
+
+use std::net::SocketAddr;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use gristmill_crds::report::IngestReport;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::exit::{Exit, Failure};
+use crate::ingest::StatusBoard;
+
+/// A server that runs until it is dropped.
+#[derive(Debug)]
+pub struct AdminServer {
+    address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl AdminServer {
+    /// Begins to serve on an address; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// The address is taken, or not ours.
+    pub async fn begin(address: SocketAddr, board: StatusBoard) -> Result<Self, Failure> {
+        let failed = |error: std::io::Error| Failure {
+            exit: Exit::Usage,
+            reason: "Invalid",
+            message: format!("cannot serve --admin-addr {address}: {error}; choose another address"),
+        };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let task = tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, router(board)).await {
+                tracing::warn!(%error, "the admin server ended");
+            }
+        });
+        Ok(Self { address, task })
+    }
+
+    /// Where it serves.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for AdminServer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn router(board: StatusBoard) -> Router {
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/status", get(status))
+        .with_state(board)
+}
+
+async fn healthz(State(board): State<StatusBoard>) -> (StatusCode, &'static str) {
+    answer(board.is_alive(), "alive", "the loop has not come by for 5 minutes")
+}
+
+async fn readyz(State(board): State<StatusBoard>) -> (StatusCode, &'static str) {
+    answer(board.is_ready(), "in the group", "not in the group yet")
+}
+
+async fn status(State(board): State<StatusBoard>) -> Json<IngestReport> {
+    Json(board.report())
+}
+
+fn answer(good: bool, yes: &'static str, no: &'static str) -> (StatusCode, &'static str) {
+    if good { (StatusCode::OK, yes) } else { (StatusCode::SERVICE_UNAVAILABLE, no) }
+}

@@ -1,0 +1,146 @@
+//! The open file: rows and rejects of all partitions since the last commit, and the Parquet files that they go to.
+//!
+//! A Parquet file is begun only when there are rows for it, so a commit of tombstones writes none.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use gristmill_core::log::{FileEntry, FileZone};
+use gristmill_core::raw::{Message, MessageDecoder, Verdict};
+use gristmill_crds::plan::IngestPlan;
+
+use super::budget::Budget;
+use crate::parquet_file::{Error as ParquetError, Layout, ParquetFile};
+use crate::zone::Zone;
+
+/// What becomes one commit.
+pub(super) struct OpenFile {
+    decoder: MessageDecoder,
+    rows: Option<ParquetFile>,
+    rejects: Option<ParquetFile>,
+    opened: Option<Opened>,
+    decoded_limit: usize,
+    row_layout: Layout,
+    reject_layout: Layout,
+}
+
+/// When the first advance since the last commit was made.
+#[derive(Debug, Clone, Copy)]
+struct Opened {
+    /// Clock of the worker: it names the directory (PROTOCOL F20).
+    at: DateTime<Utc>,
+    /// Its age, whatever becomes of the clock.
+    since: Instant,
+}
+
+/// Rows and reject records of a commit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Written {
+    pub(super) rows: u64,
+    pub(super) rejects: u64,
+    pub(super) bytes: u64,
+}
+
+impl OpenFile {
+    pub(super) fn new(plan: &IngestPlan, budget: &Budget) -> Self {
+        let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        let layout = |bytes: u64| Layout { row_group_bytes: size(bytes), ..Layout::default() };
+        Self {
+            decoder: MessageDecoder::new(plan),
+            rows: None,
+            rejects: None,
+            opened: None,
+            // A file can't be closed at its size before its rows are encoded.
+            decoded_limit: size(budget.decoded.min(plan.target_size)),
+            row_layout: layout(budget.row_group),
+            reject_layout: layout(budget.reject_row_group),
+        }
+    }
+
+    /// Notes the time of the first advance since the last commit.
+    pub(super) fn note_advance(&mut self) {
+        self.opened.get_or_insert_with(|| Opened { at: Utc::now(), since: Instant::now() });
+    }
+
+    /// Time since the first advance since the last commit.
+    pub(super) fn age(&self) -> Duration {
+        self.opened.map_or(Duration::ZERO, |opened| opened.since.elapsed())
+    }
+
+    pub(super) fn decode(&mut self, message: &Message<'_>) -> Verdict {
+        self.decoder.decode(message)
+    }
+
+    /// Whether decoded rows have used up their share of the memory.
+    pub(super) fn is_full(&self) -> bool {
+        self.decoder.memory_size() >= self.decoded_limit
+    }
+
+    /// Encodes what is decoded; row groups that are complete go to the store.
+    pub(super) async fn flush(&mut self, zone: &mut Zone) -> Result<(), ParquetError> {
+        if let Some(batch) = self.decoder.take_rows() {
+            let file = begin(&mut self.rows, zone, batch.schema(), &self.row_layout).await?;
+            file.write(&batch).await?;
+        }
+        if let Some(batch) = self.decoder.take_rejects() {
+            let file = begin(&mut self.rejects, zone, batch.schema(), &self.reject_layout).await?;
+            file.write(&batch).await?;
+        }
+        Ok(())
+    }
+
+    /// Length of the longer file if it were closed now.
+    pub(super) fn bytes(&self) -> u64 {
+        let length = |file: &Option<ParquetFile>| file.as_ref().map_or(0, ParquetFile::bytes);
+        length(&self.rows).max(length(&self.rejects))
+    }
+
+    /// Completes the files; afterwards the next one is open, and empty.
+    pub(super) async fn close(&mut self, zone: &mut Zone) -> Result<(Vec<FileEntry>, Written), ParquetError> {
+        self.flush(zone).await?;
+        let opened = self.opened.take().map_or_else(Utc::now, |opened| opened.at);
+        let directory = opened.format("ingest_date=%Y-%m-%d/ingest_hour=%H").to_string();
+        let mut files = Vec::new();
+        let mut written = Written::default();
+        let kinds = [
+            (FileZone::Raw, self.rows.take(), self.decoder.row_schema_id()),
+            (FileZone::Rejected, self.rejects.take(), self.decoder.reject_schema_id()),
+        ];
+        for (kind, file, schema) in kinds {
+            let Some(file) = file else { continue };
+            let closed = file.close().await?;
+            match kind {
+                FileZone::Rejected => written.rejects += closed.rows,
+                FileZone::Raw | FileZone::Processed => written.rows += closed.rows,
+            }
+            written.bytes += closed.staged.bytes();
+            let named = closed.staged.into_raw(kind, &directory, closed.rows, schema);
+            files.push(named.expect("a date and an hour are plain names"));
+        }
+        Ok((files, written))
+    }
+
+    /// Drops everything since the last commit. The staged names are the zone's to discard.
+    pub(super) fn drop_whole(&mut self) {
+        self.decoder.take_rows();
+        self.decoder.take_rejects();
+        self.rows = None;
+        self.rejects = None;
+        self.opened = None;
+    }
+}
+
+async fn begin<'f>(
+    file: &'f mut Option<ParquetFile>,
+    zone: &mut Zone,
+    schema: arrow::datatypes::SchemaRef,
+    layout: &Layout,
+) -> Result<&'f mut ParquetFile, ParquetError> {
+    match file {
+        Some(file) => Ok(file),
+        None => {
+            let staged = zone.stage().await.map_err(ParquetError::Zone)?;
+            Ok(file.insert(ParquetFile::create(staged, schema, layout)?))
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Opening the zone for a topic: a new one begins where `startFrom` says, an old one must be of this very topic.
+
+use std::collections::BTreeMap;
+
+use gristmill_core::log::{Digest, InvalidName, PartitionStart};
+use gristmill_crds::StartPosition;
+use gristmill_crds::plan::IngestPlan;
+
+use super::patience::{Patience, Waited};
+use crate::exit::{Exit, Failure};
+use crate::kafka::{OffsetRange, TopicFacts, TopicProbe};
+use crate::store::{self, HadoopUser, ZoneUrl};
+use crate::zone::{Expected, Opened, Surroundings, Zone};
+
+/// A zone operation gives up on an unavailable store after this, so that the worker can say what it waits for.
+const ATTEMPT: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// A zone and the topic that it belongs to.
+pub(super) struct Opening {
+    pub(super) zone: Zone,
+    pub(super) facts: TopicFacts,
+}
+
+/// Opens the zone, and makes it where there is none.
+///
+/// # Errors
+/// The zone belongs to another cluster, topic or group, or is damaged; Kafka or the store is away for too long.
+pub(super) async fn open(
+    plan: &IngestPlan,
+    probe: &TopicProbe,
+    patience: &Patience,
+) -> Result<Waited<Opening>, Failure> {
+    let url: ZoneUrl = plan.raw_path.parse()?;
+    let store = store::open(&url, plan.hdfs_user.clone().map(HadoopUser).as_ref())?;
+    let surroundings = Surroundings::of_process(store, url).with_patience(ATTEMPT);
+    let digest: Digest = plan.spec_digest.parse().map_err(|error: InvalidName| Failure::new(Exit::Bug, "Internal", &error))?;
+    let Waited::Done(facts) = patience.repeat(async || probe.facts().await).await? else {
+        return Ok(Waited::Cancelled);
+    };
+    let expected = Expected::Raw {
+        cluster_id: facts.cluster_id.clone(),
+        topic: plan.topic.clone(),
+        topic_id: facts.topic_id.clone(),
+        group: plan.consumer_group.clone(),
+    };
+    loop {
+        let attempt = async || Zone::open(surroundings.clone(), expected.clone(), digest.clone()).await;
+        let opened = match patience.repeat(attempt).await? {
+            Waited::Done(opened) => opened,
+            Waited::Cancelled => return Ok(Waited::Cancelled),
+        };
+        let empty = match opened {
+            Opened::Ready(zone) => return Ok(Waited::Done(Opening { zone, facts })),
+            Opened::Empty(empty) => empty,
+        };
+        let partitions: Vec<i32> = (0..facts.partitions).collect();
+        let ranges = match patience.repeat(async || probe.ranges(partitions.clone()).await).await? {
+            Waited::Done(ranges) => ranges,
+            Waited::Cancelled => return Ok(Waited::Cancelled),
+        };
+        match empty.create_raw(starts(plan.start_from, &ranges)).await {
+            Ok(zone) => return Ok(Waited::Done(Opening { zone, facts })),
+            // Whether the zone was made is found out by opening it.
+            Err(error) => patience.endure(error, std::time::Duration::ZERO)?,
+        }
+    }
+}
+
+/// `startFrom`, resolved once and for all (PROTOCOL F10).
+fn starts(position: StartPosition, ranges: &BTreeMap<i32, OffsetRange>) -> Vec<PartitionStart> {
+    let starts = ranges.iter().map(|(partition, range)| PartitionStart {
+        partition: *partition,
+        start_offset: match position {
+            StartPosition::Earliest => range.low,
+            StartPosition::Latest => range.high,
+        },
+    });
+    starts.collect()
+}
+
+/// The topic must still be the one that genesis names.
+///
+/// # Errors
+/// Another topic of the same name, or one with fewer partitions, stands in its place.
+pub(super) fn same_topic(plan: &IngestPlan, ours: &TopicFacts, now: &TopicFacts) -> Result<(), Failure> {
+    if ours.cluster_id == now.cluster_id && ours.topic_id == now.topic_id && ours.partitions <= now.partitions {
+        return Ok(());
+    }
+    let describe = |facts: &TopicFacts| {
+        format!("cluster {}, topic id {}, {} partitions", facts.cluster_id, facts.topic_id, facts.partitions)
+    };
+    let message = format!(
+        "topic {:?} is not the one that zone {} was made for ({}): it is now {}; write a new raw.path for it",
+        plan.topic,
+        plan.raw_path,
+        describe(ours),
+        describe(now)
+    );
+    Err(Failure { exit: Exit::Zone, reason: "TopicReplaced", message })
+}
+
+/// The next offset must lie within what the broker holds: asked, since a reset policy alone is not trusted (F9).
+///
+/// # Errors
+/// Messages are gone, or the topic is shorter than what was read.
+pub(super) fn still_held(plan: &IngestPlan, partition: i32, next: i64, range: OffsetRange) -> Result<(), Failure> {
+    let OffsetRange { low, high } = range;
+    let place = format!("{}/{partition}", plan.topic);
+    let message = if next < low {
+        format!(
+            "the brokers have deleted offsets {next} to {} of {place} before they were read; lengthen the topic's \
+             retention, and write a new raw.path to go on from what is left",
+            low - 1
+        )
+    } else if next > high {
+        format!(
+            "{place} ends at offset {high}, but zone {} has read up to {next}: the partition was truncated; write a \
+             new raw.path to go on with what it holds now",
+            plan.raw_path
+        )
+    } else {
+        return Ok(());
+    };
+    Err(Failure { exit: Exit::DataLoss, reason: "DataLoss", message })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RANGE: OffsetRange = OffsetRange { low: 100, high: 200 };
+
+    #[test]
+    fn new_zone_begins_at_the_edge_that_start_from_names() {
+        let ranges = BTreeMap::from([(0, RANGE)]);
+        let earliest = PartitionStart { partition: 0, start_offset: 100 };
+        assert_eq!(starts(StartPosition::Earliest, &ranges), [earliest]);
+        let latest = PartitionStart { partition: 0, start_offset: 200 };
+        assert_eq!(starts(StartPosition::Latest, &ranges), [latest]);
+    }
+}

@@ -1,0 +1,128 @@
+//! Waiting for what is away: Kafka or the store, for as long as the caller waits, and no longer than a signal allows.
+
+use std::time::{Duration, Instant};
+
+use gristmill_crds::report::IngestPhase;
+use tokio_util::sync::CancellationToken;
+
+use super::status::StatusBoard;
+use crate::exit::{Exit, Failure};
+use crate::kafka::KafkaFault;
+use crate::parquet_file::Error as ParquetError;
+use crate::zone::{ZoneError, ZoneFault};
+
+/// First pause between two attempts; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// Longest pause: what is back should be noticed soon.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How long the worker waits for what is away.
+#[derive(Debug, Clone)]
+pub(super) struct Patience {
+    /// Nothing: for ever.
+    pub(super) limit: Option<Duration>,
+    pub(super) cancel: CancellationToken,
+    pub(super) board: StatusBoard,
+}
+
+/// An error that may pass by waiting.
+pub(super) trait Passing: Sized {
+    /// The phase of the worker while it waits; none if waiting is no use.
+    fn phase(&self) -> Option<IngestPhase>;
+
+    /// How the process ends with it.
+    fn into_failure(self) -> Failure;
+}
+
+/// What waiting ended with.
+pub(super) enum Waited<T> {
+    Done(T),
+    /// A signal came first.
+    Cancelled,
+}
+
+impl Patience {
+    /// Repeats an attempt until it succeeds.
+    ///
+    /// # Errors
+    /// The last error, if waiting is no use or was too long.
+    pub(super) async fn repeat<T, E: Passing>(
+        &self,
+        mut attempt: impl AsyncFnMut() -> Result<T, E>,
+    ) -> Result<Waited<T>, Failure> {
+        let began = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            self.board.turn();
+            let outcome = tokio::select! {
+                outcome = attempt() => outcome,
+                () = self.cancel.cancelled() => return Ok(Waited::Cancelled),
+            };
+            match outcome {
+                Ok(done) => return Ok(Waited::Done(done)),
+                Err(error) => self.endure(error, began.elapsed())?,
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.cancel.cancelled() => return Ok(Waited::Cancelled),
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Says what is waited for, or gives up.
+    ///
+    /// # Errors
+    /// The error, if waiting is no use or was too long.
+    pub(super) fn endure<E: Passing>(&self, error: E, waited: Duration) -> Result<(), Failure> {
+        self.board.turn();
+        let phase = error.phase();
+        let failure = error.into_failure();
+        match phase {
+            Some(phase) if self.limit.is_none_or(|limit| waited < limit) => {
+                self.board.phase(phase, format!("{failure}; it is tried again"));
+                Ok(())
+            }
+            Some(_) | None => Err(failure),
+        }
+    }
+}
+
+impl Passing for KafkaFault {
+    fn phase(&self) -> Option<IngestPhase> {
+        (!self.is_permanent()).then_some(IngestPhase::SourceUnavailable)
+    }
+
+    fn into_failure(self) -> Failure {
+        Failure::new(Exit::Kafka, self.reason(), &self)
+    }
+}
+
+impl Passing for ZoneError {
+    fn phase(&self) -> Option<IngestPhase> {
+        match self.fault() {
+            ZoneFault::StoreUnavailable => Some(IngestPhase::StoreUnavailable),
+            ZoneFault::StoreRefuses | ZoneFault::ZoneRefuses | ZoneFault::Ours => None,
+        }
+    }
+
+    fn into_failure(self) -> Failure {
+        self.into()
+    }
+}
+
+impl Passing for ParquetError {
+    fn phase(&self) -> Option<IngestPhase> {
+        match self {
+            ParquetError::Zone(error) => error.phase(),
+            ParquetError::Encode { .. } | ParquetError::Decode { .. } => None,
+        }
+    }
+
+    fn into_failure(self) -> Failure {
+        match self {
+            ParquetError::Zone(error) => error.into(),
+            ParquetError::Encode { .. } | ParquetError::Decode { .. } => Failure::new(Exit::Bug, "Internal", &self),
+        }
+    }
+}

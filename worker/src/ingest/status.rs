@@ -1,0 +1,134 @@
+//! What the worker says of itself while it runs: the report behind `/status`, and whether it is ready and alive.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use gristmill_core::log::{FORMAT, FileZone, Fold};
+use gristmill_crds::plan::IngestPlan;
+use gristmill_crds::report::{IngestPhase, IngestReport};
+use gristmill_crds::{Lag, MessageCounts, RowCounts, ZoneStatus};
+use tokio::sync::watch;
+
+/// A loop that did not come by for so long is dead: Kafka's `max.poll.interval.ms` is the same, so its partitions are
+/// gone as well.
+const ALIVE_WITHIN: Duration = Duration::from_secs(300);
+
+/// Shared between the loop, which writes, and the admin server, which reads.
+#[derive(Debug, Clone)]
+pub struct StatusBoard {
+    report: watch::Sender<IngestReport>,
+    vitals: Arc<Vitals>,
+}
+
+#[derive(Debug)]
+struct Vitals {
+    joined: AtomicBool,
+    started: Instant,
+    /// Milliseconds after `started` when the loop came by last.
+    last_turn: AtomicU64,
+}
+
+impl StatusBoard {
+    /// The board of a worker that begins.
+    pub fn new(plan: &IngestPlan) -> Self {
+        let report = IngestReport {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            spec_digest: plan.spec_digest.clone(),
+            phase: IngestPhase::Starting,
+            message: "opens the zone and joins the group".to_owned(),
+            consumer_group: plan.consumer_group.clone(),
+            zone: None,
+            partitions: 0,
+            messages: MessageCounts::default(),
+            rows: RowCounts::default(),
+            lag: None,
+        };
+        let vitals =
+            Vitals { joined: AtomicBool::new(false), started: Instant::now(), last_turn: AtomicU64::new(0) };
+        Self { report: watch::Sender::new(report), vitals: Arc::new(vitals) }
+    }
+
+    /// The report now and all that follow.
+    pub fn subscribe(&self) -> watch::Receiver<IngestReport> {
+        self.report.subscribe()
+    }
+
+    /// The report now.
+    pub fn report(&self) -> IngestReport {
+        self.report.borrow().clone()
+    }
+
+    /// Whether the worker has been given its partitions once. It stays so while Kafka or the store is away: a restart
+    /// would not bring them back.
+    pub fn is_ready(&self) -> bool {
+        self.vitals.joined.load(Ordering::Relaxed)
+    }
+
+    /// Whether the loop came by lately.
+    pub fn is_alive(&self) -> bool {
+        let last = Duration::from_millis(self.vitals.last_turn.load(Ordering::Relaxed));
+        self.vitals.started.elapsed().saturating_sub(last) < ALIVE_WITHIN
+    }
+
+    pub(super) fn turn(&self) {
+        let now = u64::try_from(self.vitals.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.vitals.last_turn.store(now, Ordering::Relaxed);
+    }
+
+    pub(super) fn joined(&self) {
+        self.vitals.joined.store(true, Ordering::Relaxed);
+    }
+
+    /// Changes the phase; one log line when it is another one.
+    pub(super) fn phase(&self, phase: IngestPhase, message: impl Into<String>) {
+        let message = message.into();
+        self.report.send_if_modified(|report| {
+            if report.phase != phase {
+                tracing::info!(phase = phase.reason(), "{message}");
+            }
+            let changed = report.phase != phase || report.message != message;
+            report.phase = phase;
+            report.message = message;
+            changed
+        });
+    }
+
+    pub(super) fn zone(&self, fold: &Fold) {
+        let totals = fold.totals();
+        let mut rows = RowCounts::default();
+        for live in fold.live().values() {
+            match live.file.zone {
+                FileZone::Rejected => rows.rejected += signed(live.file.rows),
+                FileZone::Raw | FileZone::Processed => rows.accepted += signed(live.file.rows),
+            }
+        }
+        self.report.send_modify(|report| {
+            report.zone = Some(ZoneStatus {
+                id: fold.zone_id().to_string(),
+                format: i32::try_from(FORMAT).unwrap_or(i32::MAX),
+                sequence: fold.head().position(),
+                last_commit_time: Some(fold.effective_time().to_string()),
+            });
+            report.messages = MessageCounts {
+                accepted: signed(totals.accepted),
+                rejected: signed(totals.rejected),
+                tombstones: signed(totals.tombstones),
+                absent: signed(totals.absent),
+                gaps: signed(totals.gaps),
+            };
+            report.rows = rows;
+        });
+    }
+
+    pub(super) fn lag(&self, partitions: usize, records: i64) {
+        self.report.send_modify(|report| {
+            report.partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
+            report.lag = Some(Lag { records });
+        });
+    }
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

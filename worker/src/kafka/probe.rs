@@ -1,0 +1,162 @@
+//! Facts about a topic, asked by a client that is no member of any group.
+//!
+//! Every question has a time-out and runs where blocking is allowed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use super::member::Quiet;
+use super::{KafkaFault, ffi};
+
+/// How long one question waits: librdkafka needs up to a few seconds to find out that a broker is gone.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Asks about one topic.
+#[derive(Clone)]
+pub struct TopicProbe {
+    client: Arc<BaseConsumer<Quiet>>,
+    servers: String,
+    topic: String,
+}
+
+/// What names a topic beyond its name: both ids change when another topic stands where this one stood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicFacts {
+    /// Kafka's id of the cluster.
+    pub cluster_id: String,
+    /// Kafka's id of the topic.
+    pub topic_id: String,
+    /// Its partitions, from 0.
+    pub partitions: i32,
+}
+
+/// The offsets that a partition holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OffsetRange {
+    /// Offset of the oldest message that is still there.
+    pub low: i64,
+    /// The next offset that will be readable: the last stable offset.
+    pub high: i64,
+}
+
+impl TopicProbe {
+    /// A client of these brokers. Nothing is contacted yet.
+    ///
+    /// # Errors
+    /// librdkafka refuses the settings.
+    pub fn new(servers: &str, topic: &str) -> Result<Self, KafkaFault> {
+        let client = ClientConfig::new()
+            .set("bootstrap.servers", servers)
+            .set("client.id", "gristmill-probe")
+            // Ends are asked at this level: what an open transaction has written is not readable yet.
+            .set("isolation.level", "read_committed")
+            .create_with_context(Quiet)
+            .map_err(|source| KafkaFault::Client { servers: servers.to_owned(), source })?;
+        Ok(Self { client: Arc::new(client), servers: servers.to_owned(), topic: topic.to_owned() })
+    }
+
+    /// Which topic of which cluster this is.
+    ///
+    /// # Errors
+    /// No broker answers, or the topic is not there.
+    pub async fn facts(&self) -> Result<TopicFacts, KafkaFault> {
+        self.blocking(|probe| {
+            let servers = probe.servers.clone();
+            let cluster_id = probe.client.client().fetch_cluster_id(TIMEOUT);
+            let cluster_id = cluster_id.ok_or_else(|| KafkaFault::NoCluster { servers: servers.clone() })?;
+            let topic_id = ffi::topic_id(probe.client.client(), &probe.topic, TIMEOUT)
+                .map_err(|source| probe.no_topic_or("tell the id", source))?
+                .ok_or_else(|| KafkaFault::NoTopicId { topic: probe.topic.clone(), servers })?;
+            Ok(TopicFacts { cluster_id, topic_id, partitions: probe.partitions()? })
+        })
+        .await
+    }
+
+    /// The offsets that each partition holds now.
+    ///
+    /// # Errors
+    /// A partition has no leader, or no broker answers.
+    pub async fn ranges(&self, partitions: Vec<i32>) -> Result<BTreeMap<i32, OffsetRange>, KafkaFault> {
+        if partitions.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        self.blocking(move |probe| {
+            let low = probe.edge(&partitions, Offset::Beginning)?;
+            let high = probe.edge(&partitions, Offset::End)?;
+            Ok(low.into_iter().zip(high).map(|((p, low), (_, high))| (p, OffsetRange { low, high })).collect())
+        })
+        .await
+    }
+
+    /// The readable end of every partition that the topic has now.
+    ///
+    /// # Errors
+    /// As [`Self::ranges`].
+    pub async fn ends(&self) -> Result<BTreeMap<i32, i64>, KafkaFault> {
+        self.blocking(|probe| {
+            let partitions: Vec<i32> = (0..probe.partitions()?).collect();
+            probe.edge(&partitions, Offset::End)
+        })
+        .await
+    }
+
+    fn partitions(&self) -> Result<i32, KafkaFault> {
+        let failed = |source| self.no_topic_or("list the partitions", source);
+        let metadata = self.client.fetch_metadata(Some(&self.topic), TIMEOUT).map_err(failed)?;
+        let topic = metadata.topics().iter().find(|topic| topic.name() == self.topic);
+        match topic.map(|topic| (topic.error(), topic.partitions().len())) {
+            Some((None, count)) if count > 0 => Ok(i32::try_from(count).unwrap_or(i32::MAX)),
+            Some((Some(error), _)) => Err(failed(KafkaError::MetadataFetch(error.into()))),
+            _ => Err(failed(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition))),
+        }
+    }
+
+    /// One offset per partition: looking up a "time" of -1 or -2 asks all brokers for ends or beginnings at once,
+    /// where `fetch_watermarks` takes two requests for each partition.
+    fn edge(&self, partitions: &[i32], edge: Offset) -> Result<BTreeMap<i32, i64>, KafkaFault> {
+        let failed = |source| self.no_topic_or("look up the offsets", source);
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for partition in partitions {
+            list.add_partition_offset(&self.topic, *partition, edge).map_err(failed)?;
+        }
+        let answer = self.client.offsets_for_times(list, TIMEOUT).map_err(failed)?;
+        let mut offsets = BTreeMap::new();
+        for element in answer.elements() {
+            element.error().map_err(failed)?;
+            let Offset::Offset(offset) = element.offset() else {
+                return Err(failed(KafkaError::MetadataFetch(RDKafkaErrorCode::NoOffset)));
+            };
+            offsets.insert(element.partition(), offset);
+        }
+        Ok(offsets)
+    }
+
+    fn no_topic_or(&self, act: &'static str, source: KafkaError) -> KafkaFault {
+        let topic = self.topic.clone();
+        match source.rdkafka_error_code() {
+            Some(
+                RDKafkaErrorCode::UnknownTopicOrPartition
+                | RDKafkaErrorCode::UnknownTopic
+                | RDKafkaErrorCode::UnknownTopicId,
+            ) => KafkaFault::NoTopic { topic, servers: self.servers.clone() },
+            _ => KafkaFault::Ask { act, topic, source },
+        }
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Self) -> Result<T, KafkaFault> + Send + 'static,
+    ) -> Result<T, KafkaFault> {
+        let probe = self.clone();
+        tokio::task::spawn_blocking(move || question(&probe)).await.unwrap_or_else(|_| {
+            // The runtime ends while the question is asked; its task is gone with it.
+            Err(KafkaFault::Ask { act: "go on asking", topic: self.topic.clone(), source: KafkaError::Canceled })
+        })
+    }
+}

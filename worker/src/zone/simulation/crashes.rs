@@ -1,0 +1,118 @@
+//! One writer, a fault at every single operation, and recoverers that crash as well (schedules 10 and 11).
+
+use super::Violation;
+use super::actors::{open_raw, raw_worker};
+use super::checker::Checker;
+use super::faults::{Fault, FaultPlan};
+use super::world::{Scheduler, World};
+use crate::zone::rules::Rules;
+
+/// A worker that makes the zone and commits twice.
+fn write(world: &World, plan: FaultPlan) -> Result<(), Violation> {
+    let (number, surroundings) = world.process(plan, Rules::default());
+    let mut scheduler = Scheduler::new(world, 0);
+    scheduler.spawn(number, raw_worker(surroundings, vec![0, 1], 2, 7));
+    scheduler.run()
+}
+
+/// A process that opens the zone, and with that publishes what was left, then commits once.
+fn recover(world: &World, plan: FaultPlan) -> Result<(), Violation> {
+    let (number, surroundings) = world.process(plan, Rules::default());
+    let mut scheduler = Scheduler::new(world, 0);
+    scheduler.spawn(number, raw_worker(surroundings, vec![1, 2], 1, 8));
+    scheduler.run()
+}
+
+/// Opens the zone without faults, and looks whether all is as it must be.
+fn settle(world: &World) -> Result<(), Violation> {
+    recover(world, FaultPlan::none())?;
+    let at_rest = || Checker::new(world.memory.clone()).check_at_rest();
+    at_rest()?;
+    world.land_all();
+    at_rest()
+}
+
+fn settled(world: &World, context: impl Fn() -> String) {
+    if let Err(violation) = settle(world) {
+        panic!("{}: {violation}", context());
+    }
+}
+
+fn plan(operation: u64, fault: Fault, links: bool) -> FaultPlan {
+    let plan = FaultPlan::at(operation, fault);
+    if links { plan.with_links() } else { plan }
+}
+
+/// A run without faults: how many operations there are to fail.
+fn rehearse(links: bool) -> FaultPlan {
+    let rehearsal = if links { FaultPlan::none().with_links() } else { FaultPlan::none() };
+    let world = World::new();
+    write(&world, rehearsal.clone()).expect("a run without faults ends");
+    settled(&world, || "without faults".to_owned());
+    rehearsal
+}
+
+#[test]
+fn a_zone_is_exact_after_a_fault_at_any_operation() {
+    for links in [false, true] {
+        for operation in 1..=rehearse(links).operations() {
+            for fault in [Fault::FailBefore, Fault::FailAfter, Fault::CrashBefore, Fault::CrashAfter] {
+                let world = World::new();
+                let context = || format!("{fault:?} at operation {operation}, links {links}");
+                write(&world, plan(operation, fault, links)).unwrap_or_else(|error| panic!("{}: {error}", context()));
+                settled(&world, context);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_zone_is_exact_after_a_recoverer_crashed_at_any_change_of_any_crashed_run() {
+    for links in [false, true] {
+        for crash in rehearse(links).mutations() {
+            let mut second = 0;
+            loop {
+                second += 1;
+                let world = World::new();
+                let context = || format!("crash after {crash}, recoverer after {second}, links {links}");
+                write(&world, plan(crash, Fault::CrashAfter, links)).unwrap_or_else(|error| panic!("{error}"));
+                let recovery = plan(second, Fault::CrashAfter, links);
+                recover(&world, recovery.clone()).unwrap_or_else(|error| panic!("{}: {error}", context()));
+                if recovery.operations() < second {
+                    break;
+                }
+                if recovery.mutations().last() == Some(&second) {
+                    settled(&world, context);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_rename_that_lands_late_changes_nothing_that_was_decided() {
+    for rename in rehearse(false).renames() {
+        for later in 0..40 {
+            for fault in [Fault::Hang(later), Fault::HangAndCrash(later)] {
+                let world = World::new();
+                let context = || format!("{fault:?} at operation {rename}");
+                write(&world, plan(rename, fault, false)).unwrap_or_else(|error| panic!("{}: {error}", context()));
+                settled(&world, context);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_second_opener_of_a_fresh_place_takes_the_first_ones_zone() {
+    for seed in 0..50 {
+        let world = World::new();
+        let mut scheduler = Scheduler::new(&world, seed);
+        for _ in 0..3 {
+            let (number, surroundings) = world.process(FaultPlan::none(), Rules::default());
+            scheduler.spawn(number, async move { open_raw(&surroundings).await.map(drop) });
+        }
+        scheduler.run().unwrap_or_else(|violation| panic!("seed {seed}: {violation}"));
+        settled(&world, || format!("seed {seed}"));
+    }
+}
