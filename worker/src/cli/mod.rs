@@ -1,5 +1,6 @@
 //! The commands. One module each: its arguments, and `run`, which calls the library and prints.
 
+mod compact;
 mod decode;
 mod ingest;
 mod inspect;
@@ -37,6 +38,8 @@ enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Move what is new in a RAW zone to its Processed zone, once.
+    Compact(compact::CompactArgs),
     /// Print the rows and rejects of XML documents; no Kafka needed.
     Decode(decode::DecodeArgs),
     /// Print what the log of a zone says.
@@ -70,6 +73,7 @@ impl Cli {
 
 async fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Compact(args) => compact::run(args).await,
         Command::Decode(args) => decode::run(&args),
         Command::Inspect(args) => inspect::run(args).await,
         Command::Ingest(args) => ingest::run(args).await,
@@ -80,7 +84,9 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
 fn start_log(format: LogFormat) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr)
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
     match format {
         LogFormat::Text => builder.with_target(false).init(),

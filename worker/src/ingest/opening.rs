@@ -33,7 +33,8 @@ pub(super) async fn open(
     let url: ZoneUrl = plan.raw_path.parse()?;
     let store = store::open(&url, plan.hdfs_user.clone().map(HadoopUser).as_ref())?;
     let surroundings = Surroundings::of_process(store, url).with_patience(ATTEMPT);
-    let digest: Digest = plan.spec_digest.parse().map_err(|error: InvalidName| Failure::new(Exit::Bug, "Internal", &error))?;
+    let digest: Digest =
+        plan.spec_digest.parse().map_err(|error: InvalidName| Failure::new(Exit::Bug, "Internal", &error))?;
     let Waited::Done(facts) = patience.repeat(async || probe.facts().await).await? else {
         return Ok(Waited::Cancelled);
     };

@@ -212,7 +212,17 @@ impl Worker<'_> {
         self.summary.count(sequence, messages, &written, files);
         self.patience.board.zone(self.zone.fold());
         let lag = self.tell_lag();
-        tracing::info!(sequence = sequence.0, rows, rejected = rejects, messages, absent, files, bytes, lag, "committed");
+        tracing::info!(
+            sequence = sequence.0,
+            rows,
+            rejected = rejects,
+            messages,
+            absent,
+            files,
+            bytes,
+            lag,
+            "committed"
+        );
         self.ingesting();
         Ok(Turn::On)
     }
@@ -337,7 +347,8 @@ impl Worker<'_> {
         let board = &self.patience.board;
         if board.is_ready() {
             let partitions = self.progress.positions().len();
-            board.phase(IngestPhase::Ingesting, format!("reads {partitions} partitions of topic {:?}", self.plan.topic));
+            board
+                .phase(IngestPhase::Ingesting, format!("reads {partitions} partitions of topic {:?}", self.plan.topic));
         }
     }
 
@@ -355,9 +366,7 @@ impl Worker<'_> {
         if !self.progress.advanced() {
             return false;
         }
-        self.open.age() >= self.plan.max_age
-            || self.open.bytes() >= self.plan.target_size
-            || self.reaches_targets()
+        self.open.age() >= self.plan.max_age || self.open.bytes() >= self.plan.target_size || self.reaches_targets()
     }
 
     /// Everything up to the targets was read.

@@ -158,8 +158,7 @@ pub fn message_headers<'a>(message: &'a BorrowedMessage<'_>) -> Vec<(Cow<'a, str
     loop {
         let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0);
         // SAFETY: the headers live as long as the message; the three out-pointers are valid for writing.
-        let code =
-            unsafe { sys::rd_kafka_header_get_all(headers, found.len(), &mut name, &mut value, &mut size) };
+        let code = unsafe { sys::rd_kafka_header_get_all(headers, found.len(), &mut name, &mut value, &mut size) };
         if check(code).is_err() || name.is_null() {
             return found;
         }
