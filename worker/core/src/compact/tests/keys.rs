@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, BooleanArray, Date32Array, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
-};
+use arrow::array::{ArrayRef, BooleanArray, Date32Array, Int32Array, Int64Array, RecordBatch, StringArray};
 use rstest::rstest;
 
 use super::rows::{batch, contenders, row, zone};
@@ -12,10 +10,12 @@ use crate::compact::{ContenderReader, KeyHash, KeyHasher, Origin, Side};
 
 /// The hash of one value with the coordinates of the usual row.
 fn hash(columns: &[(&str, ArrayRef)]) -> KeyHash {
-    let coordinates = batch(&[row("unused")]);
-    let coordinates = coordinates.schema().fields().iter().skip(2).map(|field| {
-        (field.name().clone(), Arc::clone(coordinates.column_by_name(field.name()).expect("it is its own")))
-    });
+    let usual = batch(&[row("unused")]);
+    let schema = usual.schema();
+    let coordinates =
+        schema.fields().iter().skip(2).map(|field| {
+            (field.name().clone(), Arc::clone(usual.column_by_name(field.name()).expect("it is its own")))
+        });
     let keys = columns.iter().map(|(name, column)| ((*name).to_owned(), Arc::clone(column)));
     let batch =
         RecordBatch::try_from_iter_with_nullable(keys.chain(coordinates).map(|(name, array)| (name, array, true)));
@@ -45,7 +45,14 @@ fn key_hash_is_what_it_was_in_every_version(#[case] value: ArrayRef, #[case] exp
     assert_eq!(format!("{:#034x}", hash(&[("key", value)]).0), format!("{expected:#034x}"));
 }
 
-const GOLDEN: [u128; 5] = [0, 1, 2, 3, 4];
+/// Computed by another implementation, over bytes put together by hand.
+const GOLDEN: [u128; 5] = [
+    0xc7bd35bc_4a653973_6dd16e1d_aa5a4132,
+    0x7b18dba2_4d6ccec1_dc903647_a40baf79,
+    0xce5972f3_f8ff0aa1_b57fffe7_d1f073a4,
+    0x1b19fe7d_21df65b9_5bc414fc_5624af10,
+    0x15371ced_60e7d39f_f3967c73_87edcbbb,
+];
 
 #[test]
 fn columns_of_a_key_do_not_run_into_each_other() {
@@ -98,5 +105,4 @@ fn float_can_not_be_a_key() {
     let origin = Origin { side: Side::Delta, file: 0, first_row: 0 };
     let error = reader.read(&batch, origin, |_| true, &mut Vec::new()).expect_err("a Float64 is no key");
     assert_eq!(error.to_string(), r#"column "score" is a Float64, which can't be a key"#);
-    assert!(batch.column_by_name("score").is_some_and(|column| column.as_any().is::<Float64Array>()));
 }

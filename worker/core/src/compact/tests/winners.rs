@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::rows::{Row, contenders, row};
-use crate::compact::{Place, RowAddress, Settled, Side, settle};
+use crate::compact::{RowAddress, Settled, Side, settle};
 
 /// What becomes of rows of the delta and of the zone.
 fn settled(delta: &[Row], zone: &[Row]) -> Settled {
@@ -102,10 +102,4 @@ proptest! {
         let kept = (new.len() + contested.len()) as u64;
         prop_assert_eq!(delta.len() as u64, kept + duplicate_in_delta + duplicate_in_zone);
     }
-}
-
-#[test]
-fn place_orders_delta_before_zone() {
-    let address = RowAddress { file: 0, row: 0 };
-    assert!(Place { side: Side::Delta, address } < Place { side: Side::Zone, address });
 }
