@@ -39,6 +39,9 @@ struct Group {
 
 type Groups = BTreeMap<Vec<PartitionValue>, Group>;
 
+/// Rows of one batch and their partition value.
+type Part = (Vec<PartitionValue>, Vec<usize>);
+
 impl Rewrite<'_> {
     /// Writes the outputs; the files added and those removed.
     pub(super) async fn write(&self, zone: &mut Zone) -> Result<(Vec<FileEntry>, Vec<FileEntry>), Error> {
@@ -90,7 +93,7 @@ impl Rewrite<'_> {
     }
 
     /// The rows of a batch by partition value.
-    fn split(&self, batch: &RecordBatch) -> Result<Vec<(Vec<PartitionValue>, Vec<usize>)>, Error> {
+    fn split(&self, batch: &RecordBatch) -> Result<Vec<Part>, Error> {
         let columns = &self.compaction.plan.partition_by;
         let keys = sortable(batch, columns, "split rows by partition")?;
         let mut rows: Vec<usize> = (0..batch.num_rows()).collect();

@@ -62,10 +62,6 @@ impl Book {
         Self { offset, ..self }
     }
 
-    pub(crate) fn in_partition(self, partition: i32) -> Self {
-        Self { partition, ..self }
-    }
-
     pub(crate) fn generation(self, generation: i32) -> Self {
         Self { generation, ..self }
     }

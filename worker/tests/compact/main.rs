@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be arranged fails")]
 
 mod books;
+mod command;
 mod crashes;
 mod history;
 mod runs;

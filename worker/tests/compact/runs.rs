@@ -12,7 +12,7 @@ use crate::warehouse::{Warehouse, counts, plan};
 #[tokio::test]
 async fn first_run_keeps_one_row_of_each_key() {
     let directory = tempfile::tempdir().unwrap();
-    let warehouse = Warehouse::on_disk(&directory);
+    let warehouse = Warehouse::on_disk(directory.path());
     warehouse.ingest([book("a").titled("old").at(0), book("b").of(2021).at(1), book("a").titled("new").at(2)]).await;
 
     let report = warehouse.compact().await;
@@ -26,7 +26,7 @@ async fn first_run_keeps_one_row_of_each_key() {
 #[tokio::test]
 async fn second_run_without_new_files_changes_nothing() {
     let directory = tempfile::tempdir().unwrap();
-    let warehouse = Warehouse::on_disk(&directory);
+    let warehouse = Warehouse::on_disk(directory.path());
     warehouse.ingest([book("a")]).await;
     let first = warehouse.compact().await;
     warehouse.ingest_nothing().await;
@@ -40,7 +40,7 @@ async fn second_run_without_new_files_changes_nothing() {
 #[tokio::test]
 async fn update_in_a_later_run_replaces_the_row_and_nothing_else() {
     let directory = tempfile::tempdir().unwrap();
-    let warehouse = Warehouse::on_disk(&directory);
+    let warehouse = Warehouse::on_disk(directory.path());
     warehouse.ingest([book("a").titled("old").at(0), book("b").at(1), book("c").of(2021).at(2)]).await;
     warehouse.compact().await;
     let files = warehouse.listed_files().await;
@@ -108,7 +108,7 @@ async fn file_whose_last_row_moves_away_is_removed() {
 #[tokio::test]
 async fn replay_of_identical_rows_rewrites_no_file() {
     let directory = tempfile::tempdir().unwrap();
-    let warehouse = Warehouse::on_disk(&directory);
+    let warehouse = Warehouse::on_disk(directory.path());
     let id =
         |number: i32| format!("{:032x}", u128::from(number.unsigned_abs()).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C));
     let all = |first: i64| {
@@ -188,7 +188,7 @@ async fn of_two_runs_at_once_one_commits_and_the_other_finds_nothing_new() {
 #[tokio::test]
 async fn raw_zone_that_was_made_again_is_refused() {
     let directory = tempfile::tempdir().unwrap();
-    let warehouse = Warehouse::on_disk(&directory);
+    let warehouse = Warehouse::on_disk(directory.path());
     warehouse.ingest([book("a")]).await;
     warehouse.compact().await;
     warehouse.remove("raw").await;

@@ -1,6 +1,7 @@
 //! A RAW and a Processed zone of books in one store, and what readers see of them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +36,11 @@ const DOCUMENTS: [&str; 2] = [
         "deduplication": {"key": ["record_id"], "orderBy": ["rating"]}}}"#,
 ];
 
+/// The documents of the tests, as a file holds them.
+pub(crate) fn documents() -> String {
+    DOCUMENTS.join("\n---\n")
+}
+
 /// The plan of the tests; `change` edits the two documents first.
 pub(crate) fn plan(change: impl FnOnce(&mut StreamIngest, &mut HourlyCompaction)) -> CompactionPlan {
     let mut ingest: StreamIngest = serde_json::from_str(DOCUMENTS[0]).unwrap();
@@ -57,8 +63,8 @@ impl Warehouse {
         Self::on(Arc::new(MemoryStore::new()), "/warehouse".to_owned())
     }
 
-    pub(crate) fn on_disk(directory: &tempfile::TempDir) -> Self {
-        Self::on(Arc::new(FileStore), directory.path().to_str().unwrap().to_owned())
+    pub(crate) fn on_disk(directory: &Path) -> Self {
+        Self::on(Arc::new(FileStore), directory.to_str().unwrap().to_owned())
     }
 
     fn on(store: Arc<dyn Store>, root: String) -> Self {
