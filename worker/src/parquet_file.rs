@@ -194,6 +194,7 @@ impl<'z> ParquetReader<'z> {
             _ => (start, tail),
         };
         let metadata = decode_metadata(file.bytes, start, &tail).map_err(decode)?;
+        check_rows(file, &metadata).map_err(decode)?;
         let metadata = ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new()).map_err(decode)?;
         Ok(Self { zone, file: file.clone(), tail: (start, tail), metadata })
     }
@@ -303,6 +304,15 @@ fn footer_start(length: u64, tail: &Bytes) -> Result<u64, ParquetError> {
     let last: &[u8; 8] = tail.last_chunk().ok_or_else(|| ParquetError::EOF("shorter than a footer".to_owned()))?;
     let footer = FooterTail::try_new(last)?.metadata_length() as u64 + last.len() as u64;
     length.checked_sub(footer).ok_or_else(|| ParquetError::EOF("the footer is longer than the file".to_owned()))
+}
+
+/// Rows are addressed by what the log says of the file, so that it must be true.
+fn check_rows(file: &FileEntry, metadata: &ParquetMetaData) -> Result<(), ParquetError> {
+    let found: i64 = metadata.row_groups().iter().map(|group| group.num_rows()).sum();
+    if u32::try_from(found).is_ok_and(|found| u64::from(found) == file.rows) {
+        return Ok(());
+    }
+    Err(ParquetError::General(format!("it has {found} rows where {} were committed", file.rows)))
 }
 
 fn decode_metadata(length: u64, start: u64, tail: &Bytes) -> Result<ParquetMetaData, ParquetError> {

@@ -33,6 +33,7 @@ pub use error::Error;
 pub use report::{Outcome, Report};
 
 use crate::exit::Failure;
+use crate::parquet_file;
 use crate::store::{self, HadoopUser, ZoneUrl};
 use crate::zone::{Appended, Expected, Opened, Surroundings, Zone, ZoneReader};
 
@@ -74,11 +75,13 @@ fn surroundings(path: &str, user: Option<&str>) -> Result<Surroundings, Failure>
 pub struct Options {
     /// An output is closed at this size and another begun.
     pub target_bytes: u64,
+    /// A row group is complete at this encoded size.
+    pub row_group_bytes: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { target_bytes: TARGET_BYTES }
+        Self { target_bytes: TARGET_BYTES, row_group_bytes: parquet_file::Layout::default().row_group_bytes }
     }
 }
 

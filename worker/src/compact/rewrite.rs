@@ -121,7 +121,7 @@ impl Rewrite<'_> {
         let file_layout = parquet_file::Layout {
             bloom_filters: filtered_columns(&plan.key, layout.file()),
             expected_rows: rows.iter().map(|batch| batch.num_rows() as u64).sum(),
-            ..parquet_file::Layout::default()
+            row_group_bytes: options.row_group_bytes,
         };
         let sorted = self.sorted(rows)?;
         let batches: Vec<RecordBatch> = rows

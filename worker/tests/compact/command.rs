@@ -55,12 +55,12 @@ async fn run_without_news_says_so_and_succeeds() {
 }
 
 #[test]
-fn missing_raw_zone_ends_with_6_and_the_next_act() {
+fn missing_raw_zone_ends_with_6_and_says_what_is_missing() {
     let directory = tempfile::tempdir().unwrap();
 
     let output = compact(directory.path(), &[]);
 
     assert_eq!(output.status.code(), Some(6), "{output:?}");
     assert_eq!(termination(directory.path())["reason"], "NotAZone");
-    assert!(String::from_utf8(output.stderr).unwrap().contains("run the ingest"));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("it has no _log/zone.json"));
 }

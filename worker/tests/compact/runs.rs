@@ -171,6 +171,27 @@ async fn outputs_above_the_target_size_are_split_without_losing_a_row() {
     assert_eq!(warehouse.rows().await.len(), 20_000);
 }
 
+/// Long enough that footer and columns are fetched one by one, and of many row groups.
+#[tokio::test]
+async fn file_of_many_row_groups_is_rewritten_without_losing_a_row() {
+    let mut warehouse = Warehouse::in_memory();
+    warehouse.options.row_group_bytes = 64 << 10;
+    let id = |number: i64| {
+        format!("{:032x}", (number.unsigned_abs() as u128 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835))
+    };
+    warehouse.ingest((0..30_000).map(|number| book(&id(number)).at(number))).await;
+    warehouse.compact().await;
+    let length = warehouse.store.length(&warehouse.listed_files().await[0]).await.unwrap();
+    assert!(length > Some(600 << 10), "{length:?}");
+    warehouse.ingest((0..30_000).step_by(1000).map(|number| book(&id(number)).titled("new").at(40_000 + number))).await;
+
+    let report = warehouse.compact().await;
+
+    assert_eq!(counts(&report), [30, 0, 0, 30]);
+    let rows = warehouse.rows().await;
+    assert_eq!((rows.len(), rows.iter().filter(|row| row.contains(" new ")).count()), (30_000, 30));
+}
+
 #[tokio::test]
 async fn of_two_runs_at_once_one_commits_and_the_other_finds_nothing_new() {
     let warehouse = Warehouse::in_memory();
