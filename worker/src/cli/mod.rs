@@ -2,6 +2,7 @@
 
 mod compact;
 mod decode;
+mod demo;
 mod ingest;
 mod inspect;
 mod produce;
@@ -12,6 +13,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::exit::Failure;
+
+pub(crate) use inspect::identity;
 
 /// Kafka XML to Parquet zones, exactly once.
 #[derive(Debug, Parser)]
@@ -42,6 +45,8 @@ enum Command {
     Compact(compact::CompactArgs),
     /// Print the rows and rejects of XML documents; no Kafka needed.
     Decode(decode::DecodeArgs),
+    /// Produce, ingest, compact and show the result: in-process broker, local folder.
+    Demo(demo::DemoArgs),
     /// Print what the log of a zone says.
     Inspect(inspect::InspectArgs),
     /// Land the messages of a topic in a RAW zone.
@@ -75,6 +80,7 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
         Command::Compact(args) => compact::run(args).await,
         Command::Decode(args) => decode::run(&args),
+        Command::Demo(args) => demo::run(args).await,
         Command::Inspect(args) => inspect::run(args).await,
         Command::Ingest(args) => ingest::run(args).await,
         Command::Produce(args) => produce::run(args).await,
