@@ -1,5 +1,6 @@
 //! The commands. One module each: its arguments, and `run`, which calls the library and prints.
 
+mod compact;
 mod decode;
 mod demo;
 mod ingest;
@@ -40,6 +41,8 @@ enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Move what is new in a RAW zone to its Processed zone, once.
+    Compact(compact::CompactArgs),
     /// Print the rows and rejects of XML documents; no Kafka needed.
     Decode(decode::DecodeArgs),
     /// Produce, ingest, compact and show the result: in-process broker, local folder.
@@ -75,6 +78,7 @@ impl Cli {
 
 async fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Compact(args) => compact::run(args).await,
         Command::Decode(args) => decode::run(&args),
         Command::Demo(args) => demo::run(args).await,
         Command::Inspect(args) => inspect::run(args).await,

@@ -39,6 +39,9 @@ struct Group {
 
 type Groups = BTreeMap<Vec<PartitionValue>, Group>;
 
+/// Rows of one batch and their partition value.
+type Part = (Vec<PartitionValue>, Vec<usize>);
+
 impl Rewrite<'_> {
     /// Writes the outputs; the files added and those removed.
     pub(super) async fn write(&self, zone: &mut Zone) -> Result<(Vec<FileEntry>, Vec<FileEntry>), Error> {
@@ -90,7 +93,7 @@ impl Rewrite<'_> {
     }
 
     /// The rows of a batch by partition value.
-    fn split(&self, batch: &RecordBatch) -> Result<Vec<(Vec<PartitionValue>, Vec<usize>)>, Error> {
+    fn split(&self, batch: &RecordBatch) -> Result<Vec<Part>, Error> {
         let columns = &self.compaction.plan.partition_by;
         let keys = sortable(batch, columns, "split rows by partition")?;
         let mut rows: Vec<usize> = (0..batch.num_rows()).collect();
@@ -117,7 +120,8 @@ impl Rewrite<'_> {
         let directory = directory(&partition).map_err(Error::Directory)?;
         let file_layout = parquet_file::Layout {
             bloom_filters: filtered_columns(&plan.key, layout.file()),
-            ..parquet_file::Layout::default()
+            expected_rows: rows.iter().map(|batch| batch.num_rows() as u64).sum(),
+            row_group_bytes: options.row_group_bytes,
         };
         let sorted = self.sorted(rows)?;
         let batches: Vec<RecordBatch> = rows
