@@ -18,7 +18,6 @@ mod status;
 mod watch;
 mod worker;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gristmill_core::log::Sequence;
@@ -147,12 +146,15 @@ async fn ingest(plan: &IngestPlan, options: Options) -> Result<Summary, Failure>
     let Options { until, wait, budget, cancel, board } = options;
     let patience = Patience { limit: wait, cancel, board };
     let probe = TopicProbe::new(&plan.bootstrap_servers, &plan.topic).map_err(patience::Passing::into_failure)?;
-    let Waited::Done(Opening { zone, facts }) = opening::open(plan, &probe, &patience).await? else {
+    let Waited::Done(Opening { zone, facts, ends }) = opening::open(plan, &probe, &patience).await? else {
         return Ok(Summary::default());
     };
     patience.board.zone(zone.fold());
     patience.board.phase(IngestPhase::Starting, format!("joins group {}", plan.consumer_group));
-    let Waited::Done(targets) = targets(until, &probe, &patience).await? else { return Ok(Summary::default()) };
+    let targets = match until {
+        Until::Cancelled => None,
+        Until::CaughtUp => Some(ends.clone()),
+    };
     if targets.as_ref().is_some_and(|targets| covers(&zone, targets)) {
         return Ok(Summary::default());
     }
@@ -175,7 +177,7 @@ async fn ingest(plan: &IngestPlan, options: Options) -> Result<Summary, Failure>
         progress: Progress::default(),
         open: OpenFile::new(plan, &budget),
         targets,
-        ends: BTreeMap::new(),
+        ends,
         patience,
         summary: Summary::default(),
     };
@@ -183,19 +185,4 @@ async fn ingest(plan: &IngestPlan, options: Options) -> Result<Summary, Failure>
     drop(topic);
     member.leave().await;
     outcome
-}
-
-/// The ends of the topic now, if they are where the work ends.
-async fn targets(
-    until: Until,
-    probe: &TopicProbe,
-    patience: &Patience,
-) -> Result<Waited<Option<BTreeMap<i32, i64>>>, Failure> {
-    match until {
-        Until::Cancelled => Ok(Waited::Done(None)),
-        Until::CaughtUp => Ok(match patience.repeat(async || probe.ends().await).await? {
-            Waited::Done(ends) => Waited::Done(Some(ends)),
-            Waited::Cancelled => Waited::Cancelled,
-        }),
-    }
 }

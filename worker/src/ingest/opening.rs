@@ -1,6 +1,7 @@
 //! Opening the zone for a topic: a new one begins where `startFrom` says, an old one must be of this very topic.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use gristmill_core::log::{Digest, InvalidName, PartitionStart};
 use gristmill_crds::StartPosition;
@@ -13,18 +14,21 @@ use crate::store::{self, HadoopUser, ZoneUrl};
 use crate::zone::{Expected, Opened, Surroundings, Zone};
 
 /// A zone operation gives up on an unavailable store after this, so that the worker can say what it waits for.
-const ATTEMPT: std::time::Duration = std::time::Duration::from_secs(5);
+const ATTEMPT: Duration = Duration::from_secs(5);
 
-/// A zone and the topic that it belongs to.
+/// A zone and the topic that it belongs to, which still holds what the zone has not read.
 pub(super) struct Opening {
     pub(super) zone: Zone,
     pub(super) facts: TopicFacts,
+    /// Readable ends of all partitions after the zone was opened.
+    pub(super) ends: BTreeMap<i32, i64>,
 }
 
 /// Opens the zone, and makes it where there is none.
 ///
 /// # Errors
-/// The zone belongs to another cluster, topic or group, or is damaged; Kafka or the store is away for too long.
+/// The zone belongs to another cluster, topic or group, or is damaged; messages are lost; Kafka or the store is away
+/// for too long.
 pub(super) async fn open(
     plan: &IngestPlan,
     probe: &TopicProbe,
@@ -44,27 +48,28 @@ pub(super) async fn open(
         topic_id: facts.topic_id.clone(),
         group: plan.consumer_group.clone(),
     };
-    loop {
+    let all: Vec<i32> = (0..facts.partitions).collect();
+    let ask = async || probe.ranges(all.clone()).await;
+    let zone = loop {
         let attempt = async || Zone::open(surroundings.clone(), expected.clone(), digest.clone()).await;
-        let opened = match patience.repeat(attempt).await? {
-            Waited::Done(opened) => opened,
-            Waited::Cancelled => return Ok(Waited::Cancelled),
-        };
+        let Waited::Done(opened) = patience.repeat(attempt).await? else { return Ok(Waited::Cancelled) };
         let empty = match opened {
-            Opened::Ready(zone) => return Ok(Waited::Done(Opening { zone, facts })),
+            Opened::Ready(zone) => break zone,
             Opened::Empty(empty) => empty,
         };
-        let partitions: Vec<i32> = (0..facts.partitions).collect();
-        let ranges = match patience.repeat(async || probe.ranges(partitions.clone()).await).await? {
-            Waited::Done(ranges) => ranges,
-            Waited::Cancelled => return Ok(Waited::Cancelled),
-        };
+        let Waited::Done(ranges) = patience.repeat(ask).await? else { return Ok(Waited::Cancelled) };
         match empty.create_raw(starts(plan.start_from, &ranges)).await {
-            Ok(zone) => return Ok(Waited::Done(Opening { zone, facts })),
+            Ok(zone) => break zone,
             // Whether the zone was made is found out by opening it.
-            Err(error) => patience.endure(error, std::time::Duration::ZERO)?,
+            Err(error) => patience.endure(error, Duration::ZERO)?,
         }
+    };
+    let Waited::Done(ranges) = patience.repeat(ask).await? else { return Ok(Waited::Cancelled) };
+    for (partition, range) in &ranges {
+        still_held(plan, *partition, zone.fold().next(*partition), *range)?;
     }
+    let ends = ranges.into_iter().map(|(partition, range)| (partition, range.high)).collect();
+    Ok(Waited::Done(Opening { zone, facts, ends }))
 }
 
 /// `startFrom`, resolved once and for all (PROTOCOL F10).

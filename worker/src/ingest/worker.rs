@@ -205,8 +205,7 @@ impl Worker<'_> {
         let ranges = self.progress.ranges(&self.facts.topic_id, 0);
         self.progress.commit();
         self.publish(sequence).await?;
-        let offsets: Vec<_> = ranges.iter().map(|range| (range.partition, range.to)).collect();
-        self.member.mirror(&offsets);
+        self.member.mirror(&self.progress.positions());
         let messages = ranges.iter().map(|range| range.accepted + range.rejected + range.tombstones).sum::<u64>();
         let absent = ranges.iter().map(|range| range.absent).sum::<u64>();
         let Written { rows, rejects, bytes } = written;

@@ -45,13 +45,16 @@ impl<T> Drop for Owned<T> {
 
 /// The id of a topic as Kafka's tools write it, `None` if the brokers know no topic ids.
 ///
+/// Any broker knows it. librdkafka would ask the controller, which a cluster may be without for a while.
+///
 /// Blocks for as long as the time-out: call it where blocking is allowed.
 pub(super) fn topic_id<C: ClientContext>(
     client: &Client<C>,
     topic: &str,
+    broker: i32,
     timeout: Duration,
 ) -> Result<Option<String>, KafkaError> {
-    let event = describe_topic(client, topic, timeout)?;
+    let event = describe_topic(client, topic, broker, timeout)?;
     // SAFETY: the event is alive, and reading its error copies a number.
     check(unsafe { sys::rd_kafka_event_error(event.ptr) })?;
     // SAFETY: the event is alive. The result is part of it, null if the event is of another type.
@@ -92,6 +95,7 @@ const ZERO_ID: &str = "AAAAAAAAAAAAAAAAAAAAAA";
 fn describe_topic<C: ClientContext>(
     client: &Client<C>,
     topic: &str,
+    broker: i32,
     timeout: Duration,
 ) -> Result<Owned<sys::rd_kafka_event_t>, KafkaError> {
     let name = CString::new(topic).map_err(|_| KafkaError::MetadataFetch(RDKafkaErrorCode::InvalidTopic))?;
@@ -123,6 +127,8 @@ fn describe_topic<C: ClientContext>(
             reason.len(),
         )
     })?;
+    // SAFETY: as above.
+    check(unsafe { sys::rd_kafka_AdminOptions_set_broker(options.ptr, broker, reason.as_mut_ptr(), reason.len()) })?;
     // SAFETY: the client outlives the queue, which is destroyed at the end of this function.
     let queue = unsafe { Owned::take(sys::rd_kafka_queue_new(client.native_ptr()), sys::rd_kafka_queue_destroy)? };
     // SAFETY: all four objects are alive; librdkafka copies topics and options, and holds its own reference to the queue.

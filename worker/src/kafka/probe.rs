@@ -9,6 +9,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::MetadataBroker;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::member::Quiet;
@@ -16,6 +17,9 @@ use super::{KafkaFault, ffi};
 
 /// How long one question waits: librdkafka needs up to a few seconds to find out that a broker is gone.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long one broker of several waits, before the next is asked.
+const BROKER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Asks about one topic.
 #[derive(Clone)]
@@ -70,10 +74,10 @@ impl TopicProbe {
             let servers = probe.servers.clone();
             let cluster_id = probe.client.client().fetch_cluster_id(TIMEOUT);
             let cluster_id = cluster_id.ok_or_else(|| KafkaFault::NoCluster { servers: servers.clone() })?;
-            let topic_id = ffi::topic_id(probe.client.client(), &probe.topic, TIMEOUT)
-                .map_err(|source| probe.no_topic_or("tell the id", source))?
-                .ok_or_else(|| KafkaFault::NoTopicId { topic: probe.topic.clone(), servers })?;
-            Ok(TopicFacts { cluster_id, topic_id, partitions: probe.partitions()? })
+            let (partitions, brokers) = probe.layout()?;
+            let topic_id = probe.topic_id(&brokers)?;
+            let topic_id = topic_id.ok_or_else(|| KafkaFault::NoTopicId { topic: probe.topic.clone(), servers })?;
+            Ok(TopicFacts { cluster_id, topic_id, partitions })
         })
         .await
     }
@@ -100,21 +104,35 @@ impl TopicProbe {
     /// As [`Self::ranges`].
     pub async fn ends(&self) -> Result<BTreeMap<i32, i64>, KafkaFault> {
         self.blocking(|probe| {
-            let partitions: Vec<i32> = (0..probe.partitions()?).collect();
+            let partitions: Vec<i32> = (0..probe.layout()?.0).collect();
             probe.edge(&partitions, Offset::End)
         })
         .await
     }
 
-    fn partitions(&self) -> Result<i32, KafkaFault> {
+    /// The number of partitions, and the ids of the brokers.
+    fn layout(&self) -> Result<(i32, Vec<i32>), KafkaFault> {
         let failed = |source| self.no_topic_or("list the partitions", source);
         let metadata = self.client.fetch_metadata(Some(&self.topic), TIMEOUT).map_err(failed)?;
+        let brokers = metadata.brokers().iter().map(MetadataBroker::id).collect();
         let topic = metadata.topics().iter().find(|topic| topic.name() == self.topic);
         match topic.map(|topic| (topic.error(), topic.partitions().len())) {
-            Some((None, count)) if count > 0 => Ok(i32::try_from(count).unwrap_or(i32::MAX)),
+            Some((None, count)) if count > 0 => Ok((i32::try_from(count).unwrap_or(i32::MAX), brokers)),
             Some((Some(error), _)) => Err(failed(KafkaError::MetadataFetch(error.into()))),
             _ => Err(failed(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition))),
         }
+    }
+
+    /// The topic's id as the first broker tells it that answers.
+    fn topic_id(&self, brokers: &[i32]) -> Result<Option<String>, KafkaFault> {
+        let mut last = KafkaFault::NoCluster { servers: self.servers.clone() };
+        for broker in brokers {
+            match ffi::topic_id(self.client.client(), &self.topic, *broker, BROKER_TIMEOUT) {
+                Ok(id) => return Ok(id),
+                Err(source) => last = self.no_topic_or("tell the id", source),
+            }
+        }
+        Err(last)
     }
 
     /// One offset per partition: looking up a "time" of -1 or -2 asks all brokers for ends or beginnings at once,

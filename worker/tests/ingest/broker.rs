@@ -49,7 +49,7 @@ impl Topic {
 
     /// A topic of a cluster of its own.
     pub(crate) fn create_elsewhere(name: &str, partitions: i32) -> Self {
-        Self::create_in(&start(), name, partitions)
+        Self::create_in(Box::leak(Box::new(start())), name, partitions)
     }
 
     fn create_in(shared: &Shared, name: &str, partitions: i32) -> Self {
@@ -87,19 +87,25 @@ impl Topic {
         stored.elements().iter().map(|element| offset(element.offset())).collect()
     }
 
-    /// Stores offsets in the group, as an admin tool does.
+    /// Stores offsets in the group, as an admin tool does. The mock takes them from a member only.
     pub(crate) fn move_group(&self, group: &str, offset: i64) {
         let mut list = TopicPartitionList::new();
         for partition in 0..self.partitions {
             list.add_partition_offset(&self.name, partition, Offset::Offset(offset)).expect("an offset");
         }
-        self.group_client(group).commit(&list, CommitMode::Sync).expect("the group takes offsets");
+        let member = self.group_client(group);
+        member.subscribe(&[&self.name]).expect("a topic");
+        while member.assignment().expect("an assignment").count() == 0 {
+            drop(member.poll(Duration::from_millis(50)));
+        }
+        member.commit(&list, CommitMode::Sync).expect("the group takes offsets");
     }
 
     fn group_client(&self, group: &str) -> BaseConsumer {
         ClientConfig::new()
             .set("bootstrap.servers", &self.servers)
             .set("group.id", group)
+            .set("enable.auto.commit", "false")
             .create()
             .expect("a consumer")
     }

@@ -6,8 +6,8 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int32Type, Int64Type};
 use gristmill::parquet_file::ParquetReader;
 use gristmill::store;
-use gristmill::zone::{Surroundings, ZoneReader};
-use gristmill_core::log::{FileZone, MessageCounts};
+use gristmill::zone::{Appended, Expected, Opened, Surroundings, Zone, ZoneReader};
+use gristmill_core::log::{Data, FileZone, Genesis, MessageCounts, PartitionRange, RawData};
 use gristmill_crds::plan::IngestPlan;
 
 /// Coordinates of a row or of a reject: partition, offset, index of the record in its message.
@@ -47,7 +47,8 @@ impl Landed {
             };
             let reader = ParquetReader::open(&zone, &live.file).await.expect("the file opens");
             let columns = ["kafka_partition", "kafka_offset", "record_index"];
-            let mut batches = reader.batches(&columns, reader.row_groups()).expect("the columns are there");
+            let groups = (0..reader.row_groups().len()).collect();
+            let mut batches = reader.batches(&columns, groups).expect("the columns are there");
             while let Some(batch) = batches.next().await.expect("the file is whole") {
                 for source in coordinates(&batch) {
                     assert!(sources.insert(source), "{source:?} is there twice");
@@ -65,4 +66,37 @@ fn coordinates(batch: &RecordBatch) -> Vec<Source> {
     let indexes = column("record_index").as_primitive::<Int32Type>();
     let index = |row| indexes.is_valid(row).then(|| indexes.value(row));
     (0..batch.num_rows()).map(|row| (partitions.value(row), offsets.value(row), index(row))).collect()
+}
+
+/// Appends an entry by which partition 0 was read up to an offset, whatever the topic holds.
+pub(crate) async fn pretend_read(plan: &IngestPlan, to: i64) {
+    let url: store::ZoneUrl = plan.raw_path.parse().expect("a zone's URL");
+    let surroundings = Surroundings::of_process(store::open(&url, None).expect("a local store"), url);
+    let reader = ZoneReader::open(surroundings.clone()).await.expect("the zone opens");
+    let Genesis::Raw(genesis) = reader.fold().genesis().clone() else { panic!("a RAW zone") };
+    let expected = Expected::Raw {
+        cluster_id: genesis.cluster_id,
+        topic: genesis.topic,
+        topic_id: genesis.topic_id.clone(),
+        group: genesis.group,
+    };
+    let digest = plan.spec_digest.parse().expect("a digest");
+    let Ok(Opened::Ready(mut zone)) = Zone::open(surroundings, expected, digest).await else { panic!("it is there") };
+    let range = PartitionRange {
+        partition: 0,
+        topic_id: genesis.topic_id,
+        generation: 0,
+        leader_epoch: None,
+        from: zone.fold().next(0),
+        to,
+        accepted: 0,
+        rejected: 0,
+        tombstones: 0,
+        absent: u64::try_from(to - zone.fold().next(0)).expect("an advance"),
+        gaps: 0,
+        max_timestamp: None,
+    };
+    let data = RawData { partitions: vec![range], added: Vec::new(), removed: Vec::new() };
+    let appended = zone.append(Data::Raw(data)).await.expect("the store works");
+    assert!(matches!(appended, Appended::Won(_)), "{appended:?}");
 }

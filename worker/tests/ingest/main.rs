@@ -222,6 +222,18 @@ async fn zone_of_another_topic_group_or_cluster_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn topic_that_ends_below_what_was_read_is_data_loss() {
+    let topic = Topic::create("truncated", 1);
+    let folder = folder();
+    let plan = plan(&topic, folder.path());
+    catch_up(&plan).await.expect("the zone is made");
+    landed::pretend_read(&plan, 50).await;
+    let (exit, reason, message) = refusal(&plan).await;
+    assert_eq!((exit, reason), (Exit::DataLoss, "DataLoss"), "{message}");
+    assert!(message.contains("truncated/0 ends at offset 0"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn missing_topic_and_absent_brokers_are_waited_for_and_named() {
     let topic = Topic::create("there", 1);
     let folder = folder();
