@@ -58,7 +58,9 @@ enum Command {
 impl Cli {
     /// Runs the command on a runtime of its own and turns its end into an exit code.
     pub fn run(self) -> ExitCode {
-        start_log(self.log_format);
+        // A demo tells its story itself.
+        let level = if matches!(self.command, Command::Demo(_)) { "warn" } else { "info" };
+        start_log(self.log_format, level);
         let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => {
@@ -87,9 +89,9 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
     }
 }
 
-fn start_log(format: LogFormat) {
+fn start_log(format: LogFormat, level: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -46,8 +46,7 @@ impl StatusBoard {
             rows: RowCounts::default(),
             lag: None,
         };
-        let vitals =
-            Vitals { joined: AtomicBool::new(false), started: Instant::now(), last_turn: AtomicU64::new(0) };
+        let vitals = Vitals { joined: AtomicBool::new(false), started: Instant::now(), last_turn: AtomicU64::new(0) };
         Self { report: watch::Sender::new(report), read: watch::Sender::new(0), vitals: Arc::new(vitals) }
     }
 

@@ -187,15 +187,17 @@ impl Worker<'_> {
         let (zone, patience) = (&mut self.zone, &self.patience);
         let work = async {
             let began = Instant::now();
-            let mut outcome = zone.append(data).await.map(Some);
+            let mut outcome = zone.append(data.clone()).await.map(Some);
             loop {
-                match outcome {
+                outcome = match outcome {
                     Ok(Some(appended)) => return Ok(appended),
-                    // Decided, with nothing in flight: not after an append that failed.
-                    Ok(None) => unreachable!("an append that failed stays undecided until it is decided"),
-                    Err(error) => patience.endure(error, began.elapsed())?,
-                }
-                outcome = zone.decide().await;
+                    // The store failed before anything was in flight.
+                    Ok(None) => zone.append(data.clone()).await.map(Some),
+                    Err(error) => {
+                        patience.endure(error, began.elapsed())?;
+                        zone.decide().await
+                    }
+                };
             }
         };
         self.feed.attend(work).await.map_err(Passing::into_failure)?
