@@ -1,5 +1,6 @@
 //! The command line: what the process needs to know that no resource says.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -81,7 +82,8 @@ impl LogFormat {
     /// Sends the log to stderr; RUST_LOG filters it, `info` by default.
     pub fn install(self) {
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-        let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        let colours = std::io::stderr().is_terminal();
+        let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
         match self {
             LogFormat::Text => builder.init(),
             LogFormat::Json => builder.json().flatten_event(true).init(),
@@ -92,4 +94,29 @@ impl LogFormat {
 /// Both custom resource definitions, as `kubectl apply --server-side -f -` takes them.
 pub fn crds() -> String {
     format!("{}---\n{}", yaml(&StreamIngest::crd()), yaml(&HourlyCompaction::crd()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn worker_image_must_be_named() {
+        let refused = Cli::try_parse_from(["gristmill-operator", "run"]).expect_err("there is no default image");
+        assert!(refused.to_string().contains("--worker-image"), "{refused}");
+    }
+
+    #[test]
+    fn crd_prints_what_is_committed() {
+        let streams = include_str!("../../crds/streamingest.yaml");
+        let compactions = include_str!("../../crds/hourlycompaction.yaml");
+        assert_eq!(crds(), format!("{streams}---\n{compactions}"));
+    }
 }

@@ -128,3 +128,15 @@ fn bounded(mut message: String) -> String {
     }
     message
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn message_that_the_api_server_would_refuse_is_cut_between_characters() {
+        let state = State::fails("Invalid", "é".repeat(20_000));
+        let condition = next(&[], ConditionType::Accepted, state, Some(1), Timestamp::UNIX_EPOCH);
+        assert!(condition.message.len() < 32_768 && condition.message.ends_with("é ... (cut)"));
+    }
+}

@@ -109,3 +109,21 @@ where
 {
     cache.wait_until_ready().await.map_err(|_| Error::CacheEnded)
 }
+
+#[cfg(test)]
+mod tests {
+    use gristmill_crds::StreamIngest;
+    use kube::api::ApiResource;
+
+    use super::*;
+
+    #[test]
+    fn delay_doubles_up_to_five_minutes_and_starts_again_after_a_success() {
+        let books = ObjectRef::new_with("books", ApiResource::erase::<StreamIngest>(&())).within("library");
+        let retries = Retries::default();
+        let delays: Vec<u64> = (0..12).map(|_| retries.after_failure(books.clone()).as_secs()).collect();
+        assert_eq!(delays, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
+        retries.reset(&books);
+        assert_eq!(retries.after_failure(books).as_secs(), 1);
+    }
+}

@@ -267,10 +267,10 @@ fn after_error<C>(
     let operator = Arc::clone(operator);
     move |object, error, _| {
         let reference = ObjectRef::from_obj_with(object.as_ref(), kind.clone());
-        let (reason, message) = (error.reason(), error.to_message());
+        let (reason, text) = (error.reason(), error.to_message());
         match error.fault() {
-            Fault::Spec => info!(%reference, reason, message, "refused"),
-            Fault::External => warn!(%reference, reason, message, "reconcile failed"),
+            Fault::Spec => info!(%reference, reason, error = text, "refused"),
+            Fault::External => warn!(%reference, reason, error = text, "reconcile failed"),
         }
         match error.retry() {
             Retry::OnChange => Action::await_change(),

@@ -78,6 +78,16 @@ impl Documents {
         Ok(documents)
     }
 
+    /// Reads the documents of a text; `path` is what errors call it.
+    ///
+    /// # Errors
+    /// The first document that is not one of our resources.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, Error> {
+        let mut documents = Self::default();
+        documents.add(path, text)?;
+        Ok(documents)
+    }
+
     fn add(&mut self, path: &Path, text: &str) -> Result<(), Error> {
         let values: Vec<serde_json::Value> = serde_saphyr::from_multiple(text)
             .map_err(|error| Error::Yaml { path: path.to_owned(), message: error.to_string() })?;

@@ -8,6 +8,7 @@
 pub mod admin;
 pub mod cli;
 pub mod compact;
+pub mod demo;
 pub mod documents;
 pub mod exit;
 pub mod ingest;

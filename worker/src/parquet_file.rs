@@ -19,7 +19,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::bloom_filter::Sbbf;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{FooterTail, PageIndexPolicy, ParquetMetaData, ParquetMetaDataPushDecoder};
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{DEFAULT_BLOOM_FILTER_NDV, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
 use crate::zone::{StagedFile, StagedWriter, ZoneError, ZoneReader};
@@ -66,11 +66,13 @@ pub struct Layout {
     pub row_group_bytes: usize,
     /// Columns with a bloom filter.
     pub bloom_filters: Vec<String>,
+    /// Rows of the file at most: a filter needs memory for them, up to those of a whole row group.
+    pub expected_rows: u64,
 }
 
 impl Default for Layout {
     fn default() -> Self {
-        Self { row_group_bytes: 32 << 20, bloom_filters: Vec::new() }
+        Self { row_group_bytes: 32 << 20, bloom_filters: Vec::new(), expected_rows: DEFAULT_BLOOM_FILTER_NDV }
     }
 }
 
@@ -84,7 +86,9 @@ impl Layout {
             .set_created_by(concat!("gristmill version ", env!("CARGO_PKG_VERSION")).to_owned());
         for column in &self.bloom_filters {
             let path = ColumnPath::from(column.as_str());
-            properties = properties.set_column_bloom_filter_fpp(path, BLOOM_FALSE_POSITIVES);
+            properties = properties
+                .set_column_bloom_filter_fpp(path.clone(), BLOOM_FALSE_POSITIVES)
+                .set_column_bloom_filter_max_ndv(path, self.expected_rows.clamp(1, DEFAULT_BLOOM_FILTER_NDV));
         }
         properties.build()
     }
@@ -190,6 +194,7 @@ impl<'z> ParquetReader<'z> {
             _ => (start, tail),
         };
         let metadata = decode_metadata(file.bytes, start, &tail).map_err(decode)?;
+        check_rows(file, &metadata).map_err(decode)?;
         let metadata = ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new()).map_err(decode)?;
         Ok(Self { zone, file: file.clone(), tail: (start, tail), metadata })
     }
@@ -299,6 +304,15 @@ fn footer_start(length: u64, tail: &Bytes) -> Result<u64, ParquetError> {
     let last: &[u8; 8] = tail.last_chunk().ok_or_else(|| ParquetError::EOF("shorter than a footer".to_owned()))?;
     let footer = FooterTail::try_new(last)?.metadata_length() as u64 + last.len() as u64;
     length.checked_sub(footer).ok_or_else(|| ParquetError::EOF("the footer is longer than the file".to_owned()))
+}
+
+/// Rows are addressed by what the log says of the file, so that it must be true.
+fn check_rows(file: &FileEntry, metadata: &ParquetMetaData) -> Result<(), ParquetError> {
+    let found: i64 = metadata.row_groups().iter().map(|group| group.num_rows()).sum();
+    if u32::try_from(found).is_ok_and(|found| u64::from(found) == file.rows) {
+        return Ok(());
+    }
+    Err(ParquetError::General(format!("it has {found} rows where {} were committed", file.rows)))
 }
 
 fn decode_metadata(length: u64, start: u64, tail: &Bytes) -> Result<ParquetMetaData, ParquetError> {

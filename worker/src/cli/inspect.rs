@@ -87,7 +87,7 @@ fn raw_text(raw: &RawInspection) -> String {
 }
 
 /// The identity as a sum that a reader can check by eye.
-pub(super) fn identity(raw: &RawInspection) -> String {
+pub(crate) fn identity(raw: &RawInspection) -> String {
     let offsets = raw.messages + raw.absent + raw.gaps;
     format!(
         "offsets {offsets} = accepted {} + rejected {} + tombstones {} + absent {} + gaps {}",

@@ -1,6 +1,8 @@
 //! The commands. One module each: its arguments, and `run`, which calls the library and prints.
 
+mod compact;
 mod decode;
+mod demo;
 mod ingest;
 mod inspect;
 mod produce;
@@ -11,6 +13,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::exit::Failure;
+
+pub(crate) use inspect::identity;
 
 /// Kafka XML to Parquet zones, exactly once.
 #[derive(Debug, Parser)]
@@ -37,8 +41,12 @@ enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Move what is new in a RAW zone to its Processed zone, once.
+    Compact(compact::CompactArgs),
     /// Print the rows and rejects of XML documents; no Kafka needed.
     Decode(decode::DecodeArgs),
+    /// Produce, ingest, compact and show the result: in-process broker, local folder.
+    Demo(demo::DemoArgs),
     /// Print what the log of a zone says.
     Inspect(inspect::InspectArgs),
     /// Land the messages of a topic in a RAW zone.
@@ -50,7 +58,9 @@ enum Command {
 impl Cli {
     /// Runs the command on a runtime of its own and turns its end into an exit code.
     pub fn run(self) -> ExitCode {
-        start_log(self.log_format);
+        // A demo tells its story itself.
+        let level = if matches!(self.command, Command::Demo(_)) { "warn" } else { "info" };
+        start_log(self.log_format, level);
         let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => {
@@ -70,16 +80,18 @@ impl Cli {
 
 async fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Compact(args) => compact::run(args).await,
         Command::Decode(args) => decode::run(&args),
+        Command::Demo(args) => demo::run(args).await,
         Command::Inspect(args) => inspect::run(args).await,
         Command::Ingest(args) => ingest::run(args).await,
         Command::Produce(args) => produce::run(args).await,
     }
 }
 
-fn start_log(format: LogFormat) {
+fn start_log(format: LogFormat, level: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

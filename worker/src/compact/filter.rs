@@ -78,3 +78,6 @@ fn passes(filter: &Option<Sbbf>, column: &ArrayRef, row: usize) -> bool {
         _ => true,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,8 @@ mod rewrite;
 mod scan;
 mod selection;
 
+use std::time::Duration;
+
 use gristmill_core::compact::{ContenderReader, KeyHasher, Layout, Plan, RowAddress, RunPlan, plan_run, settle};
 use gristmill_core::log::{
     BucketRange, Data, Digest, FileEntry, FileZone, IdentityPartition, LogTime, ProcessedData, RemovedFile, RunFiles,
@@ -30,6 +32,9 @@ use tracing::info;
 pub use error::Error;
 pub use report::{Outcome, Report};
 
+use crate::exit::Failure;
+use crate::parquet_file;
+use crate::store::{self, HadoopUser, ZoneUrl};
 use crate::zone::{Appended, Expected, Opened, Surroundings, Zone, ZoneReader};
 
 /// Runs of others that a run gives way to before it gives up. A CronJob forbids overlap, so that one is rare.
@@ -47,16 +52,36 @@ pub struct Zones {
     pub processed: Surroundings,
 }
 
+impl Zones {
+    /// The zones of a plan; each operation waits so long for a store that is away.
+    ///
+    /// # Errors
+    /// A path is not the URL of a zone, or a client can't be configured.
+    pub fn of(plan: &CompactionPlan, patience: Duration) -> Result<Self, Failure> {
+        let raw = surroundings(&plan.ingest.raw_path, plan.hdfs_user.as_deref())?;
+        let processed = surroundings(&plan.processed_path, plan.hdfs_user.as_deref())?;
+        Ok(Self { raw: raw.with_patience(patience), processed: processed.with_patience(patience) })
+    }
+}
+
+fn surroundings(path: &str, user: Option<&str>) -> Result<Surroundings, Failure> {
+    let url: ZoneUrl = path.parse()?;
+    let store = store::open(&url, user.map(|user| HadoopUser(user.to_owned())).as_ref())?;
+    Ok(Surroundings::of_process(store, url))
+}
+
 /// How a run lays out what it writes.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// An output is closed at this size and another begun.
     pub target_bytes: u64,
+    /// A row group is complete at this encoded size.
+    pub row_group_bytes: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { target_bytes: TARGET_BYTES }
+        Self { target_bytes: TARGET_BYTES, row_group_bytes: parquet_file::Layout::default().row_group_bytes }
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Report {
     pub raw: String,
     /// URL of the Processed zone.
     pub processed: String,
+    /// Live files of the Processed zone.
+    pub files: u64,
     /// The Processed zone and its last runs.
     pub ledger: CompactionReport,
 }
@@ -47,6 +49,7 @@ impl Report {
             outcome,
             raw: raw.surroundings().url().to_string(),
             processed: zone.reader().surroundings().url().to_string(),
+            files: zone.fold().live().len() as u64,
             ledger: ledger(zone.fold()),
         }
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::interleave_record_batch;
 use arrow::row::{RowConverter, Rows, SortField};
+use futures::future::try_join_all;
 use gristmill_core::compact::{directory, partition_value};
 use gristmill_core::log::{FileEntry, LiveFile, PartitionValue};
 use gristmill_core::raw::schema_id;
@@ -21,6 +22,12 @@ use crate::zone::Zone;
 
 /// Rows that are put together and written at a time.
 const CHUNK_ROWS: usize = 8192;
+
+/// Outputs that are closed side by side: closing one takes HDFS half a second, nearly all of it waiting.
+const CLOSED_TOGETHER: usize = 16;
+
+/// Bytes that outputs hold in memory until they are closed.
+const HELD_BYTES: usize = 64 << 20;
 
 /// What is written and from what.
 pub(super) struct Rewrite<'c> {
@@ -39,11 +46,14 @@ struct Group {
 
 type Groups = BTreeMap<Vec<PartitionValue>, Group>;
 
+/// Rows of one batch and their partition value.
+type Part = (Vec<PartitionValue>, Vec<usize>);
+
 impl Rewrite<'_> {
     /// Writes the outputs; the files added and those removed.
     pub(super) async fn write(&self, zone: &mut Zone) -> Result<(Vec<FileEntry>, Vec<FileEntry>), Error> {
         let winners = self.winners().await?;
-        let (mut added, mut removed) = (Vec::new(), Vec::new());
+        let (mut outputs, mut removed) = (Outputs::new(schema_id(self.compaction.layout.file())), Vec::new());
         for (partition, group) in self.groups(&winners)? {
             let mut rows = interleaved(&winners, &group.winners)?;
             for (file, leaving) in group.replaced {
@@ -51,9 +61,9 @@ impl Rewrite<'_> {
                 rows.extend(self.remaining(zone, live, leaving).await?);
                 removed.push(live.file.clone());
             }
-            added.extend(self.write_partition(zone, partition, &rows).await?);
+            self.write_partition(zone, partition, &rows, &mut outputs).await?;
         }
-        Ok((added, removed))
+        Ok((outputs.close().await?, removed))
     }
 
     /// The rows of the delta that are written, whole.
@@ -90,7 +100,7 @@ impl Rewrite<'_> {
     }
 
     /// The rows of a batch by partition value.
-    fn split(&self, batch: &RecordBatch) -> Result<Vec<(Vec<PartitionValue>, Vec<usize>)>, Error> {
+    fn split(&self, batch: &RecordBatch) -> Result<Vec<Part>, Error> {
         let columns = &self.compaction.plan.partition_by;
         let keys = sortable(batch, columns, "split rows by partition")?;
         let mut rows: Vec<usize> = (0..batch.num_rows()).collect();
@@ -112,19 +122,21 @@ impl Rewrite<'_> {
         zone: &mut Zone,
         partition: Vec<PartitionValue>,
         rows: &[RecordBatch],
-    ) -> Result<Vec<FileEntry>, Error> {
+        outputs: &mut Outputs,
+    ) -> Result<(), Error> {
         let Compaction { layout, plan, options, .. } = self.compaction;
         let directory = directory(&partition).map_err(Error::Directory)?;
         let file_layout = parquet_file::Layout {
             bloom_filters: filtered_columns(&plan.key, layout.file()),
-            ..parquet_file::Layout::default()
+            expected_rows: rows.iter().map(|batch| batch.num_rows() as u64).sum(),
+            row_group_bytes: options.row_group_bytes,
         };
         let sorted = self.sorted(rows)?;
         let batches: Vec<RecordBatch> = rows
             .iter()
             .map(|batch| batch.project(layout.file_columns()).expect("a file's columns are those of a row"))
             .collect();
-        let mut files = Vec::new();
+        let place = Arc::new(Place { directory, partition });
         let mut open: Option<ParquetFile> = None;
         for chunk in sorted.chunks(CHUNK_ROWS) {
             let mut file = match open.take() {
@@ -136,23 +148,15 @@ impl Rewrite<'_> {
             };
             file.write(&interleave(&batches, chunk)?).await.map_err(Error::File)?;
             if file.bytes() >= options.target_bytes {
-                files.push(file.close().await.map_err(Error::File)?);
+                outputs.add(file, &place).await?;
             } else {
                 open = Some(file);
             }
         }
-        if let Some(file) = open {
-            files.push(file.close().await.map_err(Error::File)?);
+        match open {
+            Some(file) => outputs.add(file, &place).await,
+            None => Ok(()),
         }
-        Ok(files.into_iter().map(|file| self.entry(file, &directory, &partition)).collect())
-    }
-
-    fn entry(&self, file: ClosedFile, directory: &str, partition: &[PartitionValue]) -> FileEntry {
-        let ClosedFile { staged, rows } = file;
-        let schema = schema_id(self.compaction.layout.file());
-        staged
-            .into_processed(directory, partition.to_vec(), rows, schema)
-            .expect("an encoded directory has plain names only")
     }
 
     /// The rows of several batches in the order of their key.
@@ -164,6 +168,48 @@ impl Rewrite<'_> {
         let mut order: Vec<(usize, usize)> = batches.iter().enumerate().flat_map(rows).collect();
         order.sort_by(|a, b| keys[a.0].row(a.1).cmp(&keys[b.0].row(b.1)));
         Ok(order)
+    }
+}
+
+/// Where an output belongs.
+struct Place {
+    directory: String,
+    partition: Vec<PartitionValue>,
+}
+
+/// Outputs that are written and not yet closed, and the entries of those that are.
+struct Outputs {
+    schema: String,
+    waiting: Vec<(ParquetFile, Arc<Place>)>,
+    closed: Vec<FileEntry>,
+}
+
+impl Outputs {
+    fn new(schema: String) -> Self {
+        Self { schema, waiting: Vec::new(), closed: Vec::new() }
+    }
+
+    /// Takes an output that is complete; closes all when enough wait.
+    async fn add(&mut self, file: ParquetFile, place: &Arc<Place>) -> Result<(), Error> {
+        self.waiting.push((file, Arc::clone(place)));
+        let held: usize = self.waiting.iter().map(|(file, _)| file.memory()).sum();
+        if self.waiting.len() < CLOSED_TOGETHER && held < HELD_BYTES { Ok(()) } else { self.close_waiting().await }
+    }
+
+    /// Closes what waits; the entries of all outputs.
+    async fn close(mut self) -> Result<Vec<FileEntry>, Error> {
+        self.close_waiting().await?;
+        Ok(self.closed)
+    }
+
+    async fn close_waiting(&mut self) -> Result<(), Error> {
+        let closing = self.waiting.drain(..).map(async |(file, place)| {
+            let ClosedFile { staged, rows } = file.close().await.map_err(Error::File)?;
+            let entry = staged.into_processed(&place.directory, place.partition.clone(), rows, self.schema.clone());
+            Ok(entry.expect("an encoded directory has plain names only"))
+        });
+        self.closed.extend(try_join_all(closing).await?);
+        Ok(())
     }
 }
 

@@ -60,6 +60,9 @@ impl Demo {
         let mut plan = local_compaction(documents.compaction_plan(None)?, &options.folder)?;
         plan.ingest = plan.ingest.with_bootstrap_servers(servers.clone());
         let target = Target { bootstrap_servers: servers, topic: plan.ingest.topic.clone(), partitions: 4 };
+        broker
+            .create_topic(&target.topic, target.partitions, 1)
+            .map_err(|error| Failure::new(Exit::Kafka, "SourceUnavailable", &error))?;
         let messages = BookMessages::new(options.seed, MIX);
         Ok(Self { _broker: broker, plan, target, messages, count: options.messages })
     }
@@ -95,7 +98,11 @@ impl Demo {
             processed: surroundings(&self.plan.processed_path)?,
         };
         let report = compact::run(&self.plan, &zones, &compact::Options::default()).await?;
-        println!("compact  {}{}", show::compacted(&report), if note.is_empty() { String::new() } else { format!(" ({note})") });
+        println!(
+            "compact  {}{}",
+            show::compacted(&report),
+            if note.is_empty() { String::new() } else { format!(" ({note})") }
+        );
         Ok(())
     }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int32Type, Int64Type};
 use arrow::util::pretty::pretty_format_batches;
-use gristmill_core::log::{FileEntry, FileZone, Inspection, LiveFile, inspect};
+use gristmill_core::log::{FileEntry, FileZone, Inspection, LiveFile, RunFiles, RunRows, inspect};
 
 use crate::cli;
 use crate::compact;
@@ -30,11 +30,23 @@ pub(super) fn produced(summary: &produce::Summary) -> String {
 
 pub(super) fn ingested(summary: &ingest::Summary) -> String {
     let ingest::Summary { commits, messages, rows, rejected_rows, files, bytes, .. } = summary;
-    format!("{messages} messages in {commits} commits: {rows} rows, {rejected_rows} rejects, {files} files, {bytes} bytes")
+    format!(
+        "{messages} messages in {commits} commits: {rows} rows, {rejected_rows} rejects, {files} files, {bytes} bytes"
+    )
 }
 
 pub(super) fn compacted(report: &compact::Report) -> String {
-    report.to_string()
+    match &report.outcome {
+        compact::Outcome::NothingNew => "nothing new, nothing changed".to_owned(),
+        compact::Outcome::Committed { summary, .. } => {
+            let RunRows { read, duplicate_in_delta, duplicate_in_zone, written } = summary.rows;
+            let RunFiles { before, after } = summary.files;
+            format!(
+                "{read} rows read: {duplicate_in_delta} duplicates among them, {duplicate_in_zone} in the zone, {written} \
+                 written; {before} -> {after} files"
+            )
+        }
+    }
 }
 
 /// A few rows of the Processed zone.
@@ -108,9 +120,8 @@ pub(super) fn files(raw: &ZoneReader, processed: &ZoneReader) {
         (raw, FileZone::Rejected, raw.surroundings().url().rejected().to_string()),
         (processed, FileZone::Processed, processed.surroundings().url().to_string()),
     ] {
-        let (count, bytes, rows) = live(reader, zone).fold((0, 0, 0), |(count, bytes, rows), live| {
-            (count + 1, bytes + live.file.bytes, rows + live.file.rows)
-        });
+        let (count, bytes, rows) = live(reader, zone)
+            .fold((0, 0, 0), |(count, bytes, rows), live| (count + 1, bytes + live.file.bytes, rows + live.file.rows));
         println!("  {url}: {count} files, {rows} rows, {bytes} bytes");
     }
 }
@@ -122,7 +133,7 @@ fn live(reader: &ZoneReader, zone: FileZone) -> impl Iterator<Item = &LiveFile> 
 async fn read(zone: &ZoneReader, file: &FileEntry, columns: &[&str]) -> Result<RecordBatch, Failure> {
     let failure = |error: crate::parquet_file::Error| Failure::new(Exit::Zone, "LostFile", &error);
     let reader = ParquetReader::open(zone, file).await.map_err(failure)?;
-    let mut batches = reader.batches(columns, reader.row_groups()).map_err(failure)?;
+    let mut batches = reader.batches(columns, (0..reader.row_groups().len()).collect()).map_err(failure)?;
     let mut all = Vec::new();
     while let Some(batch) = batches.next().await.map_err(failure)? {
         all.push(batch);

@@ -180,6 +180,10 @@ async fn create_topic(target: &Target) -> Result<(), Error> {
         .set("bootstrap.servers", &target.bootstrap_servers)
         .create()
         .map_err(|source| Error::Connect { servers: target.bootstrap_servers.clone(), source })?;
+    let admin = Arc::new(admin);
+    if exists(Arc::clone(&admin), target).await? {
+        return Ok(());
+    }
     let topic = NewTopic::new(&target.topic, target.partitions, TopicReplication::Fixed(-1));
     let failed = |source| Error::CreateTopic { topic: target.topic.clone(), source };
     let options = AdminOptions::new().operation_timeout(Some(DELIVERY_TIMEOUT));
@@ -191,6 +195,14 @@ async fn create_topic(target: &Target) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Asks for all topics: brokers may make a topic on their own when one is asked for by name.
+async fn exists(admin: Arc<AdminClient<DefaultClientContext>>, target: &Target) -> Result<bool, Error> {
+    let unreachable = |source| Error::Connect { servers: target.bootstrap_servers.clone(), source };
+    let asked = tokio::task::spawn_blocking(move || admin.inner().fetch_metadata(None, DELIVERY_TIMEOUT));
+    let metadata = asked.await.map_err(|_| unreachable(KafkaError::Canceled))?.map_err(unreachable)?;
+    Ok(metadata.topics().iter().any(|topic| topic.name() == target.topic))
 }
 
 fn connect(target: &Target) -> Result<ThreadedProducer<Deliveries>, Error> {

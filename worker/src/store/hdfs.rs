@@ -20,6 +20,10 @@ const NAMENODE_DEADLINE: Duration = Duration::from_secs(30);
 const TRANSFER_DEADLINE: Duration = Duration::from_secs(120);
 /// Directories that a zone makes: readable by all, as Hadoop's default umask has it.
 const DIRECTORY_PERMISSION: u32 = 0o755;
+/// How long the client itself looks for an active NameNode: each of two is asked twice. Waiting for one to come up is
+/// for callers, who say so while they wait; the client's own default is silent for minutes.
+const FAILOVER: [(&str, &str); 2] =
+    [("dfs.client.failover.max.attempts", "3"), ("dfs.client.failover.sleep.max.millis", "200")];
 
 /// A client of one HDFS.
 pub struct HdfsStore {
@@ -35,7 +39,7 @@ impl HdfsStore {
     /// # Errors
     /// The configuration cannot be read or does not know the name service.
     pub fn connect(url: &ZoneUrl, user: Option<&HadoopUser>) -> Result<Self, StoreError> {
-        let builder = ClientBuilder::new().with_url(format!("hdfs://{}", url.authority()));
+        let builder = ClientBuilder::new().with_url(format!("hdfs://{}", url.authority())).with_config(FAILOVER);
         let builder = match user {
             Some(HadoopUser(name)) => builder.with_user(name),
             None => builder,

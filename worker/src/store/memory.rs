@@ -18,7 +18,7 @@ pub struct MemoryStore {
     tree: Arc<Mutex<Tree>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Tree {
     files: BTreeMap<String, Bytes>,
     directories: BTreeSet<String>,
@@ -28,6 +28,13 @@ impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A store of its own with the same content.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let tree = self.lock().clone();
+        Self { tree: Arc::new(Mutex::new(tree)) }
     }
 
     /// Every file below a directory, by path: what a recursive listing sees at this moment.

@@ -15,6 +15,9 @@ mod hdfs;
 mod memory;
 mod url;
 
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
 use std::sync::Arc;
 

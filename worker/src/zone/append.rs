@@ -11,8 +11,11 @@ impl Zone {
     /// # Errors
     /// The log is corrupt or of another version, or the store fails.
     pub async fn refresh(&mut self) -> Result<(), ZoneError> {
-        let folded = self.reader.fold_new().await?;
-        self.remember(folded);
+        // Each is remembered as soon as it is folded: this future may fail or be dropped before the last.
+        while let Some(entry) = self.reader.slots.read(self.fold().head().next()).await? {
+            let folded = self.reader.fold_one(&entry)?;
+            self.remember(vec![folded]);
+        }
         Ok(())
     }
 

@@ -40,6 +40,7 @@ pub enum Expected {
 }
 
 /// What was found where a zone is to be opened.
+#[expect(clippy::large_enum_variant, reason = "held for a moment and taken apart at once")]
 pub enum Opened {
     /// A zone, with everything published that its log names.
     Ready(Zone),

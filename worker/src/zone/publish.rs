@@ -1,15 +1,15 @@
 //! Making committed entries visible (rules 16 and 17). Whoever does it, and however often, the result is the same.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use gristmill_core::log::{FileKey, FileZone, Publication, Publish, Retire, Sequence, ZonePath, due, layout};
+use gristmill_core::log::{FileKey, Publication, Publish, Retire, Sequence, ZonePath, due, layout};
 
 use super::reader::{AT_A_TIME, NOWHERE, wrong_length};
 use super::rules::Rule;
 use super::surroundings::Pauses;
 use super::{Surroundings, Unpublished, Zone, ZoneError};
-use crate::store::{ListedKind, StoreError, StoreErrorKind, StorePath};
+use crate::store::{Listed, ListedKind, StoreError, StoreErrorKind, StorePath};
 
 /// Age at which an entry of another writer is published for it: long beside the second that its writer needs.
 const OTHERS_AFTER_SECONDS: i64 = 30;
@@ -41,17 +41,23 @@ impl Zone {
         self.publish_each(all).await
     }
 
-    /// Forgets entries that a listing shows to be published, so that opening an old zone does not look at each file.
+    /// Forgets entries that listings show to be published: opening an old zone then looks at directories, not at files.
     pub(super) async fn forget_published(&mut self) -> Result<(), ZoneError> {
         let surroundings = self.surroundings();
         let staged = self.list_staged().await.map_err(|error| surroundings.failed(error))?;
-        let leaving = self.list_leaving().await.map_err(|error| surroundings.failed(error))?;
-        self.unpublished.retain(|_, Unpublished { publication: Publication { retire, publish }, .. }| {
-            let still_staged = publish.iter().any(|file| staged.contains(&file.staged));
-            let still_there = |file: &Retire| {
-                staged.contains(&file.staged) || leaving.contains(&FileKey { zone: file.zone, path: file.path.clone() })
-            };
-            still_staged || retire.iter().any(still_there)
+        let published = self.list_published().await.map_err(|error| surroundings.failed(error))?;
+        let fold = &self.reader.fold;
+        let has_come = |file: &Publish| {
+            let key = FileKey { zone: file.zone, path: file.path.clone() };
+            !staged.contains(&file.staged)
+                && (published.get(&key) == Some(&file.bytes) || !fold.live().contains_key(&key))
+        };
+        let has_left = |file: &Retire| {
+            let key = FileKey { zone: file.zone, path: file.path.clone() };
+            !staged.contains(&file.staged) && !published.contains_key(&key)
+        };
+        self.unpublished.retain(|_, Unpublished { publication, .. }| {
+            !(publication.publish.iter().all(has_come) && publication.retire.iter().all(has_left))
         });
         Ok(())
     }
@@ -124,28 +130,28 @@ impl Zone {
         let listings = stream::iter(incarnations)
             .filter(|listed| std::future::ready(listed.kind == ListedKind::Directory))
             .map(|listed| {
-                list_files(surroundings, root.join(&listed.name), format!("{}/{}", layout::STAGING, listed.name))
+                let directory = format!("{}/{}", layout::STAGING, listed.name);
+                list_files(surroundings, root.join(&listed.name), directory)
             })
             .buffer_unordered(AT_A_TIME)
             .try_collect::<Vec<_>>();
-        Ok(listings.await?.into_iter().flatten().collect())
+        Ok(listings.await?.into_iter().flatten().map(|(path, _)| path).collect())
     }
 
-    /// Every published file in a directory that a removed file was published into.
-    async fn list_leaving(&self) -> Result<HashSet<FileKey>, StoreError> {
+    /// Every file, with its length, in the directories that unpublished entries publish into or remove from.
+    async fn list_published(&self) -> Result<HashMap<FileKey, u64>, StoreError> {
         let surroundings = self.surroundings();
-        let retire = self.unpublished.values().flat_map(|entry| &entry.publication.retire);
-        let directories: BTreeSet<(FileZone, String)> = retire
-            .map(|file| {
-                (file.zone, file.path.as_str().rsplit_once('/').map_or("", |(directory, _)| directory).to_owned())
-            })
-            .collect();
+        let mut directories = BTreeSet::new();
+        for Unpublished { publication: Publication { retire, publish }, .. } in self.unpublished.values() {
+            directories.extend(retire.iter().map(|file| (file.zone, directory_of(&file.path))));
+            directories.extend(publish.iter().map(|file| (file.zone, directory_of(&file.path))));
+        }
         let listings = stream::iter(directories)
             .map(|(zone, directory)| async move {
-                let place = surroundings.published_root(zone);
-                let place = if directory.is_empty() { place } else { place.join(&directory) };
+                let root = surroundings.published_root(zone);
+                let place = if directory.is_empty() { root } else { root.join(&directory) };
                 let files = list_files(surroundings, place, directory).await?;
-                Ok(files.into_iter().map(move |path| FileKey { zone, path }).collect::<Vec<_>>())
+                Ok(files.into_iter().map(move |(path, length)| (FileKey { zone, path }, length)).collect::<Vec<_>>())
             })
             .buffer_unordered(AT_A_TIME)
             .try_collect::<Vec<_>>();
@@ -153,16 +159,23 @@ impl Zone {
     }
 }
 
+fn directory_of(path: &ZonePath) -> String {
+    path.as_str().rsplit_once('/').map_or("", |(directory, _)| directory).to_owned()
+}
+
 async fn list_files(
     surroundings: &Surroundings,
     place: StorePath,
     directory: String,
-) -> Result<Vec<ZonePath>, StoreError> {
+) -> Result<Vec<(ZonePath, u64)>, StoreError> {
     let listed = surroundings.patiently(|| surroundings.store.list(&place)).await?;
-    let files = listed.into_iter().filter(|listed| matches!(listed.kind, ListedKind::File(_)));
     let path = |name: String| if directory.is_empty() { name } else { format!("{directory}/{name}") };
-    // A name that is no path of a zone is none of ours.
-    Ok(files.filter_map(|listed| path(listed.name).parse().ok()).collect())
+    let files = listed.into_iter().filter_map(|Listed { name, kind }| match kind {
+        // A name that is no path of a zone is none of ours.
+        ListedKind::File(length) => path(name).parse().ok().map(|path| (path, length)),
+        ListedKind::Directory => None,
+    });
+    Ok(files.collect())
 }
 
 /// Brings a file from its staged to its published name; gives the reason if it cannot be the file of the entry.

@@ -25,11 +25,15 @@ pub(super) enum Rule {
 
 /// Which rules hold: all of them.
 #[cfg(not(test))]
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Rules;
 
 #[cfg(not(test))]
 impl Rules {
+    pub(super) fn all() -> Self {
+        Self
+    }
+
     pub(super) fn hold(self, _rule: Rule) -> bool {
         true
     }
@@ -37,13 +41,17 @@ impl Rules {
 
 /// Which rules hold: all, or all but one.
 #[cfg(test)]
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Rules {
     broken: Option<Rule>,
 }
 
 #[cfg(test)]
 impl Rules {
+    pub(super) fn all() -> Self {
+        Self { broken: None }
+    }
+
     pub(super) fn all_but(rule: Rule) -> Self {
         Self { broken: Some(rule) }
     }

@@ -35,7 +35,7 @@ pub struct Surroundings {
 impl Surroundings {
     /// Surroundings with a clock and ids of the caller's choice.
     pub fn new(store: Arc<dyn Store>, url: ZoneUrl, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { store, url, clock, ids, patience: DEFAULT_PATIENCE, rules: Rules::default() }
+        Self { store, url, clock, ids, patience: DEFAULT_PATIENCE, rules: Rules::all() }
     }
 
     /// The surroundings of a process: its own clock and randomness.

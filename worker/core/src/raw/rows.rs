@@ -1,5 +1,7 @@
 //! Gathers the rows of many messages, column by column, until the open file takes them.
 
+use std::sync::Arc;
+
 use arrow::array::{
     ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Float64Builder, Int32Builder, Int64Builder, RecordBatch,
     StringBuilder, TimestampMicrosecondBuilder,
@@ -10,7 +12,6 @@ use gristmill_crds::plan::ColumnPlan;
 
 use super::message::Message;
 use super::schema::row_schema;
-use std::sync::Arc;
 
 /// A value that is of its column's type and keeps its rules.
 #[derive(Debug, Clone, Copy, PartialEq)]

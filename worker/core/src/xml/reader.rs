@@ -1,6 +1,6 @@
 //! The reader: one event after the other, with the stack of open elements.
 
-use quick_xml::errors::SyntaxError;
+use quick_xml::errors::{IllFormedError, SyntaxError};
 use quick_xml::events::Event as Markup;
 
 use super::name::{QualifiedName, is_local, is_space};
@@ -166,7 +166,7 @@ impl<'a> Reader<'a> {
             quick_xml::Error::Syntax(SyntaxError::InvalidBangMarkup) => {
                 ("\"<!\" begins neither a comment nor CDATA".to_owned(), rest.contains('>'))
             }
-            quick_xml::Error::IllFormed(_) => {
+            quick_xml::Error::IllFormed(IllFormedError::UnclosedReference) => {
                 ("\"&\" is not followed by a reference; write &amp;".to_owned(), rest.contains(['<', '&']))
             }
             quick_xml::Error::Syntax(unclosed) => (unclosed.to_string(), false),

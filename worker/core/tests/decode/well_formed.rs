@@ -107,6 +107,7 @@ fn accepted(#[case] document: &str) {
 #[case::lower_case_cdata("<a><![cdata[]]></a>")]
 #[case::unknown_bang("<a><!ELEMENT b></a>")]
 #[case::lower_case_doctype("<!doctype a><a/>")]
+#[case::lower_case_doctype_without_name("<!doctype><a/>")]
 #[case::open_instruction("<a><?b </a>")]
 #[case::instruction_without_name("<a><? b?></a>")]
 #[case::empty_instruction("<a><??></a>")]

@@ -136,7 +136,7 @@ impl Checker {
     /// What a plain listing shows: `.parquet` files outside of names that begin with `_`.
     fn visible(&self) -> BTreeMap<FileKey, Bytes> {
         let mut visible = BTreeMap::new();
-        for (zone, root) in [(FileZone::Raw, World::url()), (FileZone::Rejected, World::url().rejected())] {
+        for (zone, root) in [(FileZone::Raw, World::url().clone()), (FileZone::Rejected, World::url().rejected())] {
             let prefix = format!("{}/", root.directory());
             for (path, content) in self.memory.files_below(root.directory()) {
                 let path = path.strip_prefix(&prefix).expect("it lies below").to_owned();

@@ -13,7 +13,7 @@ fn rewrite(seed: u64, rules: Rules) -> Result<(), Violation> {
     let mut scheduler = Scheduler::new(&world, seed);
     for process in 0..4 {
         let plan = FaultPlan::random(seed * 17 + process, 4);
-        let plan = if seed % 2 == 0 { plan.with_links() } else { plan };
+        let plan = if seed.is_multiple_of(2) { plan.with_links() } else { plan };
         let (number, surroundings) = world.process(plan, rules);
         let runs = if process < 2 { 3 } else { 1 };
         scheduler.spawn(number, compaction(surroundings, runs, seed + process));
@@ -28,7 +28,7 @@ fn rewrite(seed: u64, rules: Rules) -> Result<(), Violation> {
 
 #[test]
 fn a_listing_never_shows_a_row_of_a_rewritten_file_twice() {
-    for_seeds(400, |seed| rewrite(seed, Rules::default()));
+    for_seeds(300, |seed| rewrite(seed, Rules::all()));
 }
 
 #[test]

@@ -1,0 +1,7 @@
+//! Tests of the compaction's decisions.
+
+mod directories;
+mod keys;
+mod plans;
+mod rows;
+mod winners;

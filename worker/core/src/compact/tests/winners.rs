@@ -1,0 +1,105 @@
+//! Which row of a key stays.
+
+use proptest::prelude::*;
+use rstest::rstest;
+
+use super::rows::{Row, contenders, row};
+use crate::compact::{RowAddress, Settled, Side, settle};
+
+/// What becomes of rows of the delta and of the zone.
+fn settled(delta: &[Row], zone: &[Row]) -> Settled {
+    let mut all = contenders(delta, Side::Delta);
+    all.extend(contenders(zone, Side::Zone));
+    settle(&mut all)
+}
+
+/// The row of a delta of one key that stays.
+fn winner(delta: &[Row]) -> Row {
+    let settled = settled(delta, &[]);
+    assert_eq!(settled.new.len(), 1);
+    delta[settled.new[0].row as usize].clone()
+}
+
+#[rstest]
+#[case::number_above_nan(row("a").scored(-1e300), row("a").scored(f64::NAN).at(9))]
+#[case::nan_above_null(row("a").scored(-f64::NAN), row("a").at(9))]
+#[case::greater_number(row("a").scored(2.0), row("a").scored(-3.0).at(9))]
+#[case::infinity_above_all(row("a").scored(f64::INFINITY), row("a").scored(f64::MAX).at(9))]
+#[case::zeros_are_equal(row("a").scored(-0.0).at(1), row("a").scored(0.0))]
+#[case::later_timestamp(row("a").time(Some(2)), row("a").time(Some(1)).at(9))]
+#[case::timestamp_above_none(row("a").time(Some(-5)), row("a").time(None).at(9))]
+#[case::greater_partition(row("a").in_partition(1), row("a").at(9))]
+#[case::greater_offset(row("a").at(2), row("a").at(1))]
+#[case::generation_before_order(row("a").scored(1.0).generation(1), row("a").scored(9.0))]
+fn better_row_wins_from_either_place(#[case] better: Row, #[case] worse: Row) {
+    let is_better = |row: &Row| format!("{row:?}") == format!("{better:?}");
+    assert!(is_better(&winner(&[better.clone(), worse.clone()])));
+    assert!(is_better(&winner(&[worse, better.clone()])));
+}
+
+#[test]
+fn old_generation_does_not_beat_a_row_that_its_successor_loses_to() {
+    let (first, second) = (row("a").scored(9.0), row("a").scored(1.0).generation(1));
+    let other = row("a").scored(5.0).at(1);
+    assert_eq!(winner(&[first, other.clone(), second]), other);
+}
+
+#[test]
+fn new_generation_removes_its_zone_row_although_another_row_wins() {
+    let zone = row("a").scored(9.0);
+    let delta = [row("a").scored(1.0).generation(1), row("a").scored(5.0).at(1)];
+    let settled = settled(&delta, &[zone]);
+    let place = |row| RowAddress { file: 0, row };
+    assert_eq!(settled.contested.iter().map(|contest| contest.delta).collect::<Vec<_>>(), [place(1)]);
+    assert_eq!((settled.duplicate_in_delta, settled.duplicate_in_zone), (1, 0));
+}
+
+#[test]
+fn the_very_row_of_the_zone_changes_nothing() {
+    let settled = settled(&[row("a").scored(1.0)], &[row("a").scored(1.0)]);
+    assert_eq!(settled, Settled { duplicate_in_zone: 1, ..Settled::default() });
+}
+
+fn rows() -> impl Strategy<Value = Vec<Row>> {
+    let score = prop_oneof![Just(None), Just(Some(f64::NAN)), Just(Some(1.0)), Just(Some(2.0))];
+    let one =
+        (prop_oneof![Just(None), "[ab]".prop_map(Some)], score, proptest::option::of(0..2i64), 0..2, 0..3i64).prop_map(
+            |(id, score, timestamp, partition, offset)| Row { id, score, timestamp, partition, offset, generation: 0 },
+        );
+    proptest::collection::vec(one, 1..12).prop_map(|mut rows| {
+        // RAW holds a source row once in each generation.
+        for index in 0..rows.len() {
+            let row = &rows[index];
+            let earlier = rows[..index].iter().filter(|r| (r.partition, r.offset) == (row.partition, row.offset));
+            rows[index].generation = i32::try_from(earlier.count()).expect("few rows");
+        }
+        rows
+    })
+}
+
+proptest! {
+    #[test]
+    fn winners_do_not_depend_on_the_order_of_reading(
+        (rows, shuffled) in rows().prop_flat_map(|rows| {
+            let order: Vec<usize> = (0..rows.len()).collect();
+            (Just(rows), Just(order).prop_shuffle())
+        })
+    ) {
+        let mut in_order = contenders(&rows, Side::Delta);
+        let mut mixed: Vec<_> = shuffled.iter().map(|index| in_order[*index].clone()).collect();
+        prop_assert_eq!(settle(&mut in_order), settle(&mut mixed));
+    }
+
+    #[test]
+    fn every_row_of_the_delta_is_accounted_for(delta in rows(), zone in rows()) {
+        // A zone holds a key once.
+        let mut zone = contenders(&zone, Side::Zone);
+        zone.sort_by_key(|contender| contender.key);
+        zone.dedup_by_key(|contender| contender.key);
+        let mut all = contenders(&delta, Side::Delta);
+        all.extend(zone);
+        let Settled { new, contested, duplicate_in_delta, duplicate_in_zone } = settle(&mut all);
+        let kept = (new.len() + contested.len()) as u64;
+        prop_assert_eq!(delta.len() as u64, kept + duplicate_in_delta + duplicate_in_zone);
+    }
+}

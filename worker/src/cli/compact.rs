@@ -1,0 +1,160 @@
+//! `gristmill compact`: one run of an HourlyCompaction, now.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use gristmill_core::log::{RunRows, RunSummary};
+use gristmill_crds::plan::CompactionPlan;
+use gristmill_crds::{HumanDuration, InvalidScalar};
+use serde::Serialize;
+
+use crate::compact::{self, Options, Outcome, Report, Zones};
+use crate::documents::Documents;
+use crate::exit::Failure;
+use crate::local::local_compaction;
+use crate::termination::TerminationLog;
+
+/// Moves what is new in a RAW zone to its Processed zone, once. Without new rows it changes nothing.
+#[derive(Debug, Args)]
+pub(super) struct CompactArgs {
+    /// File with the HourlyCompaction and its StreamIngest; may be repeated.
+    #[arg(short = 'f', long = "file", value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// Name of the HourlyCompaction, if the files hold several.
+    #[arg(long)]
+    name: Option<String>,
+    /// Take the zones of DIR/NAME/raw and DIR/NAME/processed.
+    #[arg(long, value_name = "DIR")]
+    local: Option<PathBuf>,
+    /// Print one JSON object instead of sentences.
+    #[arg(long)]
+    json: bool,
+    /// How long an operation waits for a store that is away, for example 30s.
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10m")]
+    wait: Duration,
+    #[command(flatten)]
+    termination: TerminationLog,
+}
+
+/// Runs the compaction. How it ends stands in the termination message too.
+pub(super) async fn run(args: CompactArgs) -> Result<(), Failure> {
+    match compact(&args).await {
+        Ok(report) => {
+            args.termination.write(&report.ledger);
+            println!("{}", if args.json { json(&report) } else { sentences(&report) });
+            Ok(())
+        }
+        Err(failure) => {
+            args.termination.failed(&failure);
+            Err(failure)
+        }
+    }
+}
+
+async fn compact(args: &CompactArgs) -> Result<Report, Failure> {
+    let plan = plan(args)?;
+    let zones = Zones::of(&plan, args.wait)?;
+    Ok(compact::run(&plan, &zones, &Options::default()).await?)
+}
+
+fn plan(args: &CompactArgs) -> Result<CompactionPlan, Failure> {
+    let plan = Documents::read(&args.files)?.compaction_plan(args.name.as_deref())?;
+    match &args.local {
+        Some(directory) => local_compaction(plan, directory),
+        None => Ok(plan),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, InvalidScalar> {
+    HumanDuration(text.to_owned()).to_duration()
+}
+
+/// The keys that scripts rely on.
+#[derive(Serialize)]
+struct JsonReport<'r> {
+    result: &'static str,
+    zone: &'r str,
+    source_zone: &'r str,
+    sequence: i64,
+    from_sequence: i64,
+    to_sequence: i64,
+    rows: JsonRows,
+    files: JsonFiles,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    completion_time: Option<String>,
+}
+
+#[derive(Default, Serialize)]
+struct JsonRows {
+    read: u64,
+    duplicate_in_delta: u64,
+    duplicate_in_zone: u64,
+    written: u64,
+}
+
+#[derive(Serialize)]
+struct JsonFiles {
+    before: u64,
+    after: u64,
+}
+
+/// One object with the keys that scripts rely on.
+pub(super) fn json(report: &Report) -> String {
+    let consumed = report.ledger.source.consumed_sequence;
+    let without_run = JsonReport {
+        result: "nothing_new",
+        zone: &report.processed,
+        source_zone: &report.raw,
+        sequence: report.ledger.zone.sequence,
+        from_sequence: consumed,
+        to_sequence: consumed,
+        rows: JsonRows::default(),
+        files: JsonFiles { before: report.files, after: report.files },
+        start_time: None,
+        completion_time: None,
+    };
+    let object = match &report.outcome {
+        Outcome::NothingNew => without_run,
+        Outcome::Committed { sequence, from, to, summary } => {
+            let RunSummary { start_time, completion_time, rows, files } = summary;
+            let RunRows { read, duplicate_in_delta, duplicate_in_zone, written } = *rows;
+            JsonReport {
+                result: "succeeded",
+                sequence: sequence.position(),
+                from_sequence: *from,
+                to_sequence: *to,
+                rows: JsonRows { read, duplicate_in_delta, duplicate_in_zone, written },
+                files: JsonFiles { before: files.before, after: files.after },
+                start_time: Some(start_time.to_string()),
+                completion_time: Some(completion_time.to_string()),
+                ..without_run
+            }
+        }
+    };
+    serde_json::to_string(&object).expect("numbers and names are JSON")
+}
+
+/// The same for a person.
+pub(super) fn sentences(report: &Report) -> String {
+    let Report { outcome, raw, processed, files: _, ledger } = report;
+    match outcome {
+        Outcome::NothingNew => {
+            let position = ledger.source.consumed_sequence;
+            format!("Nothing new in {raw} since entry {position}; {processed} is unchanged.")
+        }
+        Outcome::Committed { sequence, from, to, summary } => {
+            let RunRows { read, duplicate_in_delta, duplicate_in_zone, written } = summary.rows;
+            format!(
+                "Compacted entries {} to {to} of {raw} into {processed}, entry {sequence}.\n\
+                 {read} rows read = {written} written + {duplicate_in_delta} duplicates among them \
+                 + {duplicate_in_zone} that the zone already had; files {} -> {}.",
+                from + 1,
+                summary.files.before,
+                summary.files.after
+            )
+        }
+    }
+}

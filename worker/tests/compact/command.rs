@@ -1,0 +1,66 @@
+//! The command: what it prints, and how it ends.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::books::book;
+use crate::warehouse::{Warehouse, documents};
+
+fn compact(directory: &Path, arguments: &[&str]) -> Output {
+    let file = directory.join("books.json");
+    std::fs::write(&file, documents()).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_gristmill"))
+        .args(["compact", "-f", file.to_str().unwrap(), "--local", directory.to_str().unwrap()])
+        .args(["--termination-log", directory.join("termination").to_str().unwrap()])
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn termination(directory: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(directory.join("termination")).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn run_prints_one_object_and_leaves_its_ledger() {
+    let directory = tempfile::tempdir().unwrap();
+    let warehouse = Warehouse::on_disk(&directory.path().join("books"));
+    warehouse.ingest([book("a").at(0), book("a").at(1), book("b").of(2021).at(2)]).await;
+
+    let output = compact(directory.path(), &["--json"]);
+
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["result"], "succeeded");
+    assert_eq!(report["rows"].to_string(), r#"{"duplicate_in_delta":1,"duplicate_in_zone":0,"read":3,"written":2}"#);
+    assert_eq!((&report["from_sequence"], &report["to_sequence"]), (&Value::from(-1), &Value::from(1)));
+    let ledger = termination(directory.path());
+    assert_eq!(ledger["runs"][0]["rows"]["written"], 2);
+    assert_eq!(ledger["source"]["consumedSequence"], 1);
+}
+
+#[tokio::test]
+async fn run_without_news_says_so_and_succeeds() {
+    let directory = tempfile::tempdir().unwrap();
+    let warehouse = Warehouse::on_disk(&directory.path().join("books"));
+    warehouse.ingest([book("a")]).await;
+    compact(directory.path(), &[]);
+
+    let output = compact(directory.path(), &[]);
+
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(String::from_utf8(output.stdout).unwrap().starts_with("Nothing new in file://"));
+}
+
+#[test]
+fn missing_raw_zone_ends_with_6_and_says_what_is_missing() {
+    let directory = tempfile::tempdir().unwrap();
+
+    let output = compact(directory.path(), &[]);
+
+    assert_eq!(output.status.code(), Some(6), "{output:?}");
+    assert_eq!(termination(directory.path())["reason"], "NotAZone");
+    assert!(String::from_utf8(output.stderr).unwrap().contains("it has no _log/zone.json"));
+}

@@ -1,0 +1,9 @@
+//! The compaction end to end: real RAW zones, real Parquet files, the engine that the command runs.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be arranged fails")]
+
+mod books;
+mod command;
+mod crashes;
+mod history;
+mod runs;
+mod warehouse;

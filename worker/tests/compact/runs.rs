@@ -1,0 +1,261 @@
+//! What runs do to a Processed zone, one after the other and at once.
+
+use gristmill::compact::{Error, Outcome};
+use gristmill::exit::{Exit, Failure};
+use gristmill::zone::ZoneError;
+use gristmill_crds::Column;
+use rstest::rstest;
+
+use crate::books::{book, nameless};
+use crate::warehouse::{Warehouse, counts, plan};
+
+#[tokio::test]
+async fn first_run_keeps_one_row_of_each_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let warehouse = Warehouse::on_disk(directory.path());
+    warehouse.ingest([book("a").titled("old").at(0), book("b").of(2021).at(1), book("a").titled("new").at(2)]).await;
+
+    let report = warehouse.compact().await;
+
+    assert_eq!(counts(&report), [3, 1, 0, 2]);
+    assert_eq!(warehouse.rows().await, ["a new 2020", "b untitled 2021"]);
+    assert_eq!(report.ledger.source.consumed_sequence, 1);
+    assert_eq!(report.ledger.runs[0].files.after, 2);
+}
+
+#[tokio::test]
+async fn second_run_without_new_files_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let warehouse = Warehouse::on_disk(directory.path());
+    warehouse.ingest([book("a")]).await;
+    let first = warehouse.compact().await;
+    warehouse.ingest_nothing().await;
+
+    let second = warehouse.compact().await;
+
+    assert_eq!(second.outcome, Outcome::NothingNew);
+    assert_eq!(second.ledger, first.ledger);
+}
+
+#[tokio::test]
+async fn update_in_a_later_run_replaces_the_row_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let warehouse = Warehouse::on_disk(directory.path());
+    warehouse.ingest([book("a").titled("old").at(0), book("b").at(1), book("c").of(2021).at(2)]).await;
+    warehouse.compact().await;
+    let files = warehouse.listed_files().await;
+    warehouse.ingest([book("a").titled("new").at(3), book("d").at(4)]).await;
+
+    let report = warehouse.compact().await;
+
+    assert_eq!(counts(&report), [2, 0, 0, 2]);
+    assert_eq!(warehouse.rows().await, ["a new 2020", "b untitled 2020", "c untitled 2021", "d untitled 2020"]);
+    let kept: Vec<_> = warehouse.listed_files().await.into_iter().filter(|file| files.contains(file)).collect();
+    assert_eq!(kept.len(), 1, "the file of 2021 is untouched");
+}
+
+#[tokio::test]
+async fn row_that_is_lower_by_order_than_its_zone_row_changes_nothing() {
+    let warehouse = Warehouse::in_memory();
+    warehouse.ingest([book("a").titled("best").rated(5.0).at(0)]).await;
+    warehouse.compact().await;
+    warehouse.ingest([book("a").titled("worse").rated(f64::NAN).at(1), book("a").titled("none").at(2)]).await;
+
+    let report = warehouse.compact().await;
+
+    assert_eq!(counts(&report), [2, 1, 1, 0]);
+    assert_eq!(warehouse.rows().await, ["a best 2020"]);
+}
+
+#[tokio::test]
+async fn key_that_moves_between_years_in_three_runs_stays_unique() {
+    let warehouse = Warehouse::in_memory();
+    for (offset, year) in [(0, 2020), (1, 2021), (2, 2020)] {
+        warehouse
+            .ingest([book("a").of(year).at(offset), book(&format!("other of {offset}")).of(year).at(offset)])
+            .await;
+        warehouse.compact().await;
+        let rows = warehouse.rows().await;
+        assert_eq!(
+            rows.iter().filter(|row| row.starts_with("a ")).collect::<Vec<_>>(),
+            [&format!("a untitled {year}")]
+        );
+    }
+    assert_eq!(warehouse.live().await.len(), 4);
+}
+
+#[tokio::test]
+async fn key_that_moves_between_years_in_one_run_stays_unique() {
+    let warehouse = Warehouse::in_memory();
+    for (offset, year) in [(0, 2020), (1, 2021), (2, 2020)] {
+        warehouse.ingest([book("a").of(year).at(offset)]).await;
+    }
+    warehouse.compact().await;
+    assert_eq!(warehouse.rows().await, ["a untitled 2020"]);
+}
+
+#[tokio::test]
+async fn file_whose_last_row_moves_away_is_removed() {
+    let warehouse = Warehouse::in_memory();
+    warehouse.ingest([book("a").of(2020).at(0)]).await;
+    warehouse.compact().await;
+    warehouse.ingest([book("a").of(2021).at(1)]).await;
+    warehouse.compact().await;
+    assert_eq!(warehouse.rows().await, ["a untitled 2021"]);
+    assert_eq!(warehouse.listed_files().await.len(), 1);
+}
+
+#[tokio::test]
+async fn replay_of_identical_rows_rewrites_no_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let warehouse = Warehouse::on_disk(directory.path());
+    let id =
+        |number: i32| format!("{:032x}", u128::from(number.unsigned_abs()).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C));
+    let all = |first: i64| {
+        (0..1000).map(move |number| book(&id(number)).of(2000 + number % 20).at(first + i64::from(number)))
+    };
+    warehouse.ingest(all(0)).await;
+    warehouse.compact().await;
+    let files = warehouse.listed_files().await;
+    warehouse.ingest(all(5000).step_by(100)).await;
+
+    let report = warehouse.compact().await;
+
+    assert_eq!(counts(&report), [10, 0, 10, 0]);
+    assert_eq!(warehouse.listed_files().await, files);
+    assert_eq!(report.ledger.source.consumed_sequence, 2);
+}
+
+#[tokio::test]
+async fn replayed_row_without_key_stays_unique_by_its_source() {
+    let warehouse = Warehouse::in_memory();
+    warehouse.ingest([nameless().titled("old").at(7), nameless().titled("other").at(8)]).await;
+    warehouse.compact().await;
+    warehouse.ingest([nameless().titled("new").at(7).generation(1)]).await;
+    warehouse.compact().await;
+    assert_eq!(warehouse.rows().await, ["- new 2020", "- other 2020"]);
+}
+
+#[rstest]
+#[case::in_one_delta(false)]
+#[case::in_two_deltas(true)]
+#[tokio::test]
+async fn later_generation_of_a_row_wins_even_with_a_lower_order(#[case] run_between: bool) {
+    let warehouse = Warehouse::in_memory();
+    warehouse.ingest([book("a").titled("first").rated(5.0).at(7)]).await;
+    if run_between {
+        warehouse.compact().await;
+    }
+    warehouse.ingest([book("a").titled("second").rated(1.0).at(7).generation(1)]).await;
+    warehouse.compact().await;
+    assert_eq!(warehouse.rows().await, ["a second 2020"]);
+}
+
+#[tokio::test]
+async fn null_has_a_directory_of_its_own() {
+    let warehouse = Warehouse::in_memory();
+    warehouse.ingest([book("a").of_no_year().at(0), book("b").at(1)]).await;
+    warehouse.compact().await;
+    let files = warehouse.listed_files().await;
+    assert!(files[1].as_str().contains("/publication_year=__HIVE_DEFAULT_PARTITION__/"), "{files:?}");
+    assert_eq!(warehouse.rows().await, ["a untitled -", "b untitled 2020"]);
+}
+
+#[tokio::test]
+async fn outputs_above_the_target_size_are_split_without_losing_a_row() {
+    let mut warehouse = Warehouse::in_memory();
+    warehouse.options.target_bytes = 1;
+    warehouse.ingest((0..20_000).map(|number| book(&number.to_string()).at(number))).await;
+    warehouse.compact().await;
+    assert_eq!(warehouse.listed_files().await.len(), 3);
+    assert_eq!(warehouse.rows().await.len(), 20_000);
+}
+
+/// Long enough that footer and columns are fetched one by one, and of many row groups.
+#[tokio::test]
+async fn file_of_many_row_groups_is_rewritten_without_losing_a_row() {
+    let mut warehouse = Warehouse::in_memory();
+    warehouse.options.row_group_bytes = 64 << 10;
+    let id = |number: i64| {
+        format!("{:032x}", (number.unsigned_abs() as u128 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835))
+    };
+    warehouse.ingest((0..30_000).map(|number| book(&id(number)).at(number))).await;
+    warehouse.compact().await;
+    let length = warehouse.store.length(&warehouse.listed_files().await[0]).await.unwrap();
+    assert!(length > Some(600 << 10), "{length:?}");
+    warehouse.ingest((0..30_000).step_by(1000).map(|number| book(&id(number)).titled("new").at(40_000 + number))).await;
+
+    let report = warehouse.compact().await;
+
+    assert_eq!(counts(&report), [30, 0, 0, 30]);
+    let rows = warehouse.rows().await;
+    assert_eq!((rows.len(), rows.iter().filter(|row| row.contains(" new ")).count()), (30_000, 30));
+}
+
+#[tokio::test]
+async fn of_two_runs_at_once_one_commits_and_the_other_finds_nothing_new() {
+    let warehouse = Warehouse::in_memory();
+    warehouse.ingest([book("a").titled("old").at(0), book("b").at(1)]).await;
+    warehouse.compact().await;
+    warehouse.ingest([book("a").titled("new").at(2), book("c").at(3)]).await;
+
+    let (first, second) = tokio::join!(warehouse.compact(), warehouse.compact());
+
+    let committed = |report: &gristmill::compact::Report| report.outcome != Outcome::NothingNew;
+    assert_eq!([&first, &second].into_iter().filter(|report| committed(report)).count(), 1);
+    assert_eq!(warehouse.rows().await, ["a new 2020", "b untitled 2020", "c untitled 2020"]);
+}
+
+#[tokio::test]
+async fn raw_zone_that_was_made_again_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let warehouse = Warehouse::on_disk(directory.path());
+    warehouse.ingest([book("a")]).await;
+    warehouse.compact().await;
+    warehouse.remove("raw").await;
+    warehouse.ingest([book("a")]).await;
+
+    let error = warehouse.try_compact().await.unwrap_err();
+
+    assert!(matches!(error, Error::Zone(ZoneError::OtherGenesis { .. })), "{error}");
+    assert_eq!(Failure::from(error).exit, Exit::Zone);
+}
+
+#[rstest]
+#[case::key(plan(|_, compaction| compaction.spec.deduplication.key = vec!["title".into()]))]
+#[case::partition(plan(|_, compaction| compaction.spec.processed.partition_by[0].column = "title".into()))]
+#[tokio::test]
+async fn other_key_or_partition_is_refused(#[case] other: gristmill_crds::plan::CompactionPlan) {
+    let warehouse = Warehouse::in_memory();
+    warehouse.ingest([book("a")]).await;
+    warehouse.compact().await;
+
+    let failure = Failure::from(warehouse.clone().planned(other).try_compact().await.unwrap_err());
+
+    assert_eq!((failure.exit, failure.reason), (Exit::Zone, "ZoneMismatch"));
+}
+
+#[tokio::test]
+async fn column_that_older_files_lack_is_null_in_them() {
+    let warehouse = Warehouse::in_memory();
+    warehouse.ingest([book("a").at(0)]).await;
+    warehouse.compact().await;
+    let wider = warehouse.clone().planned(plan(|ingest, _| {
+        let column = r#"{"name": "shelf", "path": "shelf"}"#;
+        ingest.spec.record.columns.push(serde_json::from_str::<Column>(column).unwrap());
+    }));
+    wider.ingest([book("a").titled("moved").at(1), book("b").at(2)]).await;
+    wider.compact().await;
+    assert_eq!(wider.rows().await, ["a moved 2020", "b untitled 2020"]);
+}
+
+#[tokio::test]
+async fn column_that_changed_its_type_is_refused_with_both_types() {
+    let warehouse = Warehouse::in_memory();
+    warehouse.ingest_years_as_text([book("a")]).await;
+
+    let failure = Failure::from(warehouse.try_compact().await.unwrap_err());
+
+    assert_eq!((failure.exit, failure.reason), (Exit::Zone, "SchemaConflict"));
+    assert!(failure.message.contains("\"publication_year\" is a Utf8 there and a Int32 in the resource"), "{failure}");
+}

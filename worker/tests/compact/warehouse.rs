@@ -1,0 +1,294 @@
+//! A RAW and a Processed zone of books in one store, and what readers see of them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::{Int32Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use gristmill::compact::{self, Options, Outcome, Report, Zones};
+use gristmill::parquet_file::{Layout, ParquetFile, ParquetReader};
+use gristmill::store::{FileStore, ListedKind, MemoryStore, Store, StorePath, ZoneUrl};
+use gristmill::zone::{Appended, Expected, Opened, Surroundings, Zone, ZoneReader};
+use gristmill_core::compact::conform;
+use gristmill_core::log::{Data, Digest, FileZone, PartitionRange, PartitionStart, RawData};
+use gristmill_core::raw::{row_schema, schema_id};
+use gristmill_crds::plan::CompactionPlan;
+use gristmill_crds::{HourlyCompaction, StreamIngest};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use crate::books::{Book, batch, books};
+
+const DOCUMENTS: [&str; 2] = [
+    r#"{"apiVersion": "gristmill.dev/v1alpha1", "kind": "StreamIngest", "metadata": {"name": "books"}, "spec": {
+        "source": {"kafka": {"bootstrapServers": "kafka:9092", "topic": "books"}},
+        "record": {"rowPath": "/library/book", "columns": [
+            {"name": "record_id", "path": "@id"},
+            {"name": "title", "path": "title"},
+            {"name": "publication_year", "path": "year", "type": "Int32"},
+            {"name": "rating", "path": "rating", "type": "Float64"}]},
+        "raw": {"path": "file:///raw"}}}"#,
+    r#"{"apiVersion": "gristmill.dev/v1alpha1", "kind": "HourlyCompaction", "metadata": {"name": "books"}, "spec": {
+        "ingestRef": {"name": "books"},
+        "processed": {"path": "file:///processed",
+            "partitionBy": [{"column": "publication_year", "transform": "Identity"}]},
+        "deduplication": {"key": ["record_id"], "orderBy": ["rating"]}}}"#,
+];
+
+/// The documents of the tests, as a file holds them.
+pub(crate) fn documents() -> String {
+    DOCUMENTS.join("\n---\n")
+}
+
+/// The plan of the tests; `change` edits the two documents first.
+pub(crate) fn plan(change: impl FnOnce(&mut StreamIngest, &mut HourlyCompaction)) -> CompactionPlan {
+    let mut ingest: StreamIngest = serde_json::from_str(DOCUMENTS[0]).unwrap();
+    let mut compaction: HourlyCompaction = serde_json::from_str(DOCUMENTS[1]).unwrap();
+    change(&mut ingest, &mut compaction);
+    CompactionPlan::try_new(&compaction, &ingest).unwrap()
+}
+
+/// Two zones in one store.
+#[derive(Clone)]
+pub(crate) struct Warehouse {
+    pub(crate) plan: CompactionPlan,
+    pub(crate) options: Options,
+    pub(crate) store: Arc<dyn Store>,
+    root: String,
+}
+
+impl Warehouse {
+    pub(crate) fn in_memory() -> Self {
+        Self::on(Arc::new(MemoryStore::new()), "/warehouse".to_owned())
+    }
+
+    pub(crate) fn on_disk(directory: &Path) -> Self {
+        Self::on(Arc::new(FileStore), directory.to_str().unwrap().to_owned())
+    }
+
+    fn on(store: Arc<dyn Store>, root: String) -> Self {
+        Self { plan: plan(|_, _| ()), options: Options::default(), store, root }
+    }
+
+    pub(crate) fn planned(self, plan: CompactionPlan) -> Self {
+        Self { plan, ..self }
+    }
+
+    pub(crate) fn with_store(&self, store: Arc<dyn Store>) -> Self {
+        Self { store, ..self.clone() }
+    }
+
+    fn surroundings(&self, zone: &str) -> Surroundings {
+        let url: ZoneUrl = format!("file://{}/{zone}", self.root).parse().unwrap();
+        Surroundings::of_process(Arc::clone(&self.store), url).with_patience(Duration::ZERO)
+    }
+
+    fn path(&self, zone: &str) -> StorePath {
+        self.surroundings(zone).url().directory().clone()
+    }
+
+    /// Opens RAW as a worker would, and makes it where there is none.
+    pub(crate) async fn raw(&self) -> Zone {
+        let expected = Expected::Raw {
+            cluster_id: "cluster".into(),
+            topic: "books".into(),
+            topic_id: "topic-id".into(),
+            group: "group".into(),
+        };
+        match Zone::open(self.surroundings("raw"), expected, Digest::of(b"spec")).await.unwrap() {
+            Opened::Ready(zone) => zone,
+            Opened::Empty(empty) => {
+                empty.create_raw(vec![PartitionStart { partition: 0, start_offset: 0 }]).await.unwrap()
+            }
+        }
+    }
+
+    /// Commits one RAW file with these rows.
+    pub(crate) async fn ingest(&self, rows: impl IntoIterator<Item = Book>) {
+        let rows: Vec<Book> = rows.into_iter().collect();
+        self.ingest_batch(batch(&rows, &row_schema(&self.plan.ingest.columns))).await;
+    }
+
+    /// Commits one RAW file whose publication_year is text, as another version of the resource might have had it.
+    pub(crate) async fn ingest_years_as_text(&self, rows: impl IntoIterator<Item = Book>) {
+        let rows: Vec<Book> = rows.into_iter().collect();
+        let rows = batch(&rows, &row_schema(&self.plan.ingest.columns));
+        let (fields, mut columns): (Vec<_>, Vec<_>) =
+            rows.schema().fields().iter().cloned().zip(rows.columns().iter().cloned()).unzip();
+        let at = fields.iter().position(|field| field.name() == "publication_year").unwrap();
+        let mut fields = fields;
+        fields[at] = Arc::new(Field::new("publication_year", DataType::Utf8, true));
+        columns[at] = arrow::compute::cast(&columns[at], &DataType::Utf8).unwrap();
+        self.ingest_batch(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()).await;
+    }
+
+    async fn ingest_batch(&self, rows: RecordBatch) {
+        let mut zone = self.raw().await;
+        let schema = schema_id(&rows.schema());
+        let mut file = ParquetFile::create(zone.stage().await.unwrap(), rows.schema(), &Layout::default()).unwrap();
+        file.write(&rows).await.unwrap();
+        let closed = file.close().await.unwrap();
+        let file = closed
+            .staged
+            .into_raw(FileZone::Raw, "ingest_date=2026-11-23/ingest_hour=05", closed.rows, schema)
+            .unwrap();
+        self.commit_raw(&mut zone, vec![file]).await;
+    }
+
+    /// Commits an entry without rows, as one of tombstones is.
+    pub(crate) async fn ingest_nothing(&self) {
+        let mut zone = self.raw().await;
+        self.commit_raw(&mut zone, vec![]).await;
+    }
+
+    async fn commit_raw(&self, zone: &mut Zone, added: Vec<gristmill_core::log::FileEntry>) {
+        let from = zone.fold().next(0);
+        let range = PartitionRange {
+            partition: 0,
+            topic_id: "topic-id".into(),
+            generation: 0,
+            leader_epoch: None,
+            from,
+            to: from + 1,
+            accepted: 1,
+            rejected: 0,
+            tombstones: 0,
+            absent: 0,
+            gaps: 0,
+            max_timestamp: None,
+        };
+        let data = Data::Raw(RawData { partitions: vec![range], added, removed: vec![] });
+        let Appended::Won(sequence) = zone.append(data).await.unwrap() else { panic!("nobody else writes RAW") };
+        zone.publish(sequence).await.unwrap();
+    }
+
+    fn zones(&self) -> Zones {
+        Zones { raw: self.surroundings("raw"), processed: self.surroundings("processed") }
+    }
+
+    /// One run of the compaction.
+    pub(crate) async fn try_compact(&self) -> Result<Report, compact::Error> {
+        compact::run(&self.plan, &self.zones(), &self.options).await
+    }
+
+    pub(crate) async fn compact(&self) -> Report {
+        self.try_compact().await.unwrap()
+    }
+
+    /// The rows that the Processed zone's log says are live, in order of their identity.
+    pub(crate) async fn live(&self) -> Vec<Book> {
+        let zone = ZoneReader::open(self.surroundings("processed")).await.unwrap();
+        let columns = gristmill_core::compact::Layout::new(&self.plan.ingest.columns, &self.plan.partition_by);
+        let mut rows = Vec::new();
+        for live in zone.fold().live().values() {
+            rows.extend(read(&zone, live, columns.rows()).await.iter().flat_map(books));
+        }
+        sorted(rows)
+    }
+
+    /// The rows that a plain reader of the directory sees: names and bytes, no log.
+    pub(crate) async fn listed(&self) -> Vec<Book> {
+        let mut rows = Vec::new();
+        for path in self.listed_files().await {
+            let (_, name) =
+                path.as_str().split_once("publication_year=").expect("a file lies in a directory of its year");
+            let year = name.split('/').next().unwrap().parse::<i32>().ok();
+            let bytes = self.store.read(&path).await.unwrap();
+            for batch in ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap() {
+                rows.extend(books(&with_year(&batch.unwrap(), year)));
+            }
+        }
+        sorted(rows)
+    }
+
+    /// Published files of the Processed zone.
+    pub(crate) async fn listed_files(&self) -> Vec<StorePath> {
+        let mut files = Vec::new();
+        let mut directories = vec![self.path("processed")];
+        while let Some(directory) = directories.pop() {
+            for element in self.store.list(&directory).await.unwrap() {
+                let path = directory.join(&element.name);
+                match element.kind {
+                    ListedKind::Directory if !element.name.starts_with('_') => directories.push(path),
+                    ListedKind::File(_) if element.name.ends_with(".parquet") => files.push(path),
+                    ListedKind::Directory | ListedKind::File(_) => {}
+                }
+            }
+        }
+        files.sort();
+        files
+    }
+
+    /// `id title year` of every live row, having checked that the listing shows the same.
+    pub(crate) async fn rows(&self) -> Vec<String> {
+        let live = self.live().await;
+        assert_eq!(format!("{:?}", self.listed().await), format!("{live:?}"), "at rest a listing shows the live rows");
+        assert_unique(&live);
+        live.iter().map(Book::summary).collect()
+    }
+
+    /// Takes a zone away, as `hdfs dfs -rm -r` would.
+    pub(crate) async fn remove(&self, zone: &str) {
+        let mut directories = vec![self.path(zone)];
+        let mut seen = Vec::new();
+        while let Some(directory) = directories.pop() {
+            for element in self.store.list(&directory).await.unwrap() {
+                let path = directory.join(&element.name);
+                match element.kind {
+                    ListedKind::Directory => directories.push(path),
+                    ListedKind::File(_) => self.store.delete(&path).await.unwrap(),
+                }
+            }
+            seen.push(directory);
+        }
+        for directory in seen.iter().rev() {
+            self.store.delete(directory).await.unwrap();
+        }
+    }
+}
+
+/// No identity stands there twice.
+pub(crate) fn assert_unique(rows: &[Book]) {
+    let mut seen = BTreeMap::new();
+    for row in rows {
+        if let Some(other) = seen.insert(row.identity(), row) {
+            panic!("two rows of {}: {other:?} and {row:?}", row.identity());
+        }
+    }
+}
+
+/// Rows read, duplicates in the delta, duplicates in the zone, rows written.
+pub(crate) fn counts(report: &Report) -> [u64; 4] {
+    match &report.outcome {
+        Outcome::Committed { summary, .. } => {
+            let rows = summary.rows;
+            [rows.read, rows.duplicate_in_delta, rows.duplicate_in_zone, rows.written]
+        }
+        Outcome::NothingNew => panic!("the run found nothing new"),
+    }
+}
+
+async fn read(zone: &ZoneReader, live: &gristmill_core::log::LiveFile, schema: &SchemaRef) -> Vec<RecordBatch> {
+    let reader = ParquetReader::open(zone, &live.file).await.unwrap();
+    let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let mut batches = reader.batches(&columns, (0..reader.row_groups().len()).collect()).unwrap();
+    let mut read = Vec::new();
+    while let Some(batch) = batches.next().await.unwrap() {
+        read.push(conform(&batch, schema, live.file.partition.as_deref().unwrap()).unwrap());
+    }
+    read
+}
+
+fn with_year(batch: &RecordBatch, year: Option<i32>) -> RecordBatch {
+    let mut fields: Vec<_> = batch.schema().fields().iter().cloned().collect();
+    fields.push(Arc::new(Field::new("publication_year", DataType::Int32, true)));
+    let mut columns = batch.columns().to_vec();
+    columns.push(Arc::new(Int32Array::from(vec![year; batch.num_rows()])));
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
+}
+
+fn sorted(mut rows: Vec<Book>) -> Vec<Book> {
+    rows.sort_by_key(Book::identity);
+    rows
+}
