@@ -30,7 +30,7 @@ pub use status::StatusBoard;
 
 use self::open_file::{OpenFile, Written};
 use self::opening::Opening;
-use self::patience::{Patience, Waited};
+use self::patience::{Patience, Trouble, Waited};
 use self::progress::Progress;
 use self::watch::TopicWatch;
 use self::worker::{Worker, covers};
@@ -161,6 +161,7 @@ pub async fn run(plan: &IngestPlan, options: Options) -> Result<Summary, Failure
         targets,
         ends,
         patience,
+        trouble: Trouble::default(),
         summary: Summary::default(),
     };
     let outcome = in_time(&cancel, worker.work(&mut topic.looks)).await;
