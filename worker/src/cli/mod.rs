@@ -61,21 +61,27 @@ impl Cli {
         // A demo tells its story itself.
         let level = if matches!(self.command, Command::Demo(_)) { "warn" } else { "info" };
         start_log(self.log_format, level);
-        let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-            Ok(runtime) => runtime,
-            Err(error) => {
-                tracing::error!(%error, "cannot start the runtime");
-                return ExitCode::FAILURE;
-            }
-        };
-        match runtime.block_on(dispatch(self.command)) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(failure) => {
+        match to_its_end(dispatch(self.command)) {
+            Ok(Ok(())) => ExitCode::SUCCESS,
+            Ok(Err(failure)) => {
                 eprintln!("gristmill: {failure}");
                 ExitCode::from(&failure)
             }
+            Err(error) => {
+                tracing::error!(%error, "cannot start the runtime");
+                ExitCode::FAILURE
+            }
         }
     }
+}
+
+/// Runs a future on a runtime of its own, and does not wait for what it left behind: a call that hangs in a dead mount
+/// or in a consumer whose brokers are away would keep the process until it is killed, and its exit code with it.
+fn to_its_end<T>(future: impl Future<Output = T>) -> std::io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(future);
+    runtime.shutdown_background();
+    Ok(outcome)
 }
 
 async fn dispatch(command: Command) -> Result<(), Failure> {
@@ -99,5 +105,21 @@ fn start_log(format: LogFormat, level: &str) {
     match format {
         LogFormat::Text => builder.with_target(false).init(),
         LogFormat::Json => builder.json().flatten_event(true).init(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blocking_call_that_hangs_does_not_keep_the_process() {
+        let (release, hang) = std::sync::mpsc::channel::<()>();
+        let outcome = to_its_end(async {
+            drop(tokio::task::spawn_blocking(move || hang.recv()));
+            7
+        });
+        assert_eq!(outcome.expect("a runtime"), 7);
+        drop(release);
     }
 }

@@ -30,14 +30,14 @@ pub use status::StatusBoard;
 
 use self::open_file::{OpenFile, Written};
 use self::opening::Opening;
-use self::patience::{Patience, Waited};
+use self::patience::{Patience, Trouble, Waited};
 use self::progress::Progress;
 use self::watch::TopicWatch;
 use self::worker::{Worker, covers};
 use crate::exit::{Exit, Failure};
 use crate::kafka::{Feed, GroupMember, MemberOptions, TopicProbe};
 
-/// From a signal to the end of the process: a pod is killed 60 s after it was asked to end, and closing takes some.
+/// From a signal to the last commit: a pod is killed 60 s after it was asked to end, and leaving the group takes some.
 const DRAIN_WITHIN: Duration = Duration::from_secs(45);
 
 /// When an ingest ends by itself.
@@ -124,29 +124,11 @@ impl Summary {
 /// # Errors
 /// The zone belongs to something else or is damaged, messages are lost, or Kafka or the store is away for too long.
 pub async fn run(plan: &IngestPlan, options: Options) -> Result<Summary, Failure> {
-    let cancel = options.cancel.clone();
-    let overdue = async {
-        cancel.cancelled().await;
-        tokio::time::sleep(DRAIN_WITHIN).await;
-    };
-    tokio::select! {
-        outcome = ingest(plan, options) => outcome,
-        () = overdue => Err(Failure {
-            exit: Exit::Store,
-            reason: "StoreUnavailable",
-            message: format!(
-                "what was read could not be committed within {} s after the signal; the next start reads it again",
-                DRAIN_WITHIN.as_secs()
-            ),
-        }),
-    }
-}
-
-async fn ingest(plan: &IngestPlan, options: Options) -> Result<Summary, Failure> {
     let Options { until, wait, budget, cancel, board } = options;
-    let patience = Patience { limit: wait, cancel, board };
+    let patience = Patience { limit: wait, cancel: cancel.clone(), board };
     let probe = TopicProbe::new(&plan.bootstrap_servers, &plan.topic).map_err(patience::Passing::into_failure)?;
-    let Waited::Done(Opening { zone, facts, ends }) = opening::open(plan, &probe, &patience).await? else {
+    let Waited::Done(Opening { zone, facts, ends }) = in_time(&cancel, opening::open(plan, &probe, &patience)).await?
+    else {
         return Ok(Summary::default());
     };
     patience.board.zone(zone.fold());
@@ -179,10 +161,30 @@ async fn ingest(plan: &IngestPlan, options: Options) -> Result<Summary, Failure>
         targets,
         ends,
         patience,
+        trouble: Trouble::default(),
         summary: Summary::default(),
     };
-    let outcome = worker.work(&mut topic.looks).await;
+    let outcome = in_time(&cancel, worker.work(&mut topic.looks)).await;
     drop(topic);
     member.leave().await;
     outcome
+}
+
+/// The outcome of `work`, unless that takes too long after a signal.
+async fn in_time<T>(cancel: &CancellationToken, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let overdue = async {
+        cancel.cancelled().await;
+        tokio::time::sleep(DRAIN_WITHIN).await;
+    };
+    tokio::select! {
+        outcome = work => outcome,
+        () = overdue => Err(Failure {
+            exit: Exit::Store,
+            reason: "StoreUnavailable",
+            message: format!(
+                "what was read could not be committed within {} s after the signal; the next start reads it again",
+                DRAIN_WITHIN.as_secs()
+            ),
+        }),
+    }
 }

@@ -7,7 +7,7 @@ use gristmill_core::log::{Digest, InvalidName, PartitionStart};
 use gristmill_crds::StartPosition;
 use gristmill_crds::plan::IngestPlan;
 
-use super::patience::{Patience, Waited};
+use super::patience::{Patience, Trouble, Waited};
 use crate::exit::{Exit, Failure};
 use crate::kafka::{OffsetRange, TopicFacts, TopicProbe};
 use crate::store::{self, HadoopUser, ZoneUrl};
@@ -50,6 +50,7 @@ pub(super) async fn open(
     };
     let all: Vec<i32> = (0..facts.partitions).collect();
     let ask = async || probe.ranges(all.clone()).await;
+    let mut trouble = Trouble::default();
     let zone = loop {
         let attempt = async || Zone::open(surroundings.clone(), expected.clone(), digest.clone()).await;
         let Waited::Done(opened) = patience.repeat(attempt).await? else { return Ok(Waited::Cancelled) };
@@ -61,7 +62,7 @@ pub(super) async fn open(
         match empty.create_raw(starts(plan.start_from, &ranges)).await {
             Ok(zone) => break zone,
             // Whether the zone was made is found out by opening it.
-            Err(error) => patience.endure(error, Duration::ZERO)?,
+            Err(error) => patience.endure_again(error, &mut trouble).await?,
         }
     };
     let Waited::Done(ranges) = patience.repeat(ask).await? else { return Ok(Waited::Cancelled) };

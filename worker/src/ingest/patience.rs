@@ -25,6 +25,25 @@ pub(super) struct Patience {
     pub(super) board: StatusBoard,
 }
 
+/// Failures in a row of work that is begun anew after each; it ends when the work succeeds.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Trouble {
+    since: Option<Instant>,
+    pause: Option<Duration>,
+}
+
+impl Trouble {
+    fn waited(&mut self) -> Duration {
+        self.since.replace(self.since.unwrap_or_else(Instant::now)).map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    fn pause(&mut self) -> Duration {
+        let pause = self.pause.map_or(FIRST_PAUSE, |last| (last * 2).min(LONGEST_PAUSE));
+        self.pause = Some(pause);
+        pause
+    }
+}
+
 /// An error that may pass by waiting.
 pub(super) trait Passing: Sized {
     /// The phase of the worker while it waits; none if waiting is no use.
@@ -68,6 +87,19 @@ impl Patience {
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// Says what is waited for and waits a little, before work that failed is begun anew; or gives up.
+    ///
+    /// # Errors
+    /// The error, if waiting is no use or the work has failed for too long.
+    pub(super) async fn endure_again<E: Passing>(&self, error: E, trouble: &mut Trouble) -> Result<(), Failure> {
+        self.endure(error, trouble.waited())?;
+        tokio::select! {
+            () = tokio::time::sleep(trouble.pause()) => {}
+            () = self.cancel.cancelled() => {}
+        }
+        Ok(())
     }
 
     /// Says what is waited for, or gives up.
@@ -124,5 +156,37 @@ impl Passing for ParquetError {
             ParquetError::Zone(error) => error.into(),
             ParquetError::Encode { .. } | ParquetError::Decode { .. } => Failure::new(Exit::Bug, "Internal", &self),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gristmill_crds::plan::IngestPlan;
+
+    use super::*;
+    use crate::documents::Documents;
+    use crate::store::{StoreError, StoreErrorKind};
+
+    fn plan() -> IngestPlan {
+        let documents = Documents::parse("books.yaml".as_ref(), crate::demo::BOOKS).expect("the quickstart is valid");
+        documents.ingest_plan(None).expect("the quickstart is valid")
+    }
+
+    fn unavailable() -> ZoneError {
+        let (kind, message) = (StoreErrorKind::Unavailable, "connection refused".to_owned());
+        let source = StoreError { kind, act: "write", path: "/raw/1.staged".to_owned(), message };
+        ZoneError::Store { zone: "hdfs://namenode/raw".to_owned(), source }
+    }
+
+    #[tokio::test]
+    async fn work_that_fails_again_and_again_is_given_up_after_the_wait_although_it_is_begun_anew() {
+        let cancel = CancellationToken::new();
+        // A pause ends at once.
+        cancel.cancel();
+        let patience = Patience { limit: Some(Duration::from_nanos(1)), cancel, board: StatusBoard::new(&plan()) };
+        let mut trouble = Trouble::default();
+        patience.endure_again(unavailable(), &mut trouble).await.expect("the first failure is borne");
+        let failure = patience.endure_again(unavailable(), &mut trouble).await.expect_err("the wait is over");
+        assert_eq!((failure.exit, failure.reason), (Exit::Store, "StoreUnavailable"));
     }
 }

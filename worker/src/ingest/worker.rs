@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use super::Summary;
 use super::open_file::{OpenFile, Written};
 use super::opening::{same_topic, still_held};
-use super::patience::{Passing, Patience, Waited};
+use super::patience::{Passing, Patience, Trouble, Waited};
 use super::progress::{Admission, Origin, Progress};
 use super::watch::Look;
 use crate::exit::Failure;
@@ -41,6 +41,8 @@ pub(super) struct Worker<'c> {
     pub(super) targets: Option<BTreeMap<i32, i64>>,
     pub(super) ends: BTreeMap<i32, i64>,
     pub(super) patience: Patience,
+    /// Files that could not be written, since the last entry that was decided.
+    pub(super) trouble: Trouble,
     pub(super) summary: Summary,
 }
 
@@ -174,7 +176,9 @@ impl Worker<'_> {
             Err(error) => return self.recover(error).await,
         };
         let count = files.len();
-        match self.append(files).await? {
+        let appended = self.append(files).await?;
+        self.trouble = Trouble::default();
+        match appended {
             Appended::Won(sequence) => self.won(sequence, written, count).await,
             Appended::Lost(refusal) => self.lost(&refusal).await,
         }
@@ -249,7 +253,8 @@ impl Worker<'_> {
 
     /// A file could not be written. Its name is burned, so its messages are read again once the store is back.
     async fn recover<E: Passing>(&mut self, error: E) -> Result<Turn, Failure> {
-        self.patience.endure(error, Duration::ZERO)?;
+        let wait = self.patience.endure_again(error, &mut self.trouble);
+        self.feed.attend(wait).await.map_err(Passing::into_failure)??;
         let turn = self.start_over().await?;
         self.ingesting();
         Ok(turn)

@@ -78,6 +78,7 @@ impl<'c> Feed<'c> {
             }
         };
         if paused {
+            self.hear();
             self.member.resume(&self.owned()).await?;
         }
         Ok(outcome)
@@ -88,6 +89,7 @@ impl<'c> Feed<'c> {
     /// # Errors
     /// librdkafka refuses.
     pub fn assign(&mut self, offsets: &[(i32, i64)]) -> Result<(), KafkaFault> {
+        self.hear();
         let revoked = |partition: &i32| {
             self.held.iter().any(|event| matches!(event, SourceEvent::Revoked(gone) if gone.contains(partition)))
         };
@@ -103,6 +105,7 @@ impl<'c> Feed<'c> {
     /// # Errors
     /// librdkafka does not follow in time.
     pub async fn seek(&mut self, offsets: &[(i32, i64)]) -> Result<(), KafkaFault> {
+        self.hear();
         let offsets: Vec<_> = offsets.iter().filter(|(p, _)| self.positions.contains_key(p)).copied().collect();
         let sought = |partition: i32| offsets.iter().any(|(p, _)| *p == partition);
         self.held.retain(|event| match event {
@@ -114,6 +117,15 @@ impl<'c> Feed<'c> {
         self.held_bytes = self.held.iter().map(size).sum();
         self.positions.extend(offsets.iter().copied());
         self.member.seek(&offsets).await
+    }
+
+    /// Takes note of rebalances that were told and not heard yet: a partition that is given back can't be moved, and
+    /// librdkafka would be asked to for as long as a seek may take.
+    fn hear(&mut self) {
+        while let Ok(change) = self.changes.0.try_recv() {
+            let event = self.change(change);
+            self.held.push_back(event);
+        }
     }
 
     /// Partitions that are ours and the next offset of each.
@@ -186,5 +198,32 @@ fn size(event: &SourceEvent<'_>) -> u64 {
         | SourceEvent::EndOfPartition(_)
         | SourceEvent::OutOfRange
         | SourceEvent::Disturbed(_) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::kafka::MemberOptions;
+
+    #[tokio::test]
+    async fn a_partition_whose_revocation_was_not_heard_yet_is_not_sought() {
+        let options = MemberOptions {
+            servers: "127.0.0.1:1".to_owned(),
+            topic: "books".to_owned(),
+            group: "group".to_owned(),
+            client_id: "test".to_owned(),
+            prefetch_bytes: 1 << 20,
+        };
+        let (member, _) = GroupMember::join(&options).expect("a client");
+        let (tell, changes) = mpsc::channel(1);
+        let mut feed = Feed::new(&member, Changes(changes), 1 << 20);
+        feed.positions.insert(0, 100);
+        tell.try_send(Change::Revoked(vec![0])).expect("there is room");
+        feed.seek(&[(0, 100)]).await.expect("there is nothing to seek");
+        let SourceEvent::Revoked(partitions) = feed.next().await else { panic!("the revocation is told") };
+        assert_eq!(partitions, [0]);
     }
 }

@@ -22,6 +22,8 @@ use super::KafkaFault;
 const SEEK_TIMEOUT: Duration = Duration::from_secs(30);
 /// Pause between two attempts to seek a partition that librdkafka has not begun to read yet.
 const SEEK_PAUSE: Duration = Duration::from_millis(20);
+/// How long leaving the group may take. With the time for the last commit it ends before a pod is killed.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Rebalances that may wait to be heard. The feed hears each before the next poll, so two are never exceeded.
 const CHANGES: usize = 64;
 
@@ -70,10 +72,14 @@ impl GroupMember {
     }
 
     /// Leaves the group, so that another member gets the partitions without waiting for a time-out.
+    ///
+    /// Whoever leaves has committed already, so brokers that do not answer are waited for briefly: what is left then
+    /// goes on by itself, and the group notices by its time-out.
     pub async fn leave(self) {
-        // Closing talks to the coordinator and blocks. A panic in it, the only error, is no reason not to end.
-        if tokio::task::spawn_blocking(move || drop(self)).await.is_err() {
-            tracing::warn!("the consumer did not close in order");
+        // Closing talks to the coordinator and blocks, for as long as the coordinator is away.
+        let closed = tokio::task::spawn_blocking(move || drop(self));
+        if !matches!(tokio::time::timeout(LEAVE_TIMEOUT, closed).await, Ok(Ok(()))) {
+            tracing::warn!("the consumer did not leave its group in order; the brokers give its partitions away later");
         }
     }
 

@@ -266,9 +266,11 @@ async fn rename(
         Ok(()) => Ok(Renamed::Yes),
         Err(error) => match error.kind {
             StoreErrorKind::Denied | StoreErrorKind::Other => Err(error),
-            StoreErrorKind::Unavailable => pauses.pause(error).await.map(|()| Renamed::LookAgain),
-            // The directory was removed meanwhile, or another publisher was faster.
-            StoreErrorKind::NotFound | StoreErrorKind::AlreadyExists => Ok(Renamed::LookAgain),
+            // The directory was removed meanwhile, or another publisher was faster; or the name is taken by what is no
+            // file, which no look shows: patience ends that.
+            StoreErrorKind::Unavailable | StoreErrorKind::NotFound | StoreErrorKind::AlreadyExists => {
+                pauses.pause(error).await.map(|()| Renamed::LookAgain)
+            }
         },
     }
 }

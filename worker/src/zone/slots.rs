@@ -132,7 +132,7 @@ impl Slots {
             Err(error) if matches!(error.kind, StoreErrorKind::Denied | StoreErrorKind::Other) => Err(failed(error)),
             Err(error) if error.is_unavailable() => pauses.pause(error).await.map(|()| None).map_err(failed),
             // "Not found" is said of a missing body and of a missing directory alike; the body decides.
-            Ok(()) | Err(_) => {
+            outcome => {
                 let length = surroundings.patiently(|| surroundings.store.length(body)).await.map_err(failed)?;
                 if length.is_none() {
                     // A rename that hung may have landed between the look at the slot and the look at the body.
@@ -142,7 +142,13 @@ impl Slots {
                 self.confirm_zone().await?;
                 let directory = surroundings.path(&layout::slots(self.zone_id));
                 let made = surroundings.patiently(|| surroundings.store.create_directories(&directory)).await;
-                made.map(|()| None).map_err(failed)
+                made.map_err(failed)?;
+                // What takes the name without being a file, a directory for one, is not mended by this.
+                let unmended = outcome.err().unwrap_or_else(|| {
+                    let message = "it was reported as done, and the slot is empty";
+                    StoreError::new(StoreErrorKind::Unavailable, "rename", body, message)
+                });
+                pauses.pause(unmended).await.map(|()| None).map_err(failed)
             }
         }
     }

@@ -1,13 +1,14 @@
 //! A zone on real files, as a worker, a compaction and `inspect` use it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use gristmill_core::log::{
-    Data, Digest, FileZone, Inspection, PartitionRange, PartitionStart, RawData, Sequence, inspect,
+    Data, Digest, FileZone, Inspection, PartitionRange, PartitionStart, RawData, Sequence, inspect, layout,
 };
 
-use super::{Appended, Expected, GenesisFact, Opened, Surroundings, Zone, ZoneError, ZoneReader};
+use super::{Appended, Expected, GenesisFact, Opened, Surroundings, Zone, ZoneError, ZoneFault, ZoneReader};
 use crate::store::{self, FileStore, Store, ZoneUrl};
 
 struct Place {
@@ -34,13 +35,17 @@ impl Place {
     }
 
     async fn open(&self, group: &str) -> Result<Zone, ZoneError> {
+        self.open_with(self.surroundings(), group).await
+    }
+
+    async fn open_with(&self, surroundings: Surroundings, group: &str) -> Result<Zone, ZoneError> {
         let expected = Expected::Raw {
             cluster_id: "cluster".to_owned(),
             topic: "books".to_owned(),
             topic_id: "topic-1".to_owned(),
             group: group.to_owned(),
         };
-        match Zone::open(self.surroundings(), expected, Digest::of(b"spec")).await? {
+        match Zone::open(surroundings, expected, Digest::of(b"spec")).await? {
             Opened::Ready(zone) => Ok(zone),
             Opened::Empty(place) => place.create_raw(vec![PartitionStart { partition: 0, start_offset: 100 }]).await,
         }
@@ -132,7 +137,7 @@ async fn a_place_without_a_log_is_no_zone_to_a_reader_and_stays_untouched() {
 async fn an_entry_of_a_kind_that_comes_later_is_refused_and_not_skipped() {
     let place = place();
     let zone = place.open("group").await.expect("opened");
-    let slot = place.url.join(&gristmill_core::log::layout::slot(zone.fold().zone_id(), Sequence(1)));
+    let slot = place.url.join(&layout::slot(zone.fold().zone_id(), Sequence(1)));
     let body = br#"{"format":1,"commitId":"x","kind":"Rewind","nonce":"n"}"#;
     std::fs::write(slot.as_str(), body).expect("written");
     for refused in [place.open("group").await.map(drop), ZoneReader::open(place.surroundings()).await.map(drop)] {
@@ -141,6 +146,31 @@ async fn an_entry_of_a_kind_that_comes_later_is_refused_and_not_skipped() {
         let cause = std::error::Error::source(&error).expect("a cause").to_string();
         assert!(cause.contains("its kind is Rewind, which this version does not know"), "{cause}");
     }
+}
+
+/// A slot's name that is taken and cannot be read, as a link to nowhere is here and a directory on HDFS.
+#[tokio::test]
+async fn a_slot_that_no_file_can_take_ends_an_append_when_patience_does() {
+    let place = place();
+    let mut zone = place.open_with(place.surroundings().with_patience(Duration::ZERO), "group").await.expect("opened");
+    let slot = place.url.join(&layout::slot(zone.fold().zone_id(), Sequence(1)));
+    std::os::unix::fs::symlink("nowhere", slot.as_str()).expect("a link");
+    let data = Data::Raw(RawData { partitions: Vec::new(), added: Vec::new(), removed: Vec::new() });
+    let error = zone.append(data).await.expect_err("it cannot be appended");
+    assert_eq!((error.fault(), error.reason()), (ZoneFault::StoreRefuses, "StoreFailed"), "{error}");
+}
+
+#[tokio::test]
+async fn a_published_name_that_no_file_can_take_ends_a_publication_when_patience_does() {
+    let place = place();
+    let mut zone = place.open_with(place.surroundings().with_patience(Duration::ZERO), "group").await.expect("opened");
+    let sequence = commit(&mut zone, 110).await;
+    for live in zone.fold().live().values() {
+        let zone = if live.file.zone == FileZone::Rejected { place.url.rejected() } else { place.url.clone() };
+        std::fs::create_dir_all(zone.join(&live.file.path).as_str()).expect("a directory");
+    }
+    let error = zone.publish(sequence).await.expect_err("it cannot be published");
+    assert_eq!((error.fault(), error.reason()), (ZoneFault::StoreRefuses, "StoreFailed"), "{error}");
 }
 
 /// Workers run zones in spawned tasks.
