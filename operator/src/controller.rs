@@ -16,7 +16,7 @@ use kube::api::{Api, ApiResource, DynamicObject};
 use kube::runtime::controller::{Action, Config, Controller, Error as ControllerError};
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::runtime::{PredicateConfig, WatchStreamExt, predicates, watcher};
 use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::net::TcpListener;
@@ -143,6 +143,7 @@ fn stream_ingests(operator: Arc<Operator>, scope: &Scope, stop: Stop) -> (impl F
     let kind = ApiResource::erase::<StreamIngest>(&());
     let labelled = || watcher::Config::default().labels(STREAM_INGEST);
     let (resources, own) = watched(scope.custom(&kind), watcher::Config::default(), kind.clone());
+    let own = specs(own);
     let (deployments, deployment_changes) = watched(scope.children(), labelled(), ());
     let (config_maps, config_map_changes) = watched(scope.children(), labelled(), ());
     let (service_accounts, service_account_changes) = watched(scope.children(), labelled(), ());
@@ -173,6 +174,7 @@ fn hourly_compactions(operator: Arc<Operator>, scope: &Scope, stop: Stop) -> (im
     let stream_kind = ApiResource::erase::<StreamIngest>(&());
     let labelled = || watcher::Config::default().labels(HOURLY_COMPACTION);
     let (resources, own) = watched(scope.custom(&kind), watcher::Config::default(), kind.clone());
+    let own = specs(own);
     let (streams, stream_changes) =
         watched(scope.custom(&stream_kind), watcher::Config::default(), stream_kind.clone());
     let (cron_jobs, cron_job_changes) = watched(scope.children(), labelled(), ());
@@ -229,6 +231,16 @@ where
         .reflect(writer)
         .touched_objects();
     (store, changes)
+}
+
+/// Leaves out changes of a status alone: the operator's own writes.
+///
+/// An error whose words differ each time is a new status each time; seen as a change it would be tried again at once,
+/// past its delay.
+fn specs(
+    changes: impl Stream<Item = Result<DynamicObject, watcher::Error>> + Send + 'static,
+) -> impl Stream<Item = Result<DynamicObject, watcher::Error>> + Send + 'static {
+    changes.predicate_filter(predicates::generation, PredicateConfig::default())
 }
 
 /// Finds the resource that an object belongs to by its label `key`.

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use chrono::NaiveDate;
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 use super::{ColumnPath, DIRECTORY_COLUMNS, METADATA_COLUMNS, Problems};
 use crate::scalar::Bound;
@@ -81,7 +81,12 @@ pub struct ColumnPlan {
 }
 
 impl ColumnPlan {
-    pub(super) fn build(at: &str, column: &Column, problems: &mut Problems) -> Option<Self> {
+    pub(super) fn build(
+        at: &str,
+        column: &Column,
+        budget: &mut PatternBudget,
+        problems: &mut Problems,
+    ) -> Option<Self> {
         // No `..`: a new field must be given a meaning here.
         let Column { name, path, column_type, required, trim, null_if, pattern, min, max } = column;
         let column_type = column_type.unwrap_or_default();
@@ -99,7 +104,7 @@ impl ColumnPlan {
                 );
                 None
             }
-            Some(pattern) => problems.check(&format!("{at}.pattern"), compile(pattern)),
+            Some(pattern) => problems.check(&format!("{at}.pattern"), budget.compile(pattern)),
             None => None,
         };
         if problems.0.len() > before {
@@ -129,13 +134,46 @@ fn check_name(at: &str, name: &str, problems: &mut Problems) {
     }
 }
 
-fn compile(pattern: &str) -> Result<Regex, String> {
-    Regex::new(pattern).map_err(|error| {
-        // The crate's text is a drawing of several lines; its last line is the sentence.
-        let text = error.to_string();
-        let sentence = text.lines().last().unwrap_or("").trim_start_matches("error: ").to_owned();
-        format!("{pattern:?} is not a regular expression (Rust regex): {sentence}")
-    })
+/// Memory that the compiled patterns of one resource may take together.
+///
+/// A pattern of ten characters can compile to 10 MiB, a resource has up to 1000 of them, and the operator compiles those
+/// of everybody: without a limit one resource takes the memory of all others.
+pub(super) struct PatternBudget {
+    left: usize,
+}
+
+impl PatternBudget {
+    /// Room for about a hundred usual patterns with `\d`, and for many more without.
+    const BYTES: usize = 8 << 20;
+    /// Sizes that a pattern is tried with and counted as; the crate does not tell the size of what it has compiled.
+    const SIZES: [usize; 5] = [8 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20];
+
+    pub(super) fn new() -> Self {
+        Self { left: Self::BYTES }
+    }
+
+    fn compile(&mut self, pattern: &str) -> Result<Regex, String> {
+        for size in Self::SIZES.into_iter().filter(|size| *size <= self.left) {
+            match RegexBuilder::new(pattern).size_limit(size).build() {
+                Ok(regex) => {
+                    self.left -= size;
+                    return Ok(regex);
+                }
+                Err(regex::Error::CompiledTooBig(_)) => {}
+                Err(error) => {
+                    // The crate's text is a drawing of several lines; its last line is the sentence.
+                    let text = error.to_string();
+                    let sentence = text.lines().last().unwrap_or("").trim_start_matches("error: ").to_owned();
+                    return Err(format!("{pattern:?} is not a regular expression (Rust regex): {sentence}"));
+                }
+            }
+        }
+        Err(format!(
+            "{pattern:?} is too large: 4 MiB is the most that one pattern takes when compiled, and {} MiB all of a \
+             resource; repeat less, or write [0-9] for \\d and [A-Za-z0-9_] for \\w, which stand for all of Unicode",
+            Self::BYTES >> 20
+        ))
+    }
 }
 
 fn value_type(

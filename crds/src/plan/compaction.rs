@@ -139,6 +139,10 @@ fn check_partitions(fields: &[PartitionField], ingest: &IngestPlan, problems: &m
                 at,
                 format!("{column:?} is a Float64, whose values do not make directories; choose an Int32, Int64, Boolean, Date or String"),
             ),
+            Some(_) if column.starts_with('_') => problems.add(
+                at,
+                format!("{column:?} begins with \"_\": Hive and PyArrow hide directories of such names, and the rows with them; rename the column"),
+            ),
             Some(_) if columns.contains(column) => problems.add(at, format!("{column:?} stands here twice; remove one")),
             Some(_) => columns.push(column.clone()),
         }

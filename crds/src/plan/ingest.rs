@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use super::column::PatternBudget;
 use super::{ColumnPlan, Invalid, Problems, RowPath, identity, zone_url};
 use crate::projection::IngestProjection;
 use crate::shared::{Hadoop, PodOptions};
@@ -157,11 +158,10 @@ fn build_columns(columns: &[crate::Column], problems: &mut Problems) -> Vec<Colu
             );
         }
     }
-    columns
-        .iter()
-        .enumerate()
-        .filter_map(|(index, column)| ColumnPlan::build(&format!("spec.record.columns[{index}]"), column, problems))
-        .collect()
+    let mut budget = PatternBudget::new();
+    let build =
+        |(index, column)| ColumnPlan::build(&format!("spec.record.columns[{index}]"), column, &mut budget, problems);
+    columns.iter().enumerate().filter_map(build).collect()
 }
 
 fn files_options(files: Option<&RawFiles>, problems: &mut Problems) -> (u64, Duration) {
@@ -224,8 +224,9 @@ pub(super) fn check_pod(at: &str, pod: Option<&PodOptions>, problems: &mut Probl
         }
     }
     if let Some(cpu) = cpu {
-        let number = cpu.0.strip_suffix('m').unwrap_or(&cpu.0);
-        if !number.parse::<f64>().is_ok_and(|value| value > 0.0 && value.is_finite()) {
+        let (number, unit) = cpu.0.strip_suffix('m').map_or((cpu.0.as_str(), 1.0), |number| (number, 0.001));
+        // A thousandth is what Kubernetes counts in; more than a node of today has is a slip.
+        if !number.parse::<f64>().is_ok_and(|value| (0.001..=100_000.0).contains(&(value * unit))) {
             problems.add(format!("{at}.cpu"), format!("{:?} is not an amount of CPU such as 500m or \"1.5\"", cpu.0));
         }
     }

@@ -107,6 +107,9 @@ fn all_problems_of_a_document_are_told_at_once() {
 #[case("/spec/hadoop/simple/user", json!("a b"), "spec.hadoop.simple.user", "not a user name")]
 #[case("/spec/pod", json!({"memory": "64Mi"}), "spec.pod.memory", "at least 128Mi")]
 #[case("/spec/pod", json!({"cpu": "much"}), "spec.pod.cpu", "500m")]
+#[case("/spec/pod", json!({"cpu": "0.0000001"}), "spec.pod.cpu", "500m")]
+#[case("/spec/pod", json!({"cpu": "1e30"}), "spec.pod.cpu", "500m")]
+#[case("/spec/record/columns/0/pattern", json!(r"\w{200}"), "spec.record.columns[0].pattern", "is too large")]
 fn a_wrong_ingest_is_refused_by_field_and_with_the_next_act(
     #[case] pointer: &str,
     #[case] value: serde_json::Value,
@@ -138,6 +141,32 @@ fn a_wrong_compaction_is_refused_by_field_and_with_the_next_act(
     set(&mut document, pointer, value);
     let text = refusal(CompactionPlan::try_new(&compaction(document), &ingest(ingest_document)));
     assert!(text.contains(&format!("  {field}: ")) && text.contains(says), "{text}");
+}
+
+#[test]
+fn patterns_that_are_large_together_are_refused() {
+    let (document, _) = quickstart();
+    let mut resource = ingest(document);
+    let column = &resource.spec.record.columns[0];
+    resource.spec.record.columns = (0..1000)
+        .map(|number| crate::Column {
+            name: format!("c{number}"),
+            pattern: Some(r"^\w{1,10}$".into()),
+            ..column.clone()
+        })
+        .collect();
+    let text = refusal(IngestPlan::try_from(&resource));
+    assert!(!text.contains("columns[0].pattern") && text.contains("columns[999].pattern"), "{}", text.len());
+}
+
+#[test]
+fn directories_that_readers_hide_are_refused() {
+    let (document, mut other) = quickstart();
+    let mut resource = ingest(document);
+    resource.spec.record.columns[5].name = "_year".into();
+    set(&mut other, "/spec/processed/partitionBy/0/column", json!("_year"));
+    let text = refusal(CompactionPlan::try_new(&compaction(other), &resource));
+    assert!(text.contains("spec.processed.partitionBy[0].column: \"_year\" begins with"), "{text}");
 }
 
 #[test]

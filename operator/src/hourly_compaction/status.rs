@@ -142,7 +142,12 @@ fn blocked(observed: &Observed) -> Option<State> {
     match pod_state::read(&pod) {
         PodState::Failing(Failure { reason: _, message }) => Some(State::fails(
             "WorkerUnavailable",
-            format!("Job {} waits for pod {}: {message}", job.name_any(), pod.name_any()),
+            format!(
+                "Job {job} waits for pod {}: {message}; no other run starts before it ends, and it keeps the pod template that it began with: mend the cause, and if that was in the template, `kubectl delete job -n {} {job}`",
+                pod.name_any(),
+                pod.namespace().unwrap_or_default(),
+                job = job.name_any(),
+            ),
         )),
         PodState::Coming(_) | PodState::Running { .. } | PodState::Ended => None,
     }

@@ -48,7 +48,10 @@ impl Reading<'_> {
             let mut rows = rows.into_iter();
             for batch in &batches {
                 let digests = self.digests.of(batch).map_err(|source| Error::Arrow { act: "compare rows", source })?;
-                found.extend(rows.by_ref().map(|row| RowAddress { file, row }).zip(digests));
+                // Digests first: a zip asks its first side once more than it yields, and would swallow a row there.
+                let addressed =
+                    digests.into_iter().zip(rows.by_ref()).map(|(digest, row)| (RowAddress { file, row }, digest));
+                found.extend(addressed);
             }
         }
         Ok(found)

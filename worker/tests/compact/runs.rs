@@ -192,6 +192,21 @@ async fn file_of_many_row_groups_is_rewritten_without_losing_a_row() {
     assert_eq!((rows.len(), rows.iter().filter(|row| row.contains(" new ")).count()), (30_000, 30));
 }
 
+/// Both files are read in several batches, so that the rows of a batch must be told from those of the next.
+#[tokio::test]
+async fn every_row_of_a_long_file_is_compared_with_its_own_version() {
+    let warehouse = Warehouse::in_memory();
+    let id = |number: i64| format!("{number:05}");
+    warehouse.ingest((0..20_000).map(|number| book(&id(number)).at(number))).await;
+    warehouse.compact().await;
+    warehouse.ingest((0..20_000).map(|number| book(&id(number)).titled("new").at(20_000 + number))).await;
+
+    let report = warehouse.compact().await;
+
+    assert_eq!(counts(&report), [20_000, 0, 0, 20_000]);
+    assert_eq!(warehouse.rows().await.iter().filter(|row| row.contains(" new ")).count(), 20_000);
+}
+
 #[tokio::test]
 async fn of_two_runs_at_once_one_commits_and_the_other_finds_nothing_new() {
     let warehouse = Warehouse::in_memory();
