@@ -9,6 +9,7 @@ use gristmill_crds::plan::CompactionPlan;
 use gristmill_crds::{HumanDuration, InvalidScalar};
 use serde::Serialize;
 
+use super::print;
 use crate::compact::{self, Options, Outcome, Report, Zones};
 use crate::documents::Documents;
 use crate::exit::Failure;
@@ -42,8 +43,7 @@ pub(super) async fn run(args: CompactArgs) -> Result<(), Failure> {
     match compact(&args).await {
         Ok(report) => {
             args.termination.write(&report.ledger);
-            println!("{}", if args.json { json(&report) } else { sentences(&report) });
-            Ok(())
+            print(&(if args.json { json(&report) } else { sentences(&report) } + "\n"))
         }
         Err(failure) => {
             args.termination.failed(&failure);

@@ -4,7 +4,6 @@
 //! writes them.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -15,6 +14,7 @@ use gristmill_crds::plan::{IngestPlan, METADATA_COLUMNS};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::print;
 use crate::documents::Documents;
 use crate::exit::{Exit, Failure};
 
@@ -74,16 +74,6 @@ pub(super) fn run(args: &DecodeArgs) -> Result<(), Failure> {
         return Err(Failure { exit: Exit::Rejected, reason: "Rejected", message });
     }
     Ok(())
-}
-
-/// Writes to standard output; a reader that has gone, such as `head`, is not a failure.
-fn print(text: &str) -> Result<(), Failure> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure { exit: Exit::Bug, reason: "Output", message: format!("cannot write the output: {error}") })
-        }
-        _ => Ok(()),
-    }
 }
 
 fn decode(plan: &IngestPlan, decoder: &mut MessageDecoder, path: &Path) -> Result<Outcome, Failure> {

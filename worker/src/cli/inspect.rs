@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use gristmill_core::log::{Inspection, ProcessedInspection, RawInspection, inspect};
 
+use super::print;
 use crate::exit::{Exit, Failure};
 use crate::store::{self, HadoopUser, ZoneUrl};
 use crate::zone::{Surroundings, ZoneReader};
@@ -28,12 +29,7 @@ pub(super) struct InspectArgs {
 /// Reads the log and prints it.
 pub(super) async fn run(args: InspectArgs) -> Result<(), Failure> {
     let inspection = read(&args).await?;
-    if args.json {
-        println!("{}", json(&inspection));
-    } else {
-        print!("{}", text(&inspection));
-    }
-    Ok(())
+    print(&if args.json { json(&inspection) + "\n" } else { text(&inspection) })
 }
 
 async fn read(args: &InspectArgs) -> Result<Inspection, Failure> {

@@ -7,12 +7,12 @@ mod ingest;
 mod inspect;
 mod produce;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 
 pub(crate) use inspect::identity;
 
@@ -95,6 +95,16 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
     }
 }
 
+/// Writes to standard output; a reader that has gone, such as `head`, is not a failure.
+fn print(text: &str) -> Result<(), Failure> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure { exit: Exit::Bug, reason: "Output", message: format!("cannot write the output: {error}") })
+        }
+        _ => Ok(()),
+    }
+}
+
 fn start_log(format: LogFormat, level: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
@@ -111,6 +121,13 @@ fn start_log(format: LogFormat, level: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rate_beyond_the_clock_is_refused_as_usage() {
+        let arguments = ["gristmill", "produce", "--bootstrap-servers", "a:1", "--topic", "t", "--rate", "2000000000"];
+        let refused = Cli::try_parse_from(arguments).expect_err("a message every half nanosecond");
+        assert_eq!(refused.kind(), clap::error::ErrorKind::ValueValidation);
+    }
 
     #[test]
     fn a_blocking_call_that_hangs_does_not_keep_the_process() {

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::print;
 use crate::exit::Failure;
 use crate::produce::books::{BookMessages, Mix};
 use crate::produce::{Summary, Target, produce};
@@ -22,7 +23,7 @@ pub(super) struct ProduceArgs {
     #[arg(long, default_value_t = 1000)]
     count: usize,
     /// Messages a second; 0 is as fast as the brokers take them.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     rate: u32,
     /// Equal seeds give equal messages.
     #[arg(long, default_value_t = 42)]
@@ -47,12 +48,12 @@ pub(super) async fn run(args: ProduceArgs) -> Result<(), Failure> {
     let mix = Mix { duplicates: args.duplicates, malformed: args.malformed, invalid: args.invalid };
     let messages = BookMessages::new(args.seed, mix).take(args.count);
     let summary = produce(&target, messages, args.rate).await?;
-    if args.json {
-        println!("{}", serde_json::to_string(&summary).expect("numbers are JSON"));
+    let text = if args.json {
+        serde_json::to_string(&summary).expect("numbers are JSON")
     } else {
-        println!("{}", sentence(&summary, &target));
-    }
-    Ok(())
+        sentence(&summary, &target)
+    };
+    print(&(text + "\n"))
 }
 
 /// What was sent, for a person.

@@ -27,7 +27,7 @@ pub(super) struct OpenFile {
 /// When the first advance since the last commit was made.
 #[derive(Debug, Clone, Copy)]
 struct Opened {
-    /// Clock of the worker: it names the directory (PROTOCOL F20).
+    /// Clock of the worker: it names the directory (F20).
     at: DateTime<Utc>,
     /// Its age, whatever becomes of the clock.
     since: Instant,

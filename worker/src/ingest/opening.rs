@@ -73,7 +73,7 @@ pub(super) async fn open(
     Ok(Waited::Done(Opening { zone, facts, ends }))
 }
 
-/// `startFrom`, resolved once and for all (PROTOCOL F10).
+/// `startFrom`, resolved once and for all (F10).
 fn starts(position: StartPosition, ranges: &BTreeMap<i32, OffsetRange>) -> Vec<PartitionStart> {
     let starts = ranges.iter().map(|(partition, range)| PartitionStart {
         partition: *partition,

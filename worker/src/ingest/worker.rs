@@ -1,7 +1,7 @@
 //! The loop: take what the group tells, decode, and commit when a file is due.
 //!
 //! Whatever goes wrong with a file ends in one place, [`Worker::start_over`]: the open file is dropped whole, and all
-//! partitions are read again from where the log stands (PROTOCOL rule 15).
+//! partitions are read again from where the log stands (rule 15).
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! What a member of the group is told, one event at a time and in order.
 //!
 //! The feed knows the next offset of each partition that it has been given. A message below it is a leftover and never
-//! leaves this module (PROTOCOL F11, schedule 28). While the caller waits for its store, [`Feed::attend`] goes on
+//! leaves this module (F11, schedule 28). While the caller waits for its store, [`Feed::attend`] goes on
 //! polling, so that the group sees a live member; what arrives meanwhile waits, and beyond a bound nothing arrives.
 
 use std::collections::{BTreeMap, VecDeque};

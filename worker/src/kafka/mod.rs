@@ -6,7 +6,7 @@
 //!   └─ Feed       what the member is told: assignments, messages, ends of partitions; one at a time, in order
 //! ```
 //!
-//! Offsets come from the caller always. What the group has stored is written for tools and never read (PROTOCOL F11).
+//! Offsets come from the caller always. What the group has stored is written for tools and never read (F11).
 
 mod error;
 mod feed;

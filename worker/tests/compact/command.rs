@@ -9,14 +9,17 @@ use crate::books::book;
 use crate::warehouse::{Warehouse, documents};
 
 fn compact(directory: &Path, arguments: &[&str]) -> Output {
+    command(directory).args(arguments).output().unwrap()
+}
+
+fn command(directory: &Path) -> Command {
     let file = directory.join("books.json");
     std::fs::write(&file, documents()).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_gristmill"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gristmill"));
+    command
         .args(["compact", "-f", file.to_str().unwrap(), "--local", directory.to_str().unwrap()])
-        .args(["--termination-log", directory.join("termination").to_str().unwrap()])
-        .args(arguments)
-        .output()
-        .unwrap()
+        .args(["--termination-log", directory.join("termination").to_str().unwrap()]);
+    command
 }
 
 fn termination(directory: &Path) -> Value {
@@ -39,6 +42,19 @@ async fn run_prints_one_object_and_leaves_its_ledger() {
     let ledger = termination(directory.path());
     assert_eq!(ledger["runs"][0]["rows"]["written"], 2);
     assert_eq!(ledger["source"]["consumedSequence"], 1);
+}
+
+#[tokio::test]
+async fn run_whose_output_nobody_reads_succeeds() {
+    let directory = tempfile::tempdir().unwrap();
+    let warehouse = Warehouse::on_disk(&directory.path().join("books"));
+    warehouse.ingest([book("a")]).await;
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+
+    let status = command(directory.path()).stdout(writer).status().unwrap();
+
+    assert_eq!(status.code(), Some(0));
 }
 
 #[tokio::test]
