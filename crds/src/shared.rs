@@ -33,7 +33,8 @@ pub struct PodOptions {
     pub cpu: Option<Quantity>,
     /// Memory of a pod, as request and as limit. Default 256Mi for ingest, 1Gi for compaction.
     ///
-    /// The process learns it and keeps its buffers below it.
+    /// An ingest worker keeps its buffers below it. A compaction needs about 100 bytes and the key for each new row,
+    /// and the new rows of one run themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<Quantity>,
 }

@@ -1,7 +1,7 @@
 //! The plan of an `HourlyCompaction`, checked against the `StreamIngest` that it refers to.
 
 use super::ingest::{check_pod, hadoop_user};
-use super::{IngestPlan, Invalid, Problems, identity, zone_url};
+use super::{IngestPlan, Invalid, Problems, identity, refuse_local, zone_url};
 use crate::hourly_compaction::{
     Deduplication, HourlyCompaction, HourlyCompactionSpec, IngestRef, PartitionField, PartitionTransform, Processed,
 };
@@ -75,6 +75,15 @@ impl CompactionPlan {
             spec_digest: CompactionProjection::new(compaction, ingest).digest(),
             ingest: ingest_plan,
         })
+    }
+
+    /// The plan, if pods can run it.
+    ///
+    /// # Errors
+    /// The zone is a local directory.
+    pub fn in_cluster(self) -> Result<Self, Invalid> {
+        refuse_local(format!("HourlyCompaction {}", self.name), "spec.processed.path", &self.processed_path)?;
+        Ok(self)
     }
 
     /// Moves both zones, and the group of the RAW zone, to another place: what `--local DIR` does.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::column::PatternBudget;
-use super::{ColumnPlan, Invalid, Problems, RowPath, identity, zone_url};
+use super::{ColumnPlan, Invalid, Problems, RowPath, identity, refuse_local, zone_url};
 use crate::projection::IngestProjection;
 use crate::shared::{Hadoop, PodOptions};
 use crate::stream_ingest::{KafkaSource, Raw, RawFiles, Record, Source, StartPosition, StreamIngest, StreamIngestSpec};
@@ -50,6 +50,15 @@ impl IngestPlan {
     /// Looks a column up by its name.
     pub fn column(&self, name: &str) -> Option<&ColumnPlan> {
         self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The plan, if pods can run it.
+    ///
+    /// # Errors
+    /// The zone is a local directory.
+    pub fn in_cluster(self) -> Result<Self, Invalid> {
+        refuse_local(format!("StreamIngest {}", self.name), "spec.raw.path", &self.raw_path)?;
+        Ok(self)
     }
 
     /// Moves the zone, and the group that belongs to it, to another place: what `--local DIR` does.

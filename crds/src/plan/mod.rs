@@ -103,6 +103,21 @@ fn is_dns_label(name: &str) -> bool {
     name.bytes().all(inner) && !name.starts_with('-') && !name.ends_with('-')
 }
 
+/// Refuses a local directory for a zone that pods write: it would be gone with the pod, log and all.
+fn refuse_local(document: String, path: &str, url: &str) -> Result<(), Invalid> {
+    if !url.starts_with("file://") {
+        return Ok(());
+    }
+    let mut problems = Problems::default();
+    problems.add(
+        path,
+        format!(
+            "{url:?} would lie inside a pod and be gone with it; write hdfs://host:8020/path, file:// is for a laptop"
+        ),
+    );
+    Err(problems.into_invalid(document))
+}
+
 /// A zone's directory: `hdfs://host[:port]/path` or `file:///path`, without a trailing slash.
 fn zone_url(path: &str, url: &str, problems: &mut Problems) -> String {
     let rest = match url.split_once("://") {

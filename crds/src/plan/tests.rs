@@ -170,6 +170,20 @@ fn directories_that_readers_hide_are_refused() {
 }
 
 #[test]
+fn a_local_zone_is_for_laptops_and_not_for_pods() {
+    let (_, compaction_document) = quickstart();
+    let on_hdfs = quickstart().0;
+    let local = ingest_with("/spec/raw/path", json!("file:///tmp/raw"));
+    let plan = IngestPlan::try_from(&local).expect("a laptop runs it");
+    let text = refusal(plan.in_cluster());
+    assert!(text.contains("  spec.raw.path: ") && text.contains("gone with it"), "{text}");
+    let mut document = compaction_document;
+    set(&mut document, "/spec/processed/path", json!("file:///tmp/processed"));
+    let plan = CompactionPlan::try_new(&compaction(document), &ingest(on_hdfs)).expect("a laptop runs it");
+    assert!(refusal(plan.in_cluster()).contains("  spec.processed.path: "));
+}
+
+#[test]
 fn an_unknown_field_is_refused_by_its_name() {
     let (mut document, _) = quickstart();
     set(&mut document, "/spec/record/rowpath", json!("/library/book"));

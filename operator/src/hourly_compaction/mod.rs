@@ -68,8 +68,10 @@ async fn settle(compaction: &Compaction, observed: &Observed, operator: &Operato
     })?;
     let refused = |message: String| Error::IngestInvalid { name: stream.name().to_owned(), message };
     let ingest = stream.typed().map_err(|error| refused(error.to_message()))?;
-    IngestPlan::try_from(ingest).map_err(|invalid| refused(Error::Invalid(invalid).to_message()))?;
-    let plan = CompactionPlan::try_new(typed, ingest).map_err(Error::Invalid)?;
+    IngestPlan::try_from(ingest)
+        .and_then(IngestPlan::in_cluster)
+        .map_err(|invalid| refused(Error::Invalid(invalid).to_message()))?;
+    let plan = CompactionPlan::try_new(typed, ingest).and_then(CompactionPlan::in_cluster).map_err(Error::Invalid)?;
     // No `..`: a new object must be applied here.
     let Wanted { service_account, config_map, cron_job } = build(typed, ingest, &plan, &operator.settings);
     let current = config_map.name_any();

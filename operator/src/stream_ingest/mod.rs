@@ -61,7 +61,7 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
 /// Plan, build, apply.
 async fn settle(stream: &Stream, observed: &Observed, operator: &Operator) -> Result<IngestPlan, Error> {
     let ingest = stream.typed()?;
-    let plan = IngestPlan::try_from(ingest).map_err(Error::Invalid)?;
+    let plan = IngestPlan::try_from(ingest).and_then(IngestPlan::in_cluster).map_err(Error::Invalid)?;
     // No `..`: a new object must be applied here.
     let Wanted { service_account, config_map, deployment } = build(ingest, &operator.settings);
     let current = config_map.name_any();

@@ -23,7 +23,7 @@ const MAX_NAME_BYTES: usize = 255;
 pub enum DirectoryError {
     /// File systems refuse the name.
     #[error(
-        "column {column:?} has a value of {} characters, whose directory name would have {bytes} bytes, of which file systems take {MAX_NAME_BYTES}; it begins {:?}; reject such values by a pattern, or partition by another column", 
+        "column {column:?} has a value of {} characters, whose directory name would have {bytes} bytes, of which file systems take {MAX_NAME_BYTES}; it begins {:?}; partition by another column in a new HourlyCompaction with its own processed.path, and reject such values by a pattern such as ^.{{0,80}}$", 
         value.chars().count(), value.chars().take(40).collect::<String>()
     )]
     TooLong {
