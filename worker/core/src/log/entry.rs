@@ -201,14 +201,14 @@ impl MessageCounts {
         [rejected, tombstones, absent, gaps].iter().try_fold(accepted, |sum, part| sum.checked_add(*part))
     }
 
-    /// Adds what another range counted.
+    /// Adds what another range counted. Only forged entries reach the end of the numbers, where the sum stays.
     pub fn add(&mut self, other: Self) {
         let Self { accepted, rejected, tombstones, absent, gaps } = other;
-        self.accepted += accepted;
-        self.rejected += rejected;
-        self.tombstones += tombstones;
-        self.absent += absent;
-        self.gaps += gaps;
+        self.accepted = self.accepted.saturating_add(accepted);
+        self.rejected = self.rejected.saturating_add(rejected);
+        self.tombstones = self.tombstones.saturating_add(tombstones);
+        self.absent = self.absent.saturating_add(absent);
+        self.gaps = self.gaps.saturating_add(gaps);
     }
 }
 

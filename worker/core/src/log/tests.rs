@@ -300,6 +300,13 @@ fn a_genesis_stands_at_slot_0_and_nothing_else_does() {
     let data = raw_entry(2, raw_data(vec![], vec![]));
     assert_eq!(valid_genesis(zone_id(), &data), Err(Refusal::NoGenesis("Data")));
     assert!(matches!(valid_genesis(raw_zone_id(), &raw_genesis()), Err(Refusal::ForeignGenesis { .. })));
+    for buckets in [0, 257, u32::MAX] {
+        let mut forged = processed_genesis();
+        if let Kind::Genesis(Genesis::Processed(genesis)) = &mut forged.kind {
+            genesis.buckets = buckets;
+        }
+        assert_eq!(valid_genesis(zone_id(), &forged), Err(Refusal::Buckets(buckets)));
+    }
     assert_eq!(valid(&processed_fold(), &data), Err(Refusal::WrongZoneKind));
 }
 

@@ -23,6 +23,9 @@ pub struct Refused {
     pub refusal: Refusal,
 }
 
+/// Most buckets of a Processed zone: a position is kept for each.
+const MAX_BUCKETS: u32 = 256;
+
 /// Why an entry may not follow the entries so far.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -40,9 +43,9 @@ pub enum Refusal {
         /// The id in `zone.json`.
         expected: ZoneId,
     },
-    /// A Processed genesis without a bucket.
-    #[error("a Processed zone has at least one bucket")]
-    NoBucket,
+    /// A Processed genesis with a number of buckets that no zone has.
+    #[error("a Processed zone has 1 to {MAX_BUCKETS} buckets, not {0}")]
+    Buckets(u32),
     /// An entry of a Processed zone in a RAW log, or the reverse.
     #[error("it is an entry of another kind of zone")]
     WrongZoneKind,
@@ -156,7 +159,9 @@ pub fn valid_genesis(zone: ZoneId, entry: &Entry) -> Result<&Genesis, Refusal> {
             distinct(partitions.iter().map(|start| start.partition), |partition| format!("partition {partition}"))?;
             *zone_id
         }
-        Genesis::Processed(ProcessedGenesis { buckets: 0, .. }) => return Err(Refusal::NoBucket),
+        Genesis::Processed(ProcessedGenesis { buckets, .. }) if !(1..=MAX_BUCKETS).contains(buckets) => {
+            return Err(Refusal::Buckets(*buckets));
+        }
         Genesis::Processed(ProcessedGenesis { zone_id, .. }) => *zone_id,
     };
     if found == zone { Ok(genesis) } else { Err(Refusal::ForeignGenesis { found, expected: zone }) }
