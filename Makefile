@@ -1,8 +1,8 @@
 # `make demo` and `make test` need Rust and the usual build tools only; `make test-live` fetches its servers itself.
-.PHONY: demo test test-live live-quickstart fmt lint gen help
+.PHONY: demo test test-live fmt lint gen help
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 demo: ## Produce, ingest, compact and show the result: in-process broker, local folder
 	cargo build --release --locked --package gristmill
@@ -16,9 +16,10 @@ test-live: ## Every live suite in its short form, on real Kafka, HDFS and Kubern
 	cargo test --locked --no-run --workspace
 	GRISTMILL_LIVE_SHORT=1 tests/live/run smoke store quickstart
 
-live-quickstart: ## From kubectl apply to Parquet on HDFS, in full size
+live-%: ## One suite of tests/live/suites in full size, for example live-quickstart
 	cargo build --release --locked --workspace
-	tests/live/run quickstart
+	cargo test --locked --no-run --workspace
+	tests/live/run $*
 
 fmt: ## Format the code
 	cargo fmt --all
