@@ -1,7 +1,8 @@
 //! A run of the compaction: what is new in RAW moves on to the Processed zone, unique by key.
 //!
 //! ```text
-//! open both zones ─▶ plan ─▶ scan: keys of the delta, keys of the zone's files that may hold them
+//! open both zones ─▶ plan ─▶ compatible: the zone's files go on in today's columns, or nothing is written
+//!                         ─▶ scan: keys of the delta, keys of the zone's files that may hold them
 //!                            settle (pure) ─▶ contest: equal rows change nothing
 //!                            rewrite: winners and the rest of replaced files, one partition value after the other
 //!                    ─▶ append outputs and position as one entry ─▶ publish
@@ -11,6 +12,7 @@
 //! Of the delta, pass 1 holds key hash, rank and key of every row; pass 2 the rows that are written. Of the zone, the rank
 //! of rows that the delta has too, and one partition value's replaced files at a time.
 
+mod compatible;
 mod contest;
 mod error;
 mod filter;
@@ -192,6 +194,7 @@ struct Decided {
 impl Compaction<'_> {
     /// Everything up to the commit.
     async fn produce(&self, zone: &mut Zone, start_time: LogTime) -> Result<ProcessedData, Error> {
+        compatible::check(&self.layout, zone.reader(), &self.run.zone).await?;
         let decided = self.decide(zone.reader()).await?;
         let rewrite = rewrite::Rewrite { compaction: self, decided: &decided };
         let (added, removed) = rewrite.write(zone).await?;

@@ -6,7 +6,8 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
 };
-use arrow::datatypes::{Float64Type, Int32Type, Int64Type, SchemaRef};
+use arrow::compute::cast;
+use arrow::datatypes::{Field, Float64Type, Int32Type, Int64Type, SchemaRef};
 
 /// One row.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +16,7 @@ pub(crate) struct Book {
     pub(crate) title: String,
     pub(crate) year: Option<i32>,
     pub(crate) rating: Option<f64>,
+    pub(crate) shelf: Option<String>,
     pub(crate) partition: i32,
     pub(crate) offset: i64,
     pub(crate) index: i32,
@@ -29,6 +31,7 @@ pub(crate) fn book(id: &str) -> Book {
         title: "untitled".into(),
         year: Some(2020),
         rating: None,
+        shelf: None,
         partition: 0,
         offset: 0,
         index: 0,
@@ -58,6 +61,10 @@ impl Book {
         Self { rating: Some(rating), ..self }
     }
 
+    pub(crate) fn on_shelf(self, shelf: &str) -> Self {
+        Self { shelf: Some(shelf.to_owned()), ..self }
+    }
+
     pub(crate) fn at(self, offset: i64) -> Self {
         Self { offset, ..self }
     }
@@ -81,9 +88,10 @@ impl Book {
     }
 }
 
-/// Books as rows of this schema; a column that is not a book's is null.
+/// Books as rows of this schema, in its types.
 pub(crate) fn batch(books: &[Book], schema: &SchemaRef) -> RecordBatch {
-    let columns = schema.fields().iter().map(|field| column(books, field.name())).collect();
+    let typed = |field: &Arc<Field>| cast(&column(books, field.name()), field.data_type()).unwrap();
+    let columns = schema.fields().iter().map(typed).collect();
     RecordBatch::try_new(Arc::clone(schema), columns).unwrap()
 }
 
@@ -96,7 +104,7 @@ fn column(books: &[Book], name: &str) -> ArrayRef {
         "title" => Arc::new(StringArray::from_iter_values(books.iter().map(|book| &book.title))),
         "publication_year" => Arc::new(books.iter().map(|book| book.year).collect::<Int32Array>()),
         "rating" => Arc::new(books.iter().map(|book| book.rating).collect::<Float64Array>()),
-        "shelf" => Arc::new(StringArray::new_null(books.len())),
+        "shelf" => Arc::new(books.iter().map(|book| book.shelf.as_deref()).collect::<StringArray>()),
         "kafka_topic" => texts("books"),
         "kafka_topic_id" => texts("topic-id"),
         "kafka_partition" => numbers(|book| book.partition),
@@ -112,13 +120,14 @@ fn column(books: &[Book], name: &str) -> ArrayRef {
     }
 }
 
-/// The books of a batch that has all their columns.
+/// The books of a batch that has all their columns; the shelf may be missing.
 pub(crate) fn books(batch: &RecordBatch) -> Vec<Book> {
     let number = |name: &str, row| batch.column_by_name(name).unwrap().as_primitive::<Int32Type>().value(row);
     let text = |name: &str| batch.column_by_name(name).unwrap().as_string::<i32>();
     let (ids, titles) = (text("record_id"), text("title"));
     let years = batch.column_by_name("publication_year").unwrap().as_primitive::<Int32Type>();
     let ratings = batch.column_by_name("rating").unwrap().as_primitive::<Float64Type>();
+    let shelves = batch.column_by_name("shelf").map(|column| column.as_string::<i32>());
     let offsets = batch.column_by_name("kafka_offset").unwrap().as_primitive::<Int64Type>();
     (0..batch.num_rows())
         .map(|row| Book {
@@ -126,6 +135,7 @@ pub(crate) fn books(batch: &RecordBatch) -> Vec<Book> {
             title: titles.value(row).to_owned(),
             year: years.is_valid(row).then(|| years.value(row)),
             rating: ratings.is_valid(row).then(|| ratings.value(row)),
+            shelf: shelves.and_then(|shelves| shelves.is_valid(row).then(|| shelves.value(row).to_owned())),
             partition: number("kafka_partition", row),
             offset: offsets.value(row),
             index: number("record_index", row),

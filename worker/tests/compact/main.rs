@@ -6,4 +6,5 @@ mod command;
 mod crashes;
 mod history;
 mod runs;
+mod schemas;
 mod warehouse;

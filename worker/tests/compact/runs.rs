@@ -3,7 +3,6 @@
 use gristmill::compact::{Error, Outcome};
 use gristmill::exit::{Exit, Failure};
 use gristmill::zone::ZoneError;
-use gristmill_crds::Column;
 use rstest::rstest;
 
 use crate::books::{book, nameless};
@@ -248,29 +247,4 @@ async fn other_key_or_partition_is_refused(#[case] other: gristmill_crds::plan::
     let failure = Failure::from(warehouse.clone().planned(other).try_compact().await.unwrap_err());
 
     assert_eq!((failure.exit, failure.reason), (Exit::Zone, "ZoneMismatch"));
-}
-
-#[tokio::test]
-async fn column_that_older_files_lack_is_null_in_them() {
-    let warehouse = Warehouse::in_memory();
-    warehouse.ingest([book("a").at(0)]).await;
-    warehouse.compact().await;
-    let wider = warehouse.clone().planned(plan(|ingest, _| {
-        let column = r#"{"name": "shelf", "path": "shelf"}"#;
-        ingest.spec.record.columns.push(serde_json::from_str::<Column>(column).unwrap());
-    }));
-    wider.ingest([book("a").titled("moved").at(1), book("b").at(2)]).await;
-    wider.compact().await;
-    assert_eq!(wider.rows().await, ["a moved 2020", "b untitled 2020"]);
-}
-
-#[tokio::test]
-async fn column_that_changed_its_type_is_refused_with_both_types() {
-    let warehouse = Warehouse::in_memory();
-    warehouse.ingest_years_as_text([book("a")]).await;
-
-    let failure = Failure::from(warehouse.try_compact().await.unwrap_err());
-
-    assert_eq!((failure.exit, failure.reason), (Exit::Zone, "SchemaConflict"));
-    assert!(failure.message.contains("\"publication_year\" is a Utf8 there and a Int32 in the resource"), "{failure}");
 }

@@ -75,6 +75,11 @@ impl Warehouse {
         Self { plan, ..self }
     }
 
+    /// The same zones under documents that were edited.
+    pub(crate) fn edited(&self, change: impl FnOnce(&mut StreamIngest, &mut HourlyCompaction)) -> Self {
+        self.clone().planned(plan(change))
+    }
+
     pub(crate) fn with_store(&self, store: Arc<dyn Store>) -> Self {
         Self { store, ..self.clone() }
     }
@@ -107,23 +112,7 @@ impl Warehouse {
     /// Commits one RAW file with these rows.
     pub(crate) async fn ingest(&self, rows: impl IntoIterator<Item = Book>) {
         let rows: Vec<Book> = rows.into_iter().collect();
-        self.ingest_batch(batch(&rows, &row_schema(&self.plan.ingest.columns))).await;
-    }
-
-    /// Commits one RAW file whose publication_year is text, as another version of the resource might have had it.
-    pub(crate) async fn ingest_years_as_text(&self, rows: impl IntoIterator<Item = Book>) {
-        let rows: Vec<Book> = rows.into_iter().collect();
         let rows = batch(&rows, &row_schema(&self.plan.ingest.columns));
-        let (fields, mut columns): (Vec<_>, Vec<_>) =
-            rows.schema().fields().iter().cloned().zip(rows.columns().iter().cloned()).unzip();
-        let at = fields.iter().position(|field| field.name() == "publication_year").unwrap();
-        let mut fields = fields;
-        fields[at] = Arc::new(Field::new("publication_year", DataType::Utf8, true));
-        columns[at] = arrow::compute::cast(&columns[at], &DataType::Utf8).unwrap();
-        self.ingest_batch(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()).await;
-    }
-
-    async fn ingest_batch(&self, rows: RecordBatch) {
         let mut zone = self.raw().await;
         let schema = schema_id(&rows.schema());
         let mut file = ParquetFile::create(zone.stage().await.unwrap(), rows.schema(), &Layout::default()).unwrap();
@@ -230,21 +219,27 @@ impl Warehouse {
 
     /// Takes a zone away, as `hdfs dfs -rm -r` would.
     pub(crate) async fn remove(&self, zone: &str) {
-        let mut directories = vec![self.path(zone)];
-        let mut seen = Vec::new();
-        while let Some(directory) = directories.pop() {
+        let (directories, files) = self.tree(zone).await;
+        for path in files.iter().chain(directories.iter().rev()) {
+            self.store.delete(path).await.unwrap();
+        }
+    }
+
+    /// All that there is of a zone: directories, each before those in it, and files.
+    pub(crate) async fn tree(&self, zone: &str) -> (Vec<StorePath>, Vec<StorePath>) {
+        let (mut directories, mut files) = (vec![self.path(zone)], Vec::new());
+        let mut listed = 0;
+        while let Some(directory) = directories.get(listed).cloned() {
+            listed += 1;
             for element in self.store.list(&directory).await.unwrap() {
                 let path = directory.join(&element.name);
                 match element.kind {
                     ListedKind::Directory => directories.push(path),
-                    ListedKind::File(_) => self.store.delete(&path).await.unwrap(),
+                    ListedKind::File(_) => files.push(path),
                 }
             }
-            seen.push(directory);
         }
-        for directory in seen.iter().rev() {
-            self.store.delete(directory).await.unwrap();
-        }
+        (directories, files)
     }
 }
 

@@ -1,4 +1,5 @@
-//! The columns of a Processed file, and rows of older files in the form of today's.
+//! The columns of a Processed file, whether those of live files can go on in them, and rows of older files in the form of
+//! today's.
 
 use std::sync::Arc;
 
@@ -50,6 +51,21 @@ impl Conflict {
         );
         Self { column: column.to_owned(), problem }
     }
+
+    fn dropped(column: &str, found: &DataType) -> Self {
+        let problem = format!(
+            "is a {found} there and not in spec.record.columns of the resource; add the column back to spec.record.columns (it may stay empty in new messages): a rewrite would drop its values"
+        );
+        Self { column: column.to_owned(), problem }
+    }
+
+    /// Giving the column its new name alone would not do: the old one would be dropped.
+    fn changed_type(column: &str, found: &DataType, expected: &DataType) -> Self {
+        let problem = format!(
+            "is a {found} there and a {expected} in the resource; keep the column with its old type and give the new type a column of a new name, or create a new HourlyCompaction with its own processed.path"
+        );
+        Self { column: column.to_owned(), problem }
+    }
 }
 
 /// The columns of a zone's rows.
@@ -92,6 +108,31 @@ impl Layout {
     /// The user's columns: duplicates that are equal in them change nothing.
     pub fn user_columns(&self) -> Schema {
         Schema::new(self.rows.fields().iter().take(self.user_columns).cloned().collect::<Vec<_>>())
+    }
+
+    /// Checks that a live file's columns go on: a rewrite keeps what it carries over, and a listing shows one type only
+    /// (F34). Columns that the file lacks are null in it.
+    ///
+    /// # Errors
+    /// A column would be dropped or has another type.
+    pub fn keeps_columns(&self, file: &Schema) -> Result<(), Conflict> {
+        file.fields().iter().try_for_each(|field| self.keeps(field.name(), field.data_type()))
+    }
+
+    /// Checks the columns that a live file's directory names, as [`Self::keeps_columns`] does those inside.
+    ///
+    /// # Errors
+    /// A column would be dropped or has another type.
+    pub fn keeps_partition(&self, partition: &[PartitionValue]) -> Result<(), Conflict> {
+        partition.iter().try_for_each(|value| self.keeps(&value.column, repeated(&value.value, 0).data_type()))
+    }
+
+    fn keeps(&self, column: &str, found: &DataType) -> Result<(), Conflict> {
+        match self.rows.field_with_name(column) {
+            Ok(field) if field.data_type() == found => Ok(()),
+            Ok(field) => Err(Conflict::changed_type(column, found, field.data_type())),
+            Err(_) => Err(Conflict::dropped(column, found)),
+        }
     }
 
     /// Some columns of a whole row.

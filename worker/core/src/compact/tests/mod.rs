@@ -4,4 +4,5 @@ mod directories;
 mod keys;
 mod plans;
 mod rows;
+mod schemas;
 mod winners;
