@@ -32,6 +32,8 @@ pub(super) async fn run(args: DemoArgs) -> Result<(), Failure> {
     demo.run().await?;
     if args.keep {
         keep(&demo, &folder).await;
+    } else if args.dir.is_none() {
+        println!("  A temporary folder, removed now; --keep leaves it, and the broker too.");
     }
     Ok(())
 }
