@@ -5,6 +5,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -110,17 +111,28 @@ def check_refusals():
 
 
 def kill_pods(randomness):
-    """Kills the worker at random commits, and the operator once, without grace."""
+    """Kills the worker at random commits, and the operator once."""
     for number in range(KILLS):
         target = log()["head_sequence"] + randomness.randint(1, 2)
         wait(f"kill {number + 1} of {KILLS}: commit {target}", lambda: log()["head_sequence"] >= target)
-        kill(NAMESPACE, "gristmill.dev/stream-ingest=books")
+        kill(number)
         if number == 0:
-            kill("gristmill-system", "app.kubernetes.io/name=gristmill-operator")
+            delete("gristmill-system", "app.kubernetes.io/name=gristmill-operator")
 
 
-def kill(namespace, label):
-    # As a lost node would: SIGKILL, nothing is drained.
+def kill(number):
+    """In turn as a crash, SIGKILL of the process, and as an eviction in haste, a deletion without grace.
+
+    Pods elsewhere than on this machine are deleted each time.
+    """
+    worker = next((process for name, process, _ in ours() if name == "gristmill ingest"), None)
+    if number % 2 == 0 and worker:
+        os.kill(worker, signal.SIGKILL)
+    else:
+        delete(NAMESPACE, "gristmill.dev/stream-ingest=books")
+
+
+def delete(namespace, label):
     kubectl("delete", "pod", "-n", namespace, "-l", label, "--grace-period=0", "--force", "--wait=false")
 
 
@@ -148,19 +160,23 @@ def run_now(name):
                 and not status("hourlycompaction").get("activeJob") and status("hourlycompaction").get("zone"))
 
 
-def memory():
-    """Resident memory of our long-running processes in MiB, now and at most, where the pods run on this machine."""
+def ours():
+    """The processes of our pods, where they run on this machine: name, process id, sizes in kB."""
+    pods = json.loads(kubectl("get", "pods", "--all-namespaces", "-o", "json"))
+    uids = [pod["metadata"]["uid"] for pod in pods["items"]]
     for process in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{process}/cmdline", "rb") as file:
                 program, *arguments = file.read().decode().split("\0")
+            with open(f"/proc/{process}/cgroup", encoding="ascii") as file:
+                group = file.read()
             with open(f"/proc/{process}/status", encoding="ascii") as file:
                 sizes = dict(re.findall(r"(VmRSS|VmHWM):\s+(\d+) kB", file.read()))
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if program.startswith("/usr/local/bin/gristmill") and arguments and arguments[0] in ("ingest", "run") and sizes:
-            name = f"{os.path.basename(program)} {arguments[0]}"
-            yield name, int(sizes["VmRSS"]) // 1024, int(sizes["VmHWM"]) // 1024
+        mine = any(f"pod{uid}" in group for uid in uids)
+        if mine and sizes and program.startswith("/usr/local/bin/gristmill") and arguments[0] in ("ingest", "run"):
+            yield f"{os.path.basename(program)} {arguments[0]}", int(process), sizes
 
 
 def check(directory, count):
@@ -207,8 +223,8 @@ def main():
     kill_pods(randomness)
     background.join()
     wait("all messages in the log", lambda: log()["messages"] == first + MESSAGES)
-    for process, size, most in memory():
-        say(f"memory of {process}: RSS {size} MiB, most {most} MiB")
+    for name, _, sizes in ours():
+        say(f"memory of {name}: RSS {int(sizes['VmRSS']) >> 10} MiB, most {int(sizes['VmHWM']) >> 10} MiB")
     run_now("books-now-1")
     directory = os.path.join(os.environ["SUITE_TMP"], "zones")
     try:
