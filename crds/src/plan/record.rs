@@ -46,7 +46,6 @@ fn build_columns(at: &str, columns: &[Column], problems: &mut Problems) -> Vec<C
         }
     }
     let mut budget = PatternBudget::new();
-    let build =
-        |(index, column)| ColumnPlan::build(&format!("{at}[{index}]"), column, &mut budget, problems);
+    let build = |(index, column)| ColumnPlan::build(&format!("{at}[{index}]"), column, &mut budget, problems);
     columns.iter().enumerate().filter_map(build).collect()
 }
