@@ -6,16 +6,24 @@
 mod column;
 mod compaction;
 mod ingest;
+mod lexical;
 mod path;
+mod pattern;
 mod record;
+mod rules;
 #[cfg(test)]
 mod tests;
+mod time;
+mod value;
 
-pub use column::{ColumnPlan, Range, ValueType};
+pub use column::{ColumnPlan, Repetition};
 pub use compaction::CompactionPlan;
 pub use ingest::IngestPlan;
-pub use path::{ColumnPath, InvalidPath, Origin, RowPath, Selector};
-pub use record::RecordPlan;
+pub use path::{ColumnPath, InvalidPath, Name, NamespaceTest, Origin, Prefixes, RowPath, Selector};
+pub use pattern::Pattern;
+pub use record::{MessageLimits, RecordPlan};
+pub use time::{Format, Formats, Zone};
+pub use value::{Refusal, Rules, Scalar, TextRules, ValueType, Written};
 
 /// Names that RAW adds to every row, in this order; a user's column can't have one of them.
 pub const METADATA_COLUMNS: [&str; 8] = [

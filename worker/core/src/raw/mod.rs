@@ -4,15 +4,20 @@
 //! Arrow builders; the open file takes them as batches. A message is accepted, rejected or a tombstone,
 //! and nothing of it is gathered before its end has been found well-formed.
 
+mod column;
 mod decoder;
+mod format;
+mod found;
 mod limits;
 mod message;
 mod paths;
 mod reason;
+mod refusal;
 mod rejects;
 mod rows;
 mod schema;
 mod staging;
+mod text;
 mod typing;
 mod value;
 
@@ -20,3 +25,11 @@ pub use decoder::MessageDecoder;
 pub use message::{Header, Message, Verdict};
 pub use reason::{Reason, Stage};
 pub use schema::{data_type, reject_schema, row_schema, schema_id};
+
+/// temp
+#[derive(Debug, Clone, Copy)]
+pub enum PayloadPolicy {
+    Full,
+    Truncated,
+    None,
+}
