@@ -60,8 +60,8 @@ impl Zones {
     /// # Errors
     /// A path is not the URL of a zone, or a client can't be configured.
     pub fn of(plan: &CompactionPlan, patience: Duration) -> Result<Self, Failure> {
-        let raw = surroundings(&plan.ingest.raw_path, plan.hdfs_user.as_deref())?;
-        let processed = surroundings(&plan.processed_path, plan.hdfs_user.as_deref())?;
+        let raw = surroundings(&plan.ingest.raw_path, plan.hdfs_user())?;
+        let processed = surroundings(&plan.processed_path, plan.hdfs_user())?;
         Ok(Self { raw: raw.with_patience(patience), processed: processed.with_patience(patience) })
     }
 }

@@ -45,6 +45,9 @@ impl StatusBoard {
             messages: MessageCounts::default(),
             rows: RowCounts::default(),
             lag: None,
+            watermark: None,
+            rejected_percent: None,
+            retention: None,
         };
         let vitals = Vitals { joined: AtomicBool::new(false), started: Instant::now(), last_turn: AtomicU64::new(0) };
         Self { report: watch::Sender::new(report), read: watch::Sender::new(0), vitals: Arc::new(vitals) }
