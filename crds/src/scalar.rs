@@ -276,3 +276,42 @@ impl JsonSchema for Percent {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    #[rstest]
+    #[case(json!(5), Some(50_000))]
+    #[case(json!("0.5"), Some(5_000))]
+    #[case(json!("99.9999"), Some(999_999))]
+    #[case(json!("100.0"), Some(1_000_000))]
+    #[case(json!("100.0001"), None)]
+    #[case(json!("0.00001"), None)]
+    #[case(json!(-1), None)]
+    #[case(json!("1e1"), None)]
+    #[case(json!("5."), None)]
+    fn percentage_is_read_exactly(#[case] written: serde_json::Value, #[case] expected: Option<u32>) {
+        let percent: Percent = serde_json::from_value(written).expect("an integer or a text");
+        assert_eq!(percent.to_ten_thousandths().ok(), expected);
+    }
+
+    #[rstest]
+    #[case("30d", Some(30 * 86_400))]
+    #[case("1d12h", Some(36 * 3600))]
+    #[case("90", None)]
+    #[case("1w", None)]
+    #[case("", None)]
+    fn period_has_days(#[case] written: &str, #[case] seconds: Option<u64>) {
+        assert_eq!(Period(written.into()).to_duration().ok().map(|duration| duration.as_secs()), seconds);
+    }
+
+    #[test]
+    fn decimal_that_is_not_quoted_is_refused_with_what_to_write() {
+        let error = serde_json::from_value::<Bound>(json!(0.5)).expect_err("a float");
+        assert!(error.to_string().contains("quote it: \"0.5\""), "{error}");
+    }
+}

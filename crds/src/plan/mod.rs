@@ -17,6 +17,7 @@ mod rejected;
 mod scaling;
 #[cfg(test)]
 mod tests;
+mod warning;
 
 use std::ops::RangeInclusive;
 

@@ -103,3 +103,32 @@ pub(super) fn retention_age(
     let century = Duration::from_secs(36_525 * 24 * 3600);
     within(at, after, Duration::from_secs(1)..=century, "1s to 36525d", problems)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn budget(max_percent: &str, min_messages: i64) -> RejectedBudget {
+        let rejected: Rejected =
+            serde_json::from_value(serde_json::json!({"maxPercent": max_percent, "minMessages": min_messages}))
+                .expect("a block");
+        RejectedPlan::read("spec.rejected", Some(&rejected), &mut Problems::default()).budget
+    }
+
+    #[test]
+    fn exactly_the_tolerated_share_is_within_the_budget() {
+        let budget = budget("2.5", 1000);
+        assert!(!budget.is_exceeded(1000, 25));
+        assert!(budget.is_exceeded(1000, 26));
+        assert!(!budget.is_exceeded(999, 999), "below minMessages a share says nothing");
+        assert!(!budget.is_exceeded(u64::MAX, u64::MAX / 40));
+    }
+
+    #[test]
+    fn shares_are_texts_without_needless_digits() {
+        assert_eq!(budget("2.50", 1).max_percent(), "2.5");
+        assert_eq!(RejectedBudget::share(812_345, 1_201), "0.14");
+        assert_eq!(RejectedBudget::share(3, 3), "100");
+        assert_eq!(RejectedBudget::share(0, 0), "0");
+    }
+}
