@@ -17,6 +17,7 @@ pub mod lint;
 pub mod local;
 pub mod parquet_file;
 pub mod produce;
+pub mod secrets;
 pub mod store;
 pub mod termination;
 pub mod zone;

@@ -57,7 +57,7 @@ impl Verdict {
 
 fn of_ingest(plan: &IngestPlan) -> String {
     let mut facts = vec![
-        count(plan.columns.len(), "column"),
+        count(plan.record.columns.len(), "column"),
         format!("at most {} a day and worker by age", count(plan.files_per_day(), "file")),
         format!("group {}", plan.consumer_group),
     ];

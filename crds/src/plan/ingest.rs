@@ -5,20 +5,19 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::column::PatternBudget;
 use super::kafka::{SecurityPlan, check_config, check_group, check_servers, check_topic};
 use super::pod::check_pod;
 use super::raw::RawPlan;
 use super::reference::check_names;
 use super::scaling::check_network;
 use super::{
-    ColumnPlan, HadoopIdentity, HadoopPlan, Invalid, Position, Problems, Reference, RejectedPlan, RetentionPlan,
-    RewindPlan, RowPath, ScalingPlan, identity, refuse_local,
+    ColumnPlan, HadoopIdentity, HadoopPlan, Invalid, Position, Problems, RecordPlan, Reference, RejectedPlan,
+    RetentionPlan, RewindPlan, ScalingPlan, identity, refuse_local,
 };
 use crate::projection::IngestProjection;
 use crate::raw::Compression;
 use crate::source::{KafkaSource, OnDataLoss, Source};
-use crate::stream_ingest::{Record, StreamIngest, StreamIngestSpec};
+use crate::stream_ingest::{StreamIngest, StreamIngestSpec};
 
 /// Everything that an ingest worker decides by, validated.
 #[derive(Debug, Clone)]
@@ -41,10 +40,8 @@ pub struct IngestPlan {
     pub security: SecurityPlan,
     /// Settings of librdkafka, each one of [`crate::kafka_setting::KAFKA_SETTINGS`].
     pub kafka_config: BTreeMap<String, String>,
-    /// Elements from the root to a row.
-    pub row_path: RowPath,
-    /// Columns in the order of the document; names are unique.
-    pub columns: Vec<ColumnPlan>,
+    /// How a message becomes rows.
+    pub record: RecordPlan,
     /// What becomes of rejects, and how many are too many.
     pub rejected: RejectedPlan,
     /// Directory of the RAW zone, without a trailing slash.
@@ -74,7 +71,7 @@ pub struct IngestPlan {
 impl IngestPlan {
     /// Looks a column up by its name.
     pub fn column(&self, name: &str) -> Option<&ColumnPlan> {
-        self.columns.iter().find(|column| column.name == name)
+        self.record.column(name)
     }
 
     /// HDFS user name of simple authentication, if the document names one.
@@ -128,9 +125,7 @@ impl TryFrom<&StreamIngest> for IngestPlan {
         let start_from = Position::of_start("spec.source.kafka.startFrom", start_from.as_ref(), &mut problems);
         let security = SecurityPlan::read("spec.source.kafka.security", security.as_ref(), &mut problems);
         check_config("spec.source.kafka.config", config, &mut problems);
-        let Record { row_path, columns } = record;
-        let row_path = problems.check("spec.record.rowPath", row_path.parse::<RowPath>());
-        let columns = build_columns(columns, &mut problems);
+        let record = RecordPlan::build("spec.record", record, &mut problems);
         let rejected = RejectedPlan::read("spec.rejected", rejected.as_ref(), &mut problems);
         let RawPlan { path, target_size, max_records, max_age, compression, retention } =
             RawPlan::read(raw, &mut problems);
@@ -140,7 +135,7 @@ impl TryFrom<&StreamIngest> for IngestPlan {
         let rewind = RewindPlan::read("spec.rewind", rewind.as_ref(), &mut problems);
         check_pod("spec.pod", pod.as_ref(), &mut problems);
         check_network("spec.networkPolicy", network_policy.as_ref(), &mut problems);
-        let Some(row_path) = row_path.filter(|_| problems.0.is_empty()) else {
+        let Some(record) = record.filter(|_| problems.0.is_empty()) else {
             return Err(problems.into_invalid(document));
         };
         Ok(Self {
@@ -153,8 +148,7 @@ impl TryFrom<&StreamIngest> for IngestPlan {
             on_data_loss: on_data_loss.unwrap_or_default(),
             security,
             kafka_config: config.clone(),
-            row_path,
-            columns,
+            record,
             rejected,
             raw_path: path,
             target_size,
@@ -199,27 +193,4 @@ fn default_group(namespace: &str, name: &str, raw_path: &str) -> String {
     let digest = Sha256::digest(raw_path.as_bytes());
     let hash: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
     format!("gristmill.{namespace}.{name}.{hash}")
-}
-
-fn build_columns(columns: &[crate::Column], problems: &mut Problems) -> Vec<ColumnPlan> {
-    if columns.is_empty() {
-        problems.add("spec.record.columns", "is empty; write at least one column with name and path");
-    }
-    if columns.len() > 1000 {
-        problems.add("spec.record.columns", format!("has {} columns; at most 1000 are possible", columns.len()));
-    }
-    let mut seen = BTreeMap::new();
-    for (index, column) in columns.iter().enumerate() {
-        // Hive, Spark and DuckDB compare column names without regard to case.
-        if let Some(first) = seen.insert(column.name.to_ascii_lowercase(), index) {
-            problems.add(
-                format!("spec.record.columns[{index}].name"),
-                format!("{:?} is also the name of columns[{first}] (case does not count); choose another", column.name),
-            );
-        }
-    }
-    let mut budget = PatternBudget::new();
-    let build =
-        |(index, column)| ColumnPlan::build(&format!("spec.record.columns[{index}]"), column, &mut budget, problems);
-    columns.iter().enumerate().filter_map(build).collect()
 }
