@@ -76,3 +76,33 @@ fn pod_size_does_not_rename_the_config_map() {
     assert_eq!(before.config_map, after.config_map);
     assert_ne!(before.deployment, after.deployment);
 }
+
+#[test]
+fn options_for_pods_and_what_the_documents_refer_to_stand_in_the_template() {
+    let (mut ingest, _) = quickstart();
+    ingest.spec.pod = Some(
+        serde_json::from_value(serde_json::json!({
+            "image": "registry.example.com/gristmill:0.1.0",
+            "imagePullSecrets": [{"name": "registry"}],
+            "annotations": {"sidecar.istio.io/inject": "false"},
+            "labels": {"team": "library"},
+            "hostAliases": [{"ip": "10.0.0.7", "hostnames": ["datanode-0"]}],
+            "dnsConfig": {"searches": ["kafka.svc.cluster.local"]},
+            "env": [{"name": "RUST_LOG", "value": "info"}],
+            "nodeSelector": {"disk": "ssd"},
+            "tolerations": [{"key": "dedicated", "operator": "Exists"}],
+            "priorityClassName": "low",
+            "serviceAccountName": "books",
+            "terminationGracePeriodSeconds": 90,
+        }))
+        .unwrap(),
+    );
+    ingest.spec.source.kafka.security = Some(
+        serde_json::from_value(serde_json::json!({
+            "tls": {"caConfigMapKeyRef": {"name": "kafka-ca", "key": "ca.crt"}},
+            "sasl": {"mechanism": "ScramSha512", "username": "books", "passwordSecretKeyRef": {"name": "sasl", "key": "password"}},
+        }))
+        .unwrap(),
+    );
+    insta::assert_yaml_snapshot!("ingest_pod_template", built(&ingest).deployment.spec.unwrap().template);
+}

@@ -138,7 +138,7 @@ impl StatusBoard {
     pub(super) fn lag(&self, partitions: usize, records: i64) {
         self.report.send_modify(|report| {
             report.partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
-            report.lag = Some(Lag { records });
+            report.lag = Some(Lag { records, seconds: None });
         });
     }
 }
