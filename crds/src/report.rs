@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::hourly_compaction::{Run, SourcePosition};
-use crate::shared::ZoneStatus;
 use crate::ingest_status::{Lag, MessageCounts, RetentionStatus, RowCounts};
+use crate::shared::ZoneStatus;
 
 /// Answer of a worker on `GET /status`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

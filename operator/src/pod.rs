@@ -72,7 +72,8 @@ pub fn container(mut process: Process<'_>, settings: &Settings) -> Container {
 
 /// What the operator tells a process about its pod.
 fn environment() -> [EnvVar; 2] {
-    let variable = |name: &str, value_from| EnvVar { name: name.to_owned(), value_from: Some(value_from), ..Default::default() };
+    let variable =
+        |name: &str, value_from| EnvVar { name: name.to_owned(), value_from: Some(value_from), ..Default::default() };
     let memory = ResourceFieldSelector { resource: "limits.memory".to_owned(), ..Default::default() };
     let name = ObjectFieldSelector { field_path: "metadata.name".to_owned(), ..Default::default() };
     [

@@ -38,7 +38,9 @@ pub fn lint(documents: &Documents, unreadable: Vec<documents::Error>) -> Verdict
         }
     }
     if documents.ingests.is_empty() && documents.compactions.is_empty() && verdict.refusals.is_empty() {
-        verdict.refusals.push("the files hold no StreamIngest and no HourlyCompaction; name a file that does with -f".into());
+        verdict
+            .refusals
+            .push("the files hold no StreamIngest and no HourlyCompaction; name a file that does with -f".into());
     }
     // A StreamIngest that is refused is refused again for each of its compactions.
     let mut seen = BTreeSet::new();

@@ -45,7 +45,8 @@ impl IngestPlan {
             let message = format!("closes up to {files} files a day and worker; 5m, the default, is 288");
             warn("spec.raw.files.maxAge", message);
         }
-        if let Some(retention) = self.retention.as_ref().filter(|retention| retention.after < Duration::from_secs(DAY)) {
+        if let Some(retention) = self.retention.as_ref().filter(|retention| retention.after < Duration::from_secs(DAY))
+        {
             let hours = retention.after.as_secs_f64() / 3600.0;
             let message = format!("is {hours:.1} hours: a compaction that is registered later finds older rows gone");
             warn("spec.raw.retention.after", message);
@@ -68,5 +69,6 @@ impl CompactionPlan {
 }
 
 fn only_local(url: &str) -> Option<String> {
-    url.starts_with("file://").then(|| format!("{url:?} is for a laptop; the operator refuses it, since it would be gone with a pod"))
+    url.starts_with("file://")
+        .then(|| format!("{url:?} is for a laptop; the operator refuses it, since it would be gone with a pod"))
 }

@@ -21,8 +21,7 @@ const BETWEEN_WRITES: SignedDuration = SignedDuration::from_secs(60);
 const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 
 /// What a suspended resource says.
-const SUSPENDED: &str =
-    "spec.suspend is true: workers commit and leave, and none is started; set it to false to go on where the zone stands";
+const SUSPENDED: &str = "spec.suspend is true: workers commit and leave, and none is started; set it to false to go on where the zone stands";
 
 /// The status after a reconcile.
 pub fn next(
@@ -135,7 +134,10 @@ fn ready(stream: &Stream, observed: &Observed, outcome: &Result<IngestPlan, Erro
         return State::holds("Suspended", SUSPENDED);
     }
     if plan.scaling.initial_replicas() == 0 {
-        return State::holds("ScaledToZero", "spec.scaling.replicas is 0: no worker runs; set it to 1 or more to go on");
+        return State::holds(
+            "ScaledToZero",
+            "spec.scaling.replicas is 0: no worker runs; set it to 1 or more to go on",
+        );
     }
     match &observed.worker {
         Worker::Absent => match replica_failure(observed) {

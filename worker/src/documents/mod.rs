@@ -137,11 +137,8 @@ impl Documents {
                 self.config_maps.push(typed::<k8s_openapi::api::core::v1::ConfigMap>(path, number, value)?.into());
             }
             (version, kind) => {
-                let found = if kind.is_empty() {
-                    "document without kind".to_owned()
-                } else {
-                    format!("{kind} of {version:?}")
-                };
+                let found =
+                    if kind.is_empty() { "document without kind".to_owned() } else { format!("{kind} of {version:?}") };
                 return Err(Error::Kind { path: path.to_owned(), number, found });
             }
         }

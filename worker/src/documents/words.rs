@@ -157,7 +157,8 @@ mod tests {
 
     #[test]
     fn quoted_words_and_words_of_both_versions_are_left_alone() {
-        let text = "a: [\"NO\", 'off', true, null, ~, 0, 10, 0x1F, none, Nope, 1.5, 2026-11-23, !!str no]\nb: |\n  no\n";
+        let text =
+            "a: [\"NO\", 'off', true, null, ~, 0, 10, 0x1F, none, Nope, 1.5, 2026-11-23, !!str no]\nb: |\n  no\n";
         assert_eq!(found(text), []);
     }
 

@@ -85,7 +85,8 @@ fn starts(position: &Position, ranges: &BTreeMap<i32, OffsetRange>) -> Result<Ve
             Position::Latest => range.high,
             Position::Offsets(offsets) => offsets.get(partition).copied().unwrap_or(range.low),
             Position::Timestamp(_) => {
-                let message = "spec.source.kafka.startFrom: this version begins at no Timestamp; write Offsets".to_owned();
+                let message =
+                    "spec.source.kafka.startFrom: this version begins at no Timestamp; write Offsets".to_owned();
                 return Err(Failure { exit: Exit::Usage, reason: "Invalid", message });
             }
         };

@@ -83,7 +83,8 @@ fn lint_and_ingest_print_the_same_refusal_and_exit_with_2() {
 #[test]
 fn lint_prints_summaries_of_what_is_valid_and_refusals_of_the_rest() {
     let folder = TempDir::new().expect("a temporary folder");
-    let path = written(&folder, "books.yaml", &format!("{FULL}---\n{}", wrong("compression: Zstd", "compression: gzip")));
+    let path =
+        written(&folder, "books.yaml", &format!("{FULL}---\n{}", wrong("compression: Zstd", "compression: gzip")));
     let output = gristmill(&["lint"], &path);
     let stdout = String::from_utf8(output.stdout).expect("UTF-8");
     let stderr = String::from_utf8(output.stderr).expect("UTF-8");
@@ -107,7 +108,10 @@ fn secrets_and_config_maps_may_stand_beside_the_resources() {
     let documents = Documents::parse(Path::new("books.yaml"), text).expect("both are read");
     let [secret] = documents.secrets.as_slice() else { panic!("one Secret") };
     assert_eq!(secret.name, "sasl");
-    assert_eq!((secret.values["password"].as_slice(), secret.values["other"].as_slice()), (&b"secret"[..], &b"hello"[..]));
+    assert_eq!(
+        (secret.values["password"].as_slice(), secret.values["other"].as_slice()),
+        (&b"secret"[..], &b"hello"[..])
+    );
     assert_eq!(documents.config_maps[0].values["ca.crt"], b"text");
     assert!(!format!("{documents:?}").contains("hello"));
 }
@@ -132,7 +136,13 @@ fn one_name_twice_is_refused() {
 #[test]
 fn other_kinds_and_texts_that_are_not_yaml_are_refused() {
     let refusals = verdict(&["kind: Pod\napiVersion: v1\n", "a: [\n", ""]).refusals;
-    assert!(refusals[0].contains("document 1 of file-0.yaml is a Pod of \"v1\"; expected kind StreamIngest"), "{refusals:?}");
+    assert!(
+        refusals[0].contains("document 1 of file-0.yaml is a Pod of \"v1\"; expected kind StreamIngest"),
+        "{refusals:?}"
+    );
     assert!(refusals[1].starts_with("file-1.yaml is not YAML: "), "{refusals:?}");
-    assert_eq!(verdict(&[""]).refusals, ["the files hold no StreamIngest and no HourlyCompaction; name a file that does with -f"]);
+    assert_eq!(
+        verdict(&[""]).refusals,
+        ["the files hold no StreamIngest and no HourlyCompaction; name a file that does with -f"]
+    );
 }

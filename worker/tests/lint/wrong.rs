@@ -25,7 +25,11 @@ pub(crate) const WRONG: &[Wrong] = &[
     ("a field that no toleration has", "effect: NoSchedule", "effekt: NoSchedule"),
     // Names and paths.
     ("a name in capitals", "{name: books, namespace", "{name: Books, namespace"),
-    ("a name that is too long", "{name: books, namespace", "{name: books-of-the-library-of-the-town-of-mill, namespace"),
+    (
+        "a name that is too long",
+        "{name: books, namespace",
+        "{name: books-of-the-library-of-the-town-of-mill, namespace",
+    ),
     ("a relative row path", "rowPath: /library/book", "rowPath: library/book"),
     ("a row path with an empty step", "rowPath: /library/book", "rowPath: /library//book"),
     ("an axis of XPath", "path: author/country", "path: descendant::country"),
