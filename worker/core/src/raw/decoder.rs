@@ -36,7 +36,7 @@ impl MessageDecoder {
             staging: Staging::new(&plan.record),
             typing: Typing::new(&plan.record),
             rows: RowBuilder::new(&plan.record.columns),
-            rejects: RejectBuilder::new(super::PayloadPolicy::Truncated),
+            rejects: RejectBuilder::new(plan.rejected.payload),
             plan: plan.record.clone(),
         }
     }

@@ -25,11 +25,3 @@ pub use decoder::MessageDecoder;
 pub use message::{Header, Message, Verdict};
 pub use reason::{Reason, Stage};
 pub use schema::{data_type, reject_schema, row_schema, schema_id};
-
-/// temp
-#[derive(Debug, Clone, Copy)]
-pub enum PayloadPolicy {
-    Full,
-    Truncated,
-    None,
-}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::PayloadPolicy;
+use gristmill_crds::PayloadPolicy;
 use arrow::array::{
     ArrayRef, BinaryBuilder, Int32Builder, Int64Builder, ListBuilder, RecordBatch, StringBuilder, StructBuilder,
 };
