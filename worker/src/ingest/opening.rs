@@ -10,7 +10,7 @@ use gristmill_crds::plan::IngestPlan;
 use super::patience::{Patience, Trouble, Waited};
 use crate::exit::{Exit, Failure};
 use crate::kafka::{OffsetRange, TopicFacts, TopicProbe};
-use crate::store::{self, HadoopUser, ZoneUrl};
+use crate::store::{self, HadoopAccess, ZoneUrl};
 use crate::zone::{Expected, Opened, Surroundings, Zone};
 
 /// A zone operation gives up on an unavailable store after this, so that the worker can say what it waits for.
@@ -31,11 +31,12 @@ pub(super) struct Opening {
 /// for too long.
 pub(super) async fn open(
     plan: &IngestPlan,
+    access: &HadoopAccess,
     probe: &TopicProbe,
     patience: &Patience,
 ) -> Result<Waited<Opening>, Failure> {
     let url: ZoneUrl = plan.raw_path.parse()?;
-    let store = store::open(&url, plan.hdfs_user.clone().map(HadoopUser).as_ref())?;
+    let store = store::open(&url, access)?;
     let surroundings = Surroundings::of_process(store, url).with_patience(ATTEMPT);
     let digest: Digest =
         plan.spec_digest.parse().map_err(|error: InvalidName| Failure::new(Exit::Bug, "Internal", &error))?;
