@@ -9,7 +9,6 @@ import glob
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 import urllib.parse
 
@@ -18,7 +17,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 import manifest
 from rules import Rules
-from suite import BOOTSTRAP, LIVE, TMP, gristmill_json, say
+from suite import BOOTSTRAP, TMP, gristmill_json, say
 from zone_log import HDFS
 
 METADATA = ["kafka_topic", "kafka_topic_id", "kafka_partition", "kafka_offset", "kafka_timestamp", "kafka_key",
@@ -200,10 +199,10 @@ def check_identity(zone, expected, absent=0, gaps=0):
     return told
 
 
-def check_ingest(zone, topic, expected, absent=0, gaps=0):
+def check_ingest(zone, topic, expected, absent=0, gaps=0, hdfs=HDFS):
     """Everything about a RAW zone at rest, on HDFS or here; the directory that was checked stays for more."""
     expected = expected if isinstance(expected, dict) else {0: expected}
-    with fetched(zone) as directory:
+    with fetched(zone, hdfs) as directory:
         raw = check_raw(directory, expected, topic)
         rejects = check_rejects(f"{directory}_rejected", expected)
     told = check_identity(zone, expected, absent, gaps)
@@ -213,7 +212,8 @@ def check_ingest(zone, topic, expected, absent=0, gaps=0):
 class fetched:
     """A zone and its rejects on this machine: copied out of HDFS by Hadoop's own client, and gone after the check."""
 
-    def __init__(self, zone):
+    def __init__(self, zone, hdfs):
+        self.hdfs = hdfs
         self.path = urllib.parse.urlparse(zone).path
         self.is_remote = zone.startswith("hdfs://")
         self.folder = os.path.join(TMP, "fetched")
@@ -223,20 +223,15 @@ class fetched:
             return self.path
         shutil.rmtree(self.folder, ignore_errors=True)
         os.makedirs(self.folder)
-        copy_out(self.path, self.folder)
+        self.hdfs.fs("-get", self.path, self.folder)
         # A zone without a reject may have no such directory.
-        if HDFS.list(f"{self.path}_rejected"):
-            copy_out(f"{self.path}_rejected", self.folder)
+        if self.hdfs.list(f"{self.path}_rejected"):
+            self.hdfs.fs("-get", f"{self.path}_rejected", self.folder)
         return os.path.join(self.folder, os.path.basename(self.path))
 
     def __exit__(self, *_):
         if self.is_remote:
             shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def copy_out(path, directory):
-    """Copies a directory of HDFS to a local one with Hadoop's own client."""
-    subprocess.run([os.path.join(LIVE, "hdfs.sh"), "fs", "-get", path, directory], check=True, capture_output=True)
 
 
 def expected_winners(expected, topic_id):

@@ -53,6 +53,8 @@ def wait(what, condition, limit=LIMIT, pause=0.2):
 
 def run(*command, **options):
     """Standard output of a command that must succeed."""
+    # Nobody is there to answer a question.
+    options.setdefault("input", "")
     done = subprocess.run(command, text=True, capture_output=True, **options)
     require(done.returncode == 0, f"{' '.join(command)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout
@@ -60,6 +62,12 @@ def run(*command, **options):
 
 def gristmill_json(*arguments):
     return json.loads(run("gristmill", *arguments, "--json"))
+
+
+def chosen(*parts):
+    """The suite's parts, or those that GRISTMILL_LIVE_ONLY names, by commas: for whoever works at one of them."""
+    only = os.environ.get("GRISTMILL_LIVE_ONLY")
+    return [part for part in parts if not only or part.__name__ in only.split(",")]
 
 
 def main(work):

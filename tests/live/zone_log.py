@@ -9,11 +9,16 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-class Hdfs:
-    """WebHDFS of one or more NameNodes; the first that answers is the active one."""
+from suite import LIVE, run
 
-    def __init__(self, *bases):
-        self.bases = bases
+class Hdfs:
+    """WebHDFS of one or more NameNodes, of which one is active, and Hadoop's own client beside it."""
+
+    def __init__(self, *bases, script="hdfs.sh"):
+        self.bases, self.script = bases, os.path.join(LIVE, script)
+
+    def fs(self, *arguments):
+        run(self.script, "fs", *arguments)
 
     def ask(self, path, operation, method="GET", **parameters):
         """The answer as JSON; None where there is no such path."""

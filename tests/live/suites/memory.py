@@ -7,7 +7,7 @@ import time
 import manifest
 import oracle
 import topics
-from suite import SEED, TMP, main, require, say, size, wait
+from suite import SEED, TMP, chosen, main, require, say, size, wait
 from worker import Worker, check_memory, end_all, run_to_end
 
 MIB = 1 << 20
@@ -95,9 +95,8 @@ def received_bytes():
 
 
 def work():
-    many_partitions()
-    size_limit()
-    cannot_be_received()
+    for part in chosen(many_partitions, size_limit, cannot_be_received):
+        part()
 
 
 if __name__ == "__main__":

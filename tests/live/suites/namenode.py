@@ -11,7 +11,7 @@ import manifest
 import oracle
 import topics
 from dropping_proxy import DroppingProxy
-from suite import HDFS_URL, LIVE, SEED, main, require, run, say, size, wait
+from suite import HDFS_URL, LIVE, SEED, chosen, main, require, run, say, size, wait
 from worker import Worker, end_all, run_to_end
 from zone_log import HDFS, Hdfs, Watch
 
@@ -55,7 +55,8 @@ class HighAvailability:
 
     def __init__(self):
         self.call("up")
-        self.hdfs = Hdfs(*(f"http://{ADDRESS}:{port}/webhdfs/v1" for port in (9971, 9972)))
+        self.hdfs = Hdfs(*(f"http://{ADDRESS}:{port}/webhdfs/v1" for port in (9971, 9972)),
+                         script="hdfs_ha.sh")
         self.environment = {"HADOOP_CONF_DIR": self.call("conf").strip(), "HADOOP_USER_NAME": "etl"}
         self.active, self.standby = "nn1", "nn2"
 
@@ -71,7 +72,7 @@ class HighAvailability:
 
     def after_a_kill(self):
         self.call("kill", self.active)
-        self.call("haadmin", "-transitionToActive", "--forceactive", "--forcemanual", self.standby)
+        self.call("haadmin", "-transitionToActive", "--forceactive", self.standby)
         self.swap()
         self.call("up")
 
@@ -107,7 +108,7 @@ def failover():
                 back()
             go_on(worker, watch, f"{name}: three more entries")
     os.environ.update(cluster.environment)
-    finish(topic, feed, watch, worker, zone, fs=os.path.join(LIVE, "hdfs_ha.sh"))
+    finish(topic, feed, watch, worker, zone, hdfs=cluster.hdfs)
 
 
 def go_on(worker, watch, what):
@@ -159,9 +160,8 @@ def superuser():
 
 
 def work():
-    lost_replies()
-    dead_writer()
-    failover()
+    for part in chosen(lost_replies, dead_writer, failover):
+        part()
 
 
 if __name__ == "__main__":
@@ -169,3 +169,4 @@ if __name__ == "__main__":
         main(work)
     finally:
         end_all()
+        run(os.path.join(LIVE, "hdfs_ha.sh"), "down")

@@ -9,7 +9,7 @@ import pyarrow.dataset
 import manifest
 import oracle
 import topics
-from suite import HDFS_URL, LIVE, SEED, TMP, main, require, run, say, size
+from suite import HDFS_URL, SEED, TMP, main, require, run, say, size
 from worker import end_all, run_to_end
 from zone_log import HDFS
 
@@ -36,10 +36,9 @@ def leave_garbage():
     must not be seen. They are copies of published ones, so that a reader that sees them shows rows twice."""
     file = next(path for path in HDFS.files(RAW) if path.startswith(f"{RAW}/ingest_date="))
     staged = f"{RAW}/_staging/6f1b3a52-58a0-4b8e-8f0e-2b9d3c1a7e55"
-    fs = os.path.join(LIVE, "hdfs.sh"), "fs"
-    run(*fs, "-mkdir", "-p", staged, f"{RAW}/_retired/7")
-    run(*fs, "-cp", file, f"{staged}/7.staged")
-    run(*fs, "-cp", file, f"{RAW}/_retired/7/{os.path.basename(file)}.retired")
+    HDFS.fs("-mkdir", "-p", staged, f"{RAW}/_retired/7")
+    HDFS.fs("-cp", file, f"{staged}/7.staged")
+    HDFS.fs("-cp", file, f"{RAW}/_retired/7/{os.path.basename(file)}.retired")
 
 
 def duckdb_rows(pattern, columns):
@@ -99,7 +98,7 @@ def work():
     for zone, columns, wanted in (
             (RAW, PLACE, set(expected.rows)), (PROCESSED, ["record_id"], {(key,) for key in expected.keys()})):
         directory = os.path.join(TMP, zone.strip("/").replace("/", "-"))
-        oracle.copy_out(zone, directory)
+        HDFS.fs("-get", zone, directory)
         check_garbage(directory)
         # Beside RAW stand its rejects; a reader of the zone does not see them.
         say(f"{zone}: {len(wanted)} rows expected")
