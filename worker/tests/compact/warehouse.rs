@@ -112,7 +112,7 @@ impl Warehouse {
     /// Commits one RAW file with these rows.
     pub(crate) async fn ingest(&self, rows: impl IntoIterator<Item = Book>) {
         let rows: Vec<Book> = rows.into_iter().collect();
-        let rows = batch(&rows, &row_schema(&self.plan.ingest.columns));
+        let rows = batch(&rows, &row_schema(&self.plan.ingest.record.columns));
         let mut zone = self.raw().await;
         let schema = schema_id(&rows.schema());
         let mut file = ParquetFile::create(zone.stage().await.unwrap(), rows.schema(), &Layout::default()).unwrap();
@@ -168,7 +168,7 @@ impl Warehouse {
     /// The rows that the Processed zone's log says are live, in order of their identity.
     pub(crate) async fn live(&self) -> Vec<Book> {
         let zone = ZoneReader::open(self.surroundings("processed")).await.unwrap();
-        let columns = gristmill_core::compact::Layout::new(&self.plan.ingest.columns, &self.plan.partition_by);
+        let columns = gristmill_core::compact::Layout::new(&self.plan.ingest.record.columns, &self.plan.partition_by);
         let mut rows = Vec::new();
         for live in zone.fold().live().values() {
             rows.extend(read(&zone, live, columns.rows()).await.iter().flat_map(books));
