@@ -113,10 +113,10 @@ class Feed:
             time.sleep(0.5)
 
 
-def library(random, books=2, title="The Live Mill"):
+def library(random, books=2, title="The Live Mill", ids=None, year=2025):
     """One valid message and its key."""
-    ids = [str(uuid.UUID(int=random.getrandbits(128))) for _ in range(books)]
+    ids = ids or [str(uuid.UUID(int=random.getrandbits(128))) for _ in range(books)]
     rows = "".join(f"<book><record_id>{each}</record_id><title>{title}</title><author><name>Ada</name></author>"
                    f"<publication_year>{random.randint(1990, 2025)}</publication_year><price>9.50</price>"
-                   f"<updated_at>2026-01-01T00:00:00Z</updated_at></book>" for each in ids)
+                   f"<updated_at>{year}-12-31T00:00:00Z</updated_at></book>" for each in ids)
     return ids[0].encode(), f"<library>{rows}</library>".encode()
