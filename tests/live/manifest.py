@@ -19,8 +19,6 @@ def _documents():
 
 INGEST, COMPACTION = _documents()
 RECORD = INGEST["spec"]["record"]
-# The share of bad messages is on purpose: no suite but the budget's own shall be held by it.
-NO_HOLD = {"action": "Continue"}
 
 
 def merged(base, changes):
@@ -40,11 +38,9 @@ def ingest(name, topic, raw_path, max_age="5s", bootstrap=BOOTSTRAP, **blocks):
         "source": {"kafka": merged({"bootstrapServers": bootstrap, "topic": topic}, blocks.pop("kafka", {}))},
         "record": merged(RECORD, blocks.pop("record", {})),
         "raw": merged({"path": raw_path, "files": {"maxAge": max_age}}, blocks.pop("raw", {})),
-        "rejected": merged(NO_HOLD, blocks.pop("rejected", {})),
     }
     if raw_path.startswith("hdfs://"):
         spec["hadoop"] = {"simple": {"user": "etl"}}
-    spec.pop("rejected")  # DEV
     spec.update(blocks)
     return {"apiVersion": INGEST["apiVersion"], "kind": "StreamIngest",
             "metadata": {"name": name, "namespace": "library"}, "spec": spec}

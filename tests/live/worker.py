@@ -63,6 +63,10 @@ class Worker:
     def last_words(self):
         return "\n".join(line.get("message", "") for line in list(self.log())[-5:])
 
+    def last_word(self):
+        """The sentence that it ended with."""
+        return self.last_words().rsplit("\n", 1)[-1]
+
     def commits(self):
         """Sequences of the entries that this process says it appended."""
         return [line["sequence"] for line in self.log() if line.get("message") == "committed"]
@@ -89,11 +93,17 @@ class Worker:
     def wake(self):
         self.process.send_signal(signal.SIGCONT)
 
-    def terminate(self, limit=120):
-        """In order; the exit code."""
+    def drain(self, limit=120):
+        """SIGTERM: it commits what it read and ends in order."""
         self.measure()
         self.process.terminate()
-        return self.join(limit)
+        code = self.join(limit)
+        require(code == 0, f"{self.name} drained with exit {code}: {self.last_words()}")
+
+    def is_well(self):
+        """True, or the suite ends with its last words: nobody may end who was not ended."""
+        require(self.is_alive(), f"{self.name} ended with exit {self.process.poll()}: {self.last_words()}")
+        return True
 
     def join(self, limit=240):
         """The exit code, once it ends by itself."""

@@ -48,7 +48,7 @@ def work():
 def complaint(worker):
     """What it says once it is held up by the disk, running or at its end."""
     if not worker.is_alive():
-        return worker.last_words()
+        return worker.last_word()
     status = worker.status()
     return status.get("phase") == "StoreUnavailable" and status["message"]
 

@@ -67,8 +67,7 @@ class Group:
     def leave(self):
         leaver = self.any()
         self.workers.remove(leaver)
-        code = leaver.terminate()
-        require(code == 0, f"{leaver.name} left with exit {code}: {leaver.last_words()}")
+        leaver.drain()
         say(f"{leaver.name} left in order at entry {self.watch.head}")
 
     def stop_across_a_take_over(self):
@@ -77,25 +76,20 @@ class Group:
         stop = Kill(self.watch, sleeper)
         sleeper.stop()
         wait(f"take-over of partitions {sorted(stop.partitions)} of {sleeper.name}, which is stopped",
-             lambda: self.feed.go_on() or stop.seconds(self.watch) is not None)
+             lambda: self.go_on() and stop.seconds(self.watch) is not None)
         commits = len(sleeper.commits())
         sleeper.wake()
-        wait(f"{sleeper.name} commits again", lambda: self.feed.go_on() or len(sleeper.commits()) > commits or not sleeper.is_alive())
-        require(sleeper.is_alive(), f"{sleeper.name} ended after it was woken: {sleeper.last_words()}")
+        wait(f"{sleeper.name} commits again", lambda: self.go_on() and len(sleeper.commits()) > commits)
 
     def go_on(self):
         """Messages flow, and nobody ends who was not ended."""
         self.feed.go_on()
-        self.check_alive()
-
-    def check_alive(self):
-        for worker in self.workers:
-            require(worker.is_alive(), f"{worker.name} ended by itself: {worker.last_words()}")
+        return all(worker.is_well() for worker in self.workers)
 
     def after_commits(self, most):
         """Goes on after a random number of further commits: counted in commits, not in seconds."""
         target = self.watch.head + self.randomness.randint(1, most)
-        wait(f"entry {target}", lambda: self.go_on() or self.watch.head >= target, pause=0.05)
+        wait(f"entry {target}", lambda: self.go_on() and self.watch.head >= target, pause=0.05)
 
 
 def disturb(group):
@@ -134,10 +128,9 @@ def work():
     feed.join()
     messages, ends = oracle.read_topic(TOPIC)
     require(len(messages) >= MESSAGES, f"the topic holds {len(messages)} messages, and {MESSAGES} were produced")
-    wait("everything is committed", lambda: group.check_alive() or watch.next_offsets() == ends)
+    wait("everything is committed", lambda: all(worker.is_well() for worker in group.workers) and watch.next_offsets() == ends)
     for worker in group.workers:
-        code = worker.terminate()
-        require(code == 0, f"{worker.name} ended with exit {code}: {worker.last_words()}")
+        worker.drain()
     report(group)
     oracle.check_ingest(ZONE, TOPIC, oracle.Expected(messages))
     check_memory()

@@ -35,7 +35,7 @@ def lost_replies():
     feed = topics.Feed(topic, 1_000_000, SEED, 200)
     worker = Worker(document, "--attach")
     wait(f"{wanted} replies to the rename of an entry are lost",
-         lambda: require(worker.is_alive(), worker.last_words()) or proxy.dropped >= wanted)
+         lambda: worker.is_well() and proxy.dropped >= wanted)
     finish(topic, feed, Watch("/raw_zone/lost-replies"), worker, f"{HDFS_URL}/raw_zone/lost-replies")
 
 
@@ -43,10 +43,8 @@ def finish(topic, feed, watch, worker, zone, **options):
     """Everything that was sent by now is committed, the worker leaves in order, and the oracle agrees."""
     feed.end()
     messages, ends = oracle.read_topic(topic)
-    wait("everything is committed", lambda: require(worker.is_alive(), worker.last_words())
-         or watch.next_offsets() == ends)
-    code = worker.terminate()
-    require(code == 0, f"{worker.name} ended with exit {code}: {worker.last_words()}")
+    wait("everything is committed", lambda: worker.is_well() and watch.next_offsets() == ends)
+    worker.drain()
     oracle.check_ingest(zone, topic, oracle.Expected(messages), **options)
 
 
@@ -113,7 +111,7 @@ def failover():
 
 def go_on(worker, watch, what):
     head = watch.head
-    wait(what, lambda: require(worker.is_alive(), worker.last_words()) or watch.head >= head + 3)
+    wait(what, lambda: worker.is_well() and watch.head >= head + 3)
 
 
 def dead_writer():

@@ -43,8 +43,7 @@ def outage(workers, watch, script, way, part, phase):
 
 
 def is_in(worker, phase):
-    require(worker.is_alive(), f"{worker.name} ended: {worker.last_words()}")
-    return worker.status().get("phase") == phase
+    return worker.is_well() and worker.status().get("phase") == phase
 
 
 def work():
@@ -61,8 +60,7 @@ def work():
     messages, ends = oracle.read_topic(TOPIC)
     wait("everything is committed", lambda: watch.next_offsets() == ends)
     for worker in workers:
-        code = worker.terminate()
-        require(code == 0, f"{worker.name} ended with exit {code}: {worker.last_words()}")
+        worker.drain()
     oracle.check_ingest(ZONE, TOPIC, oracle.Expected(messages))
     check_memory()
 

@@ -125,7 +125,7 @@ def data_loss(scenario):
     failed = scenario.run(expect=7, kafka={"onDataLoss": "Fail"})
     words = failed.last_words()
     require(scenario.topic in words and str(read[0]) in words, f"the loss is not named: {words}")
-    say(f"it says: {words.splitlines()[-1]}")
+    say(f"it says: {failed.last_word()}")
     scenario.run(kafka={"onDataLoss": "RecordGap"})
     kept = {place: each for place, each in messages.items()
             if not read[place[0]] <= place[1] < lost[place[0]]}
@@ -205,7 +205,7 @@ def recreated(scenario):
         scenario.send(count)
         refused = scenario.run(expect=6)
         require("rewind" in refused.last_words(), f"the way out is not named: {refused.last_words()}")
-        say(f"it says: {refused.last_words().splitlines()[-1]}")
+        say(f"it says: {refused.last_word()}")
     scenario.run(rewind={"nonce": "new-topic", "position": "Earliest"})
     now = oracle.Expected(oracle.read_topic(scenario.topic)[0])
     rows = {(row["generation"], row["kafka_partition"], row["kafka_offset"], row["record_index"])
@@ -224,7 +224,7 @@ def consumer_protocol(scenario):
     scenario.send()
     ends = topics.ends(scenario.topic, scenario.partitions)
     wait("the other has committed everything", lambda: stands_at(scenario, ends))
-    require(workers[1].terminate() == 0, f"it did not end in order: {workers[1].last_words()}")
+    workers[1].drain()
     scenario.check()
 
 
