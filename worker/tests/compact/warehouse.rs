@@ -100,6 +100,7 @@ impl Warehouse {
             topic: "books".into(),
             topic_id: "topic-id".into(),
             group: "group".into(),
+            rewind: None,
         };
         match Zone::open(self.surroundings("raw"), expected, Digest::of(b"spec")).await.unwrap() {
             Opened::Ready(zone) => zone,
@@ -142,12 +143,13 @@ impl Warehouse {
             to: from + 1,
             accepted: 1,
             rejected: 0,
+            accepted_with_rejects: 0,
             tombstones: 0,
             absent: 0,
             gaps: 0,
             max_timestamp: None,
         };
-        let data = Data::Raw(RawData { partitions: vec![range], added, removed: vec![] });
+        let data = Data::Raw(RawData { partitions: vec![range], added, removed: vec![], schemas: vec![] });
         let Appended::Won(sequence) = zone.append(data).await.unwrap() else { panic!("nobody else writes RAW") };
         zone.publish(sequence).await.unwrap();
     }
