@@ -1,9 +1,13 @@
 """Peak memory of a worker where it could grow: many partitions, large messages, documents made to hurt."""
 
+import collections
 import os
 import random
 import time
 
+import yaml
+
+import adversarial
 import manifest
 import oracle
 import topics
@@ -83,6 +87,40 @@ def cannot_be_received():
     check_memory(worker)
 
 
+def adversarial_documents():
+    """What `decode` is tried with, through Kafka as far as the broker takes it: the same verdicts, the same budget."""
+    record = yaml.safe_load(adversarial.MANIFEST)["spec"]["record"]
+    topic = topics.create("memory-adversarial", 1, max_message_bytes=BROKER_LIMIT)
+    client = topics.producer()
+    expected, sent = {}, 0
+    for name, becomes, pieces in adversarial.DOCUMENTS:
+        document = b"".join(pieces())
+        if len(document) < BROKER_LIMIT - 1024:
+            topics.send(topic, [(0, b"valid", b"<l region='x'><b id='1'><n>1</n></b></l>"), (0, b"document", document)], client)
+            expected[sent], expected[sent + 1] = ("valid", "accepted"), (name, becomes)
+            sent += 2
+    say(f"{sent // 2} documents of {len(adversarial.DOCUMENTS)}, the others are larger than the broker takes")
+    worker = run_to_end(manifest.write(manifest.ingest("adversarial", topic, zone("adversarial"), record=record)))
+    found = verdicts(zone("adversarial"))
+    wrong = {offset: (*each, found.get(offset)) for offset, each in expected.items() if found.get(offset) != {each[1]}}
+    require(not wrong and found.keys() == expected.keys(), f"(name, expected, found) by offset: {wrong}")
+    told = oracle.gristmill_json("inspect", zone("adversarial"))
+    require(told["messages"] == sent, f"inspect counts {told['messages']} messages of {sent}")
+    check_memory(worker)
+
+
+def verdicts(url):
+    """Of each offset the reasons of its rejects, and "accepted" where it has rows."""
+    found = collections.defaultdict(set)
+    directory = url.removeprefix("file://")
+    for _, (offset, reason) in oracle.read_rows(
+            oracle.parquet_files(f"{directory}_rejected", "**/*.parquet"), ["kafka_offset", "reason"]):
+        found[offset].add(reason)
+    for _, (offset,) in oracle.read_rows(oracle.parquet_files(directory, "ingest_date=*/**/*.parquet"), ["kafka_offset"]):
+        found[offset].add("accepted")
+    return found
+
+
 def complaint(worker):
     status = worker.status()
     told = f"{status.get('phase')} {status.get('message')}" if status else worker.last_words()
@@ -95,7 +133,7 @@ def received_bytes():
 
 
 def work():
-    for part in chosen(many_partitions, size_limit, cannot_be_received):
+    for part in chosen(many_partitions, size_limit, cannot_be_received, adversarial_documents):
         part()
 
 
