@@ -157,7 +157,14 @@ mod tests {
             "pod": {"tolerations": vec![json!({}); 65], "annotations": {"a": "b".repeat(5000)}},
             "scaling": {"maxReplicas": 5000},
         }));
-        insta::assert_snapshot!(found.join("\n"), @"");
+        insta::assert_snapshot!(found.join("\n"), @r#"
+        spec.pod.annotations.a: has 5000 characters; at most 4096 are possible
+        spec.pod.tolerations: has 65 entries; at most 64 are possible
+        spec.raw.files.maxAge: "100000s" is not of the form ^([0-9]{1,5}(h|m|s|ms)){1,4}$
+        spec.record.columns[0].nullIf[0]: has 300 characters; at most 256 are possible
+        spec.rewind.offsets: has 0 entries; at least 1 are needed
+        spec.scaling.maxReplicas: 5000 is outside 1 to 1000
+        "#);
     }
 
     #[test]
