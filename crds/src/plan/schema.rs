@@ -91,13 +91,19 @@ fn check_list(at: &str, schema: &Map<String, Value>, items: &[Value], problems: 
     if let Some(fewest) = limit(schema, "minItems").filter(|fewest| length < *fewest) {
         problems.add(at, format!("has {length} entries; at least {fewest} are needed"));
     }
-    let keys: Vec<&str> =
-        schema.get("x-kubernetes-list-map-keys").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let keys: Vec<&str> = schema
+        .get("x-kubernetes-list-map-keys")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     let mut seen = BTreeSet::new();
     for (index, item) in items.iter().enumerate() {
         let at = format!("{at}[{index}]");
         if !keys.is_empty() {
-            let key: Vec<String> = keys.iter().map(|key| item.get(*key).map_or(String::new(), Value::to_string)).collect();
+            let key: Vec<String> =
+                keys.iter().map(|key| item.get(*key).map_or(String::new(), Value::to_string)).collect();
             if !seen.insert(key.clone()) {
                 problems.add(format!("{at}.{}", keys[0]), format!("{} stands here twice; remove one", key.join(", ")));
             }

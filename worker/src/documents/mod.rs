@@ -114,7 +114,8 @@ impl Documents {
     fn add(&mut self, path: &Path, text: &str) -> Vec<Error> {
         let slips = words::slips(text);
         if !slips.is_empty() {
-            let field = |Slip { number, field, message }| Error::Field { path: path.to_owned(), number, field, message };
+            let field =
+                |Slip { number, field, message }| Error::Field { path: path.to_owned(), number, field, message };
             return slips.into_iter().map(field).collect();
         }
         match serde_saphyr::from_multiple::<serde_json::Value>(text) {

@@ -63,7 +63,9 @@ fn mistyped_sentence(found: &str, expected: &str) -> String {
         _ => found.to_owned(),
     };
     match expected {
-        "a string" if !value.is_empty() => format!("is {found}, and a text is needed; quote it: \"{}\"", value.trim_start_matches("point `")),
+        "a string" if !value.is_empty() => {
+            format!("is {found}, and a text is needed; quote it: \"{}\"", value.trim_start_matches("point `"))
+        }
         "i32" | "i64" | "u32" | "u64" => format!("is {found}; write an integer"),
         "a sequence" => format!("is {found}; write a list"),
         "a map" => format!("is {found}; write a block of names and texts"),

@@ -102,8 +102,13 @@ struct Place {
 #[derive(Debug)]
 enum Level {
     /// `lines` has the keys so far.
-    Mapping { key: Option<String>, lines: HashMap<String, usize> },
-    Sequence { index: usize },
+    Mapping {
+        key: Option<String>,
+        lines: HashMap<String, usize>,
+    },
+    Sequence {
+        index: usize,
+    },
 }
 
 impl Place {
