@@ -16,8 +16,8 @@ use super::Problems;
 use crate::hourly_compaction::HourlyCompaction;
 use crate::stream_ingest::StreamIngest;
 
-static STREAM_INGEST: LazyLock<Value> = LazyLock::new(|| spec_schema::<StreamIngest>());
-static HOURLY_COMPACTION: LazyLock<Value> = LazyLock::new(|| spec_schema::<HourlyCompaction>());
+static STREAM_INGEST: LazyLock<Value> = LazyLock::new(spec_schema::<StreamIngest>);
+static HOURLY_COMPACTION: LazyLock<Value> = LazyLock::new(spec_schema::<HourlyCompaction>);
 
 fn spec_schema<K: CustomResourceExt>() -> Value {
     let crd = serde_json::to_value(K::crd()).expect("a CRD is JSON");
