@@ -97,6 +97,16 @@ pub enum ZoneError {
         /// What was found.
         why: String,
     },
+    /// Our clock and the store's tell different times.
+    #[error(
+        "zone {zone}: the clock of this machine is {seconds} s off the store's; set it right, nothing was committed"
+    )]
+    ClockSkew {
+        /// The zone.
+        zone: String,
+        /// By how much.
+        seconds: i64,
+    },
     /// Another append has begun and its outcome is unknown.
     #[error("zone {zone}: an append is undecided; decide it before anything else is done")]
     Undecided {
@@ -172,7 +182,8 @@ impl ZoneError {
             | Self::CorruptFile { .. }
             | Self::MissingEntry { .. }
             | Self::CorruptLog { .. }
-            | Self::LostFile { .. } => ZoneFault::ZoneRefuses,
+            | Self::LostFile { .. }
+            | Self::ClockSkew { .. } => ZoneFault::ZoneRefuses,
         }
     }
 
@@ -192,6 +203,7 @@ impl ZoneError {
             Self::NewerFormat { .. } => "UnknownFormat",
             Self::CorruptFile { .. } | Self::MissingEntry { .. } | Self::CorruptLog { .. } => "CorruptLog",
             Self::LostFile { .. } => "LostFile",
+            Self::ClockSkew { .. } => "ClockSkew",
             Self::Undecided { .. } => "Internal",
         }
     }

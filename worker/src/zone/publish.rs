@@ -23,13 +23,16 @@ impl Zone {
     /// # Errors
     /// `LostFile` if a live file is nowhere or not of its recorded length; the store fails. Publishing again is safe.
     pub async fn publish(&mut self, sequence: Sequence) -> Result<(), ZoneError> {
+        let due: BTreeSet<_> = self.late().into_iter().chain([sequence]).flat_map(|wanted| self.due(wanted)).collect();
+        self.publish_each(due).await
+    }
+
+    /// Entries that were folded long ago and are not known to be published.
+    pub(super) fn late(&self) -> Vec<Sequence> {
         let now = self.surroundings().now().utc();
         let late =
             |unpublished: &Unpublished| (now - unpublished.folded_at.utc()).num_seconds() >= OTHERS_AFTER_SECONDS;
-        let late: Vec<_> =
-            self.unpublished.iter().filter(|(_, entry)| late(entry)).map(|(sequence, _)| *sequence).collect();
-        let due: BTreeSet<_> = late.into_iter().chain([sequence]).flat_map(|wanted| self.due(wanted)).collect();
-        self.publish_each(due).await
+        self.unpublished.iter().filter(|(_, entry)| late(entry)).map(|(sequence, _)| *sequence).collect()
     }
 
     /// Publishes every folded entry that is not known to be published.
@@ -62,7 +65,7 @@ impl Zone {
         Ok(())
     }
 
-    fn due(&self, wanted: Sequence) -> Vec<Sequence> {
+    pub(super) fn due(&self, wanted: Sequence) -> Vec<Sequence> {
         let unpublished = self.unpublished.iter().map(|(sequence, entry)| (*sequence, &entry.publication));
         if self.surroundings().rules.hold(Rule::PublishedInSequence) {
             due(unpublished, wanted)
@@ -71,7 +74,7 @@ impl Zone {
         }
     }
 
-    async fn publish_each(&mut self, sequences: BTreeSet<Sequence>) -> Result<(), ZoneError> {
+    pub(super) async fn publish_each(&mut self, sequences: BTreeSet<Sequence>) -> Result<(), ZoneError> {
         for sequence in sequences {
             let Some(Unpublished { publication, .. }) = self.unpublished.get(&sequence) else {
                 continue;
@@ -170,7 +173,7 @@ async fn list_files(
 ) -> Result<Vec<(ZonePath, u64)>, StoreError> {
     let listed = surroundings.patiently(|| surroundings.store.list(&place)).await?;
     let path = |name: String| if directory.is_empty() { name } else { format!("{directory}/{name}") };
-    let files = listed.into_iter().filter_map(|Listed { name, kind }| match kind {
+    let files = listed.into_iter().filter_map(|Listed { name, kind, modified: _ }| match kind {
         // A name that is no path of a zone is none of ours.
         ListedKind::File(length) => path(name).parse().ok().map(|path| (path, length)),
         ListedKind::Directory => None,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use gristmill_core::log::{FileZone, LogTime, ZonePath};
+use gristmill_core::log::{CHECKPOINT_EVERY, ENTRIES_KEPT, FileZone, LogTime, ZonePath};
 use tracing::warn;
 use uuid::Uuid;
 
@@ -16,8 +16,10 @@ use crate::store::{Store, StoreError, StorePath, ZoneUrl};
 
 /// How long an unavailable store is waited for, by default: a NameNode fails over or restarts within it.
 pub const DEFAULT_PATIENCE: Duration = Duration::from_secs(600);
+/// How long a file that was replaced or removed stays for those who read it, by default.
+pub const DEFAULT_READER_GRACE: Duration = Duration::from_secs(3600);
 /// First pause before an operation is repeated; it doubles from there.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Longest pause: short beside the minute that a NameNode takes to leave safe mode.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -29,13 +31,27 @@ pub struct Surroundings {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<dyn Ids>,
     pub(super) patience: Duration,
+    pub(super) reader_grace: Duration,
+    /// Smaller in the simulation, which cannot wait for 256 entries.
+    pub(super) checkpoint_every: u64,
+    pub(super) entries_kept: u64,
     pub(super) rules: Rules,
 }
 
 impl Surroundings {
     /// Surroundings with a clock and ids of the caller's choice.
     pub fn new(store: Arc<dyn Store>, url: ZoneUrl, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { store, url, clock, ids, patience: DEFAULT_PATIENCE, rules: Rules::all() }
+        Self {
+            store,
+            url,
+            clock,
+            ids,
+            patience: DEFAULT_PATIENCE,
+            reader_grace: DEFAULT_READER_GRACE,
+            checkpoint_every: CHECKPOINT_EVERY,
+            entries_kept: ENTRIES_KEPT,
+            rules: Rules::all(),
+        }
     }
 
     /// The surroundings of a process: its own clock and randomness.
@@ -47,6 +63,12 @@ impl Surroundings {
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
+    }
+
+    /// Keeps retired files so long for scans that have them open.
+    #[must_use]
+    pub fn with_reader_grace(self, reader_grace: Duration) -> Self {
+        Self { reader_grace, ..self }
     }
 
     /// The zone's directory.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -274,6 +275,12 @@ impl Store for FaultStore {
         let fault = self.before(Act::Read, path).await?;
         let length = self.world.memory.length(path).await;
         self.after(fault, path, length).await
+    }
+
+    async fn modified(&self, path: &StorePath) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let fault = self.before(Act::Read, path).await?;
+        let modified = self.world.memory.modified(path).await;
+        self.after(fault, path, modified).await
     }
 
     async fn list(&self, directory: &StorePath) -> Result<Vec<Listed>, StoreError> {

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::Violation;
 use super::checker::Checker;
 use super::faults::{FaultPlan, FaultStore};
-use crate::store::{MemoryStore, Store, StorePath, ZoneUrl};
+use crate::store::{MemoryStore, Store, StoreClock, StorePath, ZoneUrl};
 use crate::zone::rules::Rules;
 use crate::zone::{Clock, Ids, Surroundings};
 
@@ -65,7 +65,8 @@ impl World {
             processes: 0,
             meddled: false,
         };
-        Self { memory: MemoryStore::new(), state: Arc::new(Mutex::new(state)) }
+        let state = Arc::new(Mutex::new(state));
+        Self { memory: MemoryStore::with_clock(clock_of(&state)), state }
     }
 
     pub(super) fn url() -> &'static ZoneUrl {
@@ -76,8 +77,8 @@ impl World {
 
     /// A world of its own that begins where this one is.
     pub(super) fn fork(&self) -> Self {
-        let state = self.lock().clone();
-        Self { memory: self.memory.fork(), state: Arc::new(Mutex::new(state)) }
+        let state = Arc::new(Mutex::new(self.lock().clone()));
+        Self { memory: self.memory.fork(clock_of(&state)), state }
     }
 
     /// The surroundings of a new process, whose store fails as planned; with the number of that process.
@@ -161,6 +162,12 @@ impl World {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no process panics while it holds the state")
     }
+}
+
+/// The store tells the time of the world.
+fn clock_of(state: &Arc<Mutex<State>>) -> StoreClock {
+    let state = Arc::clone(state);
+    Arc::new(move || state.lock().expect("no process panics while it holds the state").time)
 }
 
 #[async_trait]
