@@ -1,6 +1,8 @@
 //! Appending an entry (rules 5 to 7): the only way to change a zone.
 
-use gristmill_core::log::{AfterWin, BeforeAttempt, Entry, Kind, Refusal, Sequence, after_win, before_attempt, layout};
+use gristmill_core::log::{
+    AfterWin, BeforeAttempt, Entry, Kind, Refusal, Sequence, after_win, before_attempt, layout, valid,
+};
 
 use super::rules::Rule;
 use super::slots::Taken;
@@ -30,7 +32,14 @@ impl Zone {
             return Err(self.is_undecided());
         }
         let slots = &self.reader.slots;
-        let entry = slots.prepare(slots.entry(&self.writer, kind)).await?;
+        let entry = match slots.prepare(slots.entry(&self.writer, kind)).await {
+            Err(swept @ ZoneError::Swept { .. }) => {
+                self.refresh().await?;
+                let own = self.incarnation();
+                return if self.fold().is_fenced(own) { Ok(Appended::Lost(Refusal::Fenced(own))) } else { Err(swept) };
+            }
+            prepared => prepared?,
+        };
         self.undecided = Some(entry.clone());
         self.go_on(entry).await
     }
@@ -111,6 +120,10 @@ impl Zone {
     fn before_attempt(&self, entry: &Entry) -> BeforeAttempt {
         let rules = self.surroundings().rules;
         match before_attempt(self.fold(), entry) {
+            BeforeAttempt::AlreadyThere(_) if !rules.hold(Rule::CommitIdIsReadAgain) => {
+                let refusal = valid(self.fold(), entry).err();
+                refusal.map_or_else(|| BeforeAttempt::Take(self.fold().head().next()), BeforeAttempt::Lost)
+            }
             BeforeAttempt::Lost(_) if !rules.hold(Rule::ValidBeforeEveryAttempt) => {
                 BeforeAttempt::Take(self.fold().head().next())
             }

@@ -7,7 +7,6 @@ use gristmill_core::log::{CommitId, Fold, Incarnation, Sequence, Truncation, Zon
 use super::ZoneError;
 use super::checkpoint_file;
 use super::reader::AT_A_TIME;
-use super::rules::Rule;
 use super::slots::{Slots, unreadable, write_file};
 use super::surroundings::Pauses;
 use crate::store::{StoreError, StoreErrorKind};
@@ -108,11 +107,8 @@ impl Slots {
     /// Deletes what a checkpoint covers, but for the entries that stay for slow readers.
     pub(super) async fn truncate(&self, checkpoint: Sequence) -> Result<(), ZoneError> {
         let surroundings = &self.surroundings;
-        let Truncation { slots, checkpoints } = if surroundings.rules.hold(Rule::TruncatedBehindCheckpointOnly) {
-            to_truncate(checkpoint, self.listed().await?, self.checkpoints().await?, surroundings.entries_kept)
-        } else {
-            Truncation { slots: self.listed().await?, checkpoints: Vec::new() }
-        };
+        let (slots, checkpoints) = (self.listed().await?, self.checkpoints().await?);
+        let Truncation { slots, checkpoints } = to_truncate(checkpoint, slots, checkpoints, surroundings.entries_kept);
         let slots = slots.into_iter().map(|sequence| layout::slot(self.directory_id(), sequence));
         let checkpoints = checkpoints.into_iter().map(|sequence| layout::checkpoint(self.directory_id(), sequence));
         self.delete_all(slots.chain(checkpoints).collect()).await

@@ -65,7 +65,8 @@ impl Zone {
     async fn look(&mut self, upkeep: &mut Upkeep) -> Result<(), ZoneError> {
         let now = self.surroundings().now();
         let staged = self.staged_by_others().await?;
-        for suspect in suspects(self.fold(), &staged, self.incarnation()) {
+        let is_fenced_first = self.surroundings().rules.hold(Rule::FencedBeforeSwept);
+        for suspect in suspects(self.fold(), &staged, self.incarnation()).into_iter().filter(|_| is_fenced_first) {
             match self.fence(suspect).await? {
                 Appended::Won(_) => upkeep.fenced.push(suspect),
                 Appended::Lost(Refusal::Fenced(_)) => {
@@ -89,8 +90,7 @@ impl Zone {
         let swept = if rules.hold(Rule::FencedBeforeSwept) {
             to_sweep(self.fold(), others, self.incarnation())
         } else {
-            let own = self.incarnation();
-            others.filter(|incarnation| *incarnation != own).collect()
+            suspects(self.fold(), staged, self.incarnation())
         };
         if swept.is_empty() {
             return Ok(swept);
@@ -185,7 +185,9 @@ impl Zone {
             }
         }
         let head = self.fold().head();
-        self.reader.slots.write_checkpoint(self.fold(), self.incarnation()).await?;
+        if self.surroundings().rules.hold(Rule::TruncatedBehindCheckpointOnly) {
+            self.reader.slots.write_checkpoint(self.fold(), self.incarnation()).await?;
+        }
         self.reader.slots.truncate(head).await?;
         Ok(Some(head))
     }

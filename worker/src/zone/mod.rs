@@ -12,7 +12,8 @@
 //!
 //! A writer's loop: `stage` files, `append` the entry that names them, `publish` what was won. `Lost` means that others
 //! have moved the zone on: discard, go on from the fold; if it is lost to a fence ([`Appended::is_fenced`]),
-//! `renew_incarnation` first. An error of an append leaves it undecided: `decide` until it is not, before anything else.
+//! `renew_incarnation` first. So it is with a staged file that cannot be written or closed because it was swept
+//! ([`ZoneError::is_swept`]). An error of an append leaves it undecided: `decide` until it is not, before anything else.
 //!
 //! Time and random ids come in at construction, so that the simulation runs this very code.
 

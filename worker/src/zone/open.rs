@@ -71,9 +71,12 @@ impl Zone {
         spec_digest: Digest,
     ) -> Result<Opened, ZoneError> {
         let incarnation = Incarnation::new(surroundings.ids.draw());
-        let in_place = zone_id_in_place(&surroundings).await?;
-        if in_place.is_none() {
-            refuse_foreign_directory(&surroundings).await?;
+        let mut in_place = zone_id_in_place(&surroundings).await?;
+        if in_place.is_none()
+            && let Err(foreign) = refuse_foreign_directory(&surroundings).await
+        {
+            // What was found may be of a zone that somebody has made since the first look.
+            in_place = Some(zone_id_in_place(&surroundings).await?.ok_or(foreign)?);
         }
         let scratch = surroundings.path(&layout::staging(incarnation));
         let proven = surroundings.patiently(|| surroundings.store.prove_exclusive_rename(&scratch)).await;
@@ -134,11 +137,17 @@ impl EmptyZone {
         let made = surroundings.patiently(|| surroundings.store.create_directories(&directory)).await;
         made.map_err(|error| surroundings.failed(error))?;
         let genesis = Kind::Genesis(genesis(slots.zone_id, expected.clone(), partitions));
-        let entry = slots.prepare(slots.entry(&writer, genesis)).await?;
-        let taken = slots.take(Sequence::GENESIS, &entry).await?;
-        slots.confirm_zone().await?;
-        if taken == Taken::Theirs {
-            slots.drop_body(&entry).await;
+        match slots.prepare(slots.entry(&writer, genesis)).await {
+            Ok(entry) => {
+                let taken = slots.take(Sequence::GENESIS, &entry).await?;
+                slots.confirm_zone().await?;
+                if taken == Taken::Theirs {
+                    slots.drop_body(&entry).await;
+                }
+            }
+            // Others have made the zone, and have taken this process for dead: it finds itself fenced.
+            Err(ZoneError::Swept { .. }) => {}
+            Err(error) => return Err(error),
         }
         // Whoever won, and however long ago: what is read now is the zone.
         let reader = ZoneReader::load(slots.clone()).await?.ok_or_else(|| slots.replaced())?;

@@ -192,14 +192,14 @@ async fn publish_or_why(surroundings: &Surroundings, file: &Publish) -> Result<O
     let (published, staged) = (surroundings.published(*zone, path), surroundings.path(staged));
     let look = |path| surroundings.patiently(move || surroundings.store.length(path));
     let wrong = |length| surroundings.rules.hold(Rule::RecordedLength) && length != *bytes;
-    let mut pauses = Pauses::new(surroundings);
+    let mut surprises = Surprises { pauses: Pauses::new(surroundings), met: false };
     loop {
         // Published, staged, published: another publisher may rename it between the first two looks.
         let mut found = look(&published).await?;
         if found.is_none() {
             match look(&staged).await? {
                 Some(length) if wrong(length) => return Ok(Some(wrong_length(length, *bytes))),
-                Some(_) => match rename(surroundings, &staged, &published, &mut pauses).await? {
+                Some(_) => match rename(surroundings, &staged, &published, &mut surprises).await? {
                     Renamed::Yes => return Ok(None),
                     Renamed::LookAgain => continue,
                 },
@@ -219,7 +219,7 @@ async fn retire(surroundings: &Surroundings, file: Retire) -> Result<(), StoreEr
     let Retire { zone, path, staged, retired } = file;
     let (published, staged) = (surroundings.published(zone, &path), surroundings.path(&staged));
     let retired = surroundings.path(&retired);
-    let mut pauses = Pauses::new(surroundings);
+    let mut surprises = Surprises { pauses: Pauses::new(surroundings), met: false };
     loop {
         let mut source = None;
         for place in [&published, &staged, &published] {
@@ -232,7 +232,7 @@ async fn retire(surroundings: &Surroundings, file: Retire) -> Result<(), StoreEr
         let Some(source) = source else {
             return Ok(());
         };
-        rename(surroundings, source, &retired, &mut pauses).await?;
+        rename(surroundings, source, &retired, &mut surprises).await?;
         if surroundings.patiently(|| surroundings.store.length(&retired)).await?.is_some() {
             surroundings.patiently(|| surroundings.store.delete(source)).await?;
         }
@@ -251,6 +251,12 @@ async fn remove_leftover(surroundings: &Surroundings, staged: &StorePath) -> Res
     }
 }
 
+/// How often a rename has found things otherwise than a look had; the first time another look tells why, without waiting.
+struct Surprises<'a> {
+    pauses: Pauses<'a>,
+    met: bool,
+}
+
 enum Renamed {
     Yes,
     LookAgain,
@@ -261,7 +267,7 @@ async fn rename(
     surroundings: &Surroundings,
     from: &StorePath,
     to: &StorePath,
-    pauses: &mut Pauses<'_>,
+    surprises: &mut Surprises<'_>,
 ) -> Result<Renamed, StoreError> {
     let directory = to.parent();
     surroundings.patiently(|| surroundings.store.create_directories(&directory)).await?;
@@ -271,8 +277,12 @@ async fn rename(
             StoreErrorKind::Denied | StoreErrorKind::Other => Err(error),
             // The directory was removed meanwhile, or another publisher was faster; or the name is taken by what is no
             // file, which no look shows: patience ends that.
+            StoreErrorKind::NotFound | StoreErrorKind::AlreadyExists if !surprises.met => {
+                surprises.met = true;
+                Ok(Renamed::LookAgain)
+            }
             StoreErrorKind::Unavailable | StoreErrorKind::NotFound | StoreErrorKind::AlreadyExists => {
-                pauses.pause(error).await.map(|()| Renamed::LookAgain)
+                surprises.pauses.pause(error).await.map(|()| Renamed::LookAgain)
             }
         },
     }

@@ -111,7 +111,7 @@ impl Slots {
                     pauses.pause(error).await.map_err(|error| self.surroundings.failed(error))?;
                     entry.commit_id = CommitId::new(self.surroundings.ids.draw());
                 }
-                Err(error) => return Err(self.surroundings.failed(error)),
+                Err(error) => return Err(self.surroundings.failed_on_own(error)),
             }
         }
         self.refuse_skew(&entry).await?;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::ZoneError;
 use super::rules::Rules;
-use crate::store::{Store, StoreError, StorePath, ZoneUrl};
+use crate::store::{Store, StoreError, StoreErrorKind, StorePath, ZoneUrl};
 
 /// How long an unavailable store is waited for, by default: a NameNode fails over or restarts within it.
 pub const DEFAULT_PATIENCE: Duration = Duration::from_secs(600);
@@ -22,6 +22,9 @@ pub const DEFAULT_READER_GRACE: Duration = Duration::from_secs(3600);
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Longest pause: short beside the minute that a NameNode takes to leave safe mode.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Pauses that are made before patience is at its end, however late it is.
+const PAUSES_AT_LEAST: u32 = 2;
 
 /// What a zone needs from outside.
 #[derive(Clone)]
@@ -99,6 +102,15 @@ impl Surroundings {
         LogTime::new(self.clock.now())
     }
 
+    /// An operation on a file that this writer alone has in hand: only a sweeper deletes it.
+    pub(super) fn failed_on_own(&self, source: StoreError) -> ZoneError {
+        if source.kind == StoreErrorKind::NotFound {
+            ZoneError::Swept { zone: self.url.to_string(), path: source.path }
+        } else {
+            self.failed(source)
+        }
+    }
+
     pub(super) fn failed(&self, source: StoreError) -> ZoneError {
         ZoneError::Store { zone: self.url.to_string(), source }
     }
@@ -123,20 +135,24 @@ pub(super) struct Pauses<'a> {
     surroundings: &'a Surroundings,
     since: DateTime<Utc>,
     next: Duration,
+    made: u32,
 }
 
 impl<'a> Pauses<'a> {
     pub(super) fn new(surroundings: &'a Surroundings) -> Self {
-        Self { surroundings, since: surroundings.clock.now(), next: FIRST_PAUSE }
+        Self { surroundings, since: surroundings.clock.now(), next: FIRST_PAUSE, made: 0 }
     }
 
     /// Waits, or gives the error back when patience is at its end.
     pub(super) async fn pause(&mut self, error: StoreError) -> Result<(), StoreError> {
         let clock = &self.surroundings.clock;
         let waited = (clock.now() - self.since).to_std().unwrap_or_default();
-        if waited >= self.surroundings.patience {
+        let patience = self.surroundings.patience;
+        // A process that was stopped for hours has not waited for hours: it tries again before it gives up.
+        if waited >= patience && (patience.is_zero() || self.made >= PAUSES_AT_LEAST) {
             return Err(error);
         }
+        self.made += 1;
         warn!(%error, waited_seconds = waited.as_secs(), "store operation is repeated");
         clock.sleep(self.next).await;
         self.next = (self.next * 2).min(LONGEST_PAUSE);

@@ -250,9 +250,11 @@ impl Store for FaultStore {
         }
         if self.plan.links == Links::No {
             let renamed = self.world.memory.rename(from, to).await;
+            self.world.remember(to);
             return self.after(fault, from, renamed).await;
         }
         let linked = self.world.memory.link(from, to);
+        self.world.remember(to);
         self.after(None, from, linked).await?;
         let unlink = self.before(Act::Change, from).await?;
         self.world.memory.unlink(from);
@@ -319,6 +321,7 @@ impl FileWriter for FaultWriter {
     async fn close(self: Box<Self>) -> Result<(), StoreError> {
         let fault = self.store.before(Act::Change, &self.path).await?;
         let closed = self.file.close().await;
+        self.store.world.remember(&self.path);
         self.store.after(fault, &self.path, closed).await
     }
 }
