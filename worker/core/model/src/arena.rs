@@ -6,8 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const CHUNK: usize = 1 << 12;
 const CHUNKS: usize = 1 << 12;
 
+/// Part of an arena, made when its first value comes.
+type Chunk<T> = OnceLock<Box<[OnceLock<T>]>>;
+
 pub(crate) struct Arena<T> {
-    chunks: Box<[OnceLock<Box<[OnceLock<T>]>>]>,
+    chunks: Box<[Chunk<T>]>,
     len: AtomicUsize,
 }
 

@@ -114,11 +114,7 @@ impl Case {
             },
             Self {
                 name: "checkpoint and truncation",
-                roles: [
-                    Role { checkpoints: true, ..WRITER },
-                    WRITER,
-                    Role { checkpoints: true, ..READER },
-                ],
+                roles: [Role { checkpoints: true, ..WRITER }, WRITER, Role { checkpoints: true, ..READER }],
                 budget: Budget { checkpoints: 2, ..FAULTS },
                 ..CASE
             },
@@ -130,11 +126,7 @@ impl Case {
             },
             Self {
                 name: "retention with a consumer",
-                roles: [
-                    Role { removes: true, checkpoints: true, ..WRITER },
-                    Role { consumes: true, ..READER },
-                    NOBODY,
-                ],
+                roles: [Role { removes: true, checkpoints: true, ..WRITER }, Role { consumes: true, ..READER }, NOBODY],
                 budget: Budget { removals: 1, deltas: 2, checkpoints: 1, ..FAULTS },
                 ..CASE
             },

@@ -48,15 +48,30 @@ pub(crate) enum Saying {
     RawGenesis,
     ProcessedGenesis,
     /// One file with these offsets.
-    Raw { generation: u8, ranges: Vec<Offsets> },
+    Raw {
+        generation: u8,
+        ranges: Vec<Offsets>,
+    },
     /// A run that moves the position on by one, writes one file and replaces others.
-    Run { from: i8, removes: Vec<EntryId> },
+    Run {
+        from: i8,
+        removes: Vec<EntryId>,
+    },
     /// Every partition goes back to 0.
-    Rewind { nonce: u8, generation: u8 },
-    Fence { incarnation: u8 },
+    Rewind {
+        nonce: u8,
+        generation: u8,
+    },
+    Fence {
+        incarnation: u8,
+    },
     Register,
-    Advance { position: u8 },
-    Remove { file: EntryId },
+    Advance {
+        position: u8,
+    },
+    Remove {
+        file: EntryId,
+    },
 }
 
 impl Saying {
@@ -270,10 +285,5 @@ fn file(zone: FileZone, author: u8, number: usize) -> FileEntry {
 }
 
 fn run_summary() -> RunSummary {
-    RunSummary {
-        start_time: time(),
-        completion_time: time(),
-        rows: RunRows::default(),
-        files: RunFiles::default(),
-    }
+    RunSummary { start_time: time(), completion_time: time(), rows: RunRows::default(), files: RunFiles::default() }
 }

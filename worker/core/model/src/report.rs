@@ -76,8 +76,13 @@ impl RuleReport {
 
 impl fmt::Display for CaseReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, outcome: Outcome { states, transitions, depth, exhaustive, elapsed, .. }, peak, logs, schedule } =
-            self;
+        let Self {
+            name,
+            outcome: Outcome { states, transitions, depth, exhaustive, elapsed, .. },
+            peak,
+            logs,
+            schedule,
+        } = self;
         let (seconds, peak) = (elapsed.as_secs_f64(), peak >> 20);
         let exhaustive = if *exhaustive { "yes" } else { "NO" };
         write!(

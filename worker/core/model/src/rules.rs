@@ -86,7 +86,7 @@ impl Rule {
             Self::NoDiscardWhileUndecided => (&[I4], "two writers", (0, 0, 0)),
             Self::SweptOnlyBehindFence | Self::PublishedBeforeSwept => (&[I4], "mutual sweep", (0, 0, 0)),
             Self::RetiredBeforePublished | Self::PublishedInSequence => (&[I5], "chain of rewrites", (0, 0, 0)),
-            Self::CheckpointOfPublished => (&[I5], "retention with a consumer", (0, 0, 0)),
+            Self::CheckpointOfPublished => (&[I5], "retention below a checkpoint", (0, 0, 0)),
             Self::FoldIsVerified => (&[I5], "checkpoint and truncation", (0, 0, 0)),
             Self::FencedAppendsNothing => (&[I6, I4], "mutual sweep", (0, 0, 0)),
             Self::DirectoryPerZone => (&[I6], "zone re-created", (0, 0, 0)),

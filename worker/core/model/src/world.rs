@@ -109,7 +109,8 @@ impl Model for World {
         slots[0] = self.history.entry_at(genesis, 0);
         let mut processes = [Process::default(); PROCESSES];
         for (number, process) in processes.iter_mut().enumerate().take(self.case.processes()) {
-            *process = Process { incarnation: incarnation(number, 1), starts: 1, at: At::Idle, fold: genesis, ..*process };
+            *process =
+                Process { incarnation: incarnation(number, 1), starts: 1, at: At::Idle, fold: genesis, ..*process };
         }
         State {
             zone: 0,

@@ -123,7 +123,8 @@ impl Turn<'_, '_> {
             return;
         };
         let limit = case.offsets;
-        let behind = |range: &Offsets| (range.to < limit).then_some(Offsets { from: range.to, to: range.to + 1, ..*range });
+        let behind =
+            |range: &Offsets| (range.to < limit).then_some(Offsets { from: range.to, to: range.to + 1, ..*range });
         let Some(ranges) = ranges.iter().map(behind).collect() else {
             return;
         };

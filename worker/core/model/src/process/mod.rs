@@ -121,12 +121,7 @@ impl Turn<'_, '_> {
 
     fn entry(&self, number: u8, saying: Saying) -> EntryId {
         let Self { process, .. } = self;
-        self.history().entries.id(Description {
-            zone: self.facts().zone,
-            author: process.incarnation,
-            number,
-            saying,
-        })
+        self.history().entries.id(Description { zone: self.facts().zone, author: process.incarnation, number, saying })
     }
 
     fn saying(&self, entry: EntryId) -> &Saying {

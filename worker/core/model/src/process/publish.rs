@@ -28,7 +28,8 @@ impl Turn<'_, '_> {
             return 1 << wanted;
         }
         let history = self.history();
-        let publication = |sequence| (Sequence(u64::from(sequence)), history.product_publication(process.fold, sequence));
+        let publication =
+            |sequence| (Sequence(u64::from(sequence)), history.product_publication(process.fold, sequence));
         let unpublished = sequences(process.unpublished).map(publication);
         due(unpublished, Sequence(u64::from(wanted))).into_iter().map(|sequence| 1 << sequence.0).sum()
     }
@@ -198,10 +199,11 @@ impl Turn<'_, '_> {
         let places = self.state.places(file);
         if places & (Place::Staged as u8 | Place::Published as u8) == 0 {
             let broken = self.is_in_truth(file, added);
-            return if broken { self.stop("ends: a file of its delta is lost") } else { self.go(
-                self.label("finds that a file of its delta is gone").entry(file),
-                Process::rest,
-            ) };
+            return if broken {
+                self.stop("ends: a file of its delta is lost")
+            } else {
+                self.go(self.label("finds that a file of its delta is gone").entry(file), Process::rest)
+            };
         }
         let mut state = *self.state;
         if self.is_in_truth(file, added) {
@@ -219,4 +221,3 @@ impl Turn<'_, '_> {
 pub(super) fn sequences(mask: u16) -> impl Iterator<Item = u8> + Clone {
     (0..16).filter(move |sequence| mask >> sequence & 1 == 1)
 }
-

@@ -101,8 +101,7 @@ impl Turn<'_, '_> {
         let checkpoints: Vec<_> = self.state.checkpoints.iter().filter(|log| log.is_some()).map(sequence).collect();
         let taken = (0..self.state.slots.len()).filter(|slot| self.state.slots[*slot].is_some());
         let slots = taken.map(|slot| Sequence(slot as u64));
-        let Truncation { slots, checkpoints } =
-            to_truncate(Sequence(u64::from(checkpoint)), slots, checkpoints, 0);
+        let Truncation { slots, checkpoints } = to_truncate(Sequence(u64::from(checkpoint)), slots, checkpoints, 0);
         let mut state = *self.state;
         if let Some(slot) = slots.first().filter(|_| self.is_here()) {
             state.slots[slot.0 as usize] = EntryId::NONE;
