@@ -43,12 +43,12 @@ pub(super) fn at_every_step(scene: impl Fn(&World) -> Result<Scene, Violation>) 
         let mut watch = Watch { world: &world, checker: Checker::new(&world), seen: 0 };
         let at = |violation| format!("asleep after step {step}: {violation}");
         let ended = watch.steps(&mut sleeper, step).map_err(at)?;
-        watch.to_the_end(meanwhile).map_err(at)?;
+        watch.run_out(meanwhile).map_err(at)?;
         if !ended {
-            watch.to_the_end(sleeper).map_err(at)?;
+            watch.run_out(sleeper).map_err(at)?;
         }
         world.land_all();
-        watch.to_the_end(afterwards).map_err(at)?;
+        watch.run_out(afterwards).map_err(at)?;
         if ended {
             return Ok(step);
         }
@@ -77,7 +77,7 @@ impl Watch<'_> {
         Ok(false)
     }
 
-    fn to_the_end(&mut self, mut process: Process) -> Result<(), Violation> {
+    fn run_out(&mut self, mut process: Process) -> Result<(), Violation> {
         if self.steps(&mut process, STUCK_AFTER)? { Ok(()) } else { Err("it never ends".to_owned()) }
     }
 
