@@ -16,7 +16,7 @@
 //! # What is the product's
 //!
 //! `Fold::begin` and `Fold::apply` with `valid` inside and the `Publication` that they give; `before_attempt`,
-//! `after_attempt`, `after_win`; `due`; `to_sweep`, `checkpoint_is_due`, `to_truncate`; `rewind_entry`; a checkpoint is what
+//! `after_attempt`, `after_win`, `is_overtaken`; `due`; `to_sweep`, `checkpoint_is_due`, `to_truncate`; `rewind_entry`; a checkpoint is what
 //! `Fold::encode_state`, `Fold::live_records` and `Fold::restore` make of a fold. Entries are the product's types. Each of
 //! these is asked once per log and entry and remembered, so that millions of states are feasible.
 //!

@@ -1,5 +1,7 @@
 //! Bringing a fold up to date: probe until a slot is empty, then list the checkpoints (rules 5 and 20).
 
+use gristmill_core::log::{Sequence, is_overtaken};
+
 use crate::history::FoldId;
 use crate::invariant::Invariant;
 use crate::rules::Rule;
@@ -67,7 +69,10 @@ impl Turn<'_, '_> {
     }
 
     fn greater_checkpoint(&self) -> Option<FoldId> {
-        self.greatest_checkpoint().filter(|log| self.history().facts(*log).head > self.process.verified)
+        let sequence = |head: u8| Some(Sequence(u64::from(head)));
+        let newest = self.greatest_checkpoint()?;
+        let head = self.history().facts(newest).head;
+        is_overtaken(sequence(self.process.verified), sequence(head)).then_some(newest)
     }
 
     fn restart(&mut self, checkpoint: FoldId) {
