@@ -6,10 +6,10 @@ use std::time::Duration;
 use clap::Args;
 use gristmill_core::log::{RunRows, RunSummary};
 use gristmill_crds::plan::CompactionPlan;
-use gristmill_crds::{HumanDuration, InvalidScalar};
 use serde::Serialize;
 
 use super::print;
+use super::zone::duration;
 use crate::compact::{self, Options, Outcome, Report, Zones};
 use crate::documents::Documents;
 use crate::exit::Failure;
@@ -66,10 +66,6 @@ fn plan(args: &CompactArgs) -> Result<CompactionPlan, Failure> {
         Some(directory) => local_compaction(plan, directory),
         None => Ok(plan),
     }
-}
-
-fn duration(text: &str) -> Result<Duration, InvalidScalar> {
-    HumanDuration(text.to_owned()).to_duration()
 }
 
 /// The keys that scripts rely on.

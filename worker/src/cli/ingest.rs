@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use clap::Args;
 use gristmill_crds::plan::IngestPlan;
-use gristmill_crds::{HumanDuration, InvalidScalar};
 
 use super::cancel_on_signal;
+use super::progress::{Progress, ProgressMode};
+use super::zone::duration;
 use crate::admin::AdminServer;
 use crate::documents::Documents;
 use crate::exit::{Exit, Failure};
@@ -39,7 +40,7 @@ pub(super) struct IngestArgs {
     /// Work on the zone of the document although others may: join its workers.
     #[arg(long, conflicts_with = "local")]
     attach: bool,
-    /// Serve /healthz, /readyz and /status here, for example 0.0.0.0:8080.
+    /// Serve /healthz, /readyz, /metrics and /status here, for example 0.0.0.0:8080.
     #[arg(long, env = "GRISTMILL_ADMIN_ADDR", value_name = "ADDR")]
     admin_addr: Option<SocketAddr>,
     /// How long Kafka or the store may be away, for example 10m; 0s waits for ever. Default: 2m with
@@ -49,20 +50,30 @@ pub(super) struct IngestArgs {
     /// Memory of this process in bytes or as 256Mi; buffers stay below it.
     #[arg(long, env = "GRISTMILL_MEMORY", default_value = "256Mi")]
     memory: String,
+    /// Draw a progress bar on a terminal, in place of a log line a commit.
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    progress: ProgressMode,
     #[command(flatten)]
     termination: TerminationLog,
 }
 
+impl IngestArgs {
+    /// Whether a bar is drawn.
+    pub(super) fn draws(&self, text_log: bool) -> bool {
+        self.progress.draws(text_log)
+    }
+}
+
 /// Runs the ingest. Why it fails stands in the termination message too.
-pub(super) async fn run(args: IngestArgs) -> Result<(), Failure> {
-    let outcome = ingest(&args).await;
+pub(super) async fn run(args: IngestArgs, with_bar: bool) -> Result<(), Failure> {
+    let outcome = ingest(&args, with_bar).await;
     if let Err(failure) = &outcome {
         args.termination.failed(failure);
     }
     outcome
 }
 
-async fn ingest(args: &IngestArgs) -> Result<(), Failure> {
+async fn ingest(args: &IngestArgs, with_bar: bool) -> Result<(), Failure> {
     let plan = plan(args)?;
     let budget = Budget::of_variable(Some(&args.memory)).map_err(|error| Failure {
         exit: Exit::Usage,
@@ -78,6 +89,7 @@ async fn ingest(args: &IngestArgs) -> Result<(), Failure> {
         Some(address) => Some(AdminServer::begin(address, options.board.clone()).await?),
         None => None,
     };
+    let _progress = with_bar.then(|| Progress::begin(options.board.subscribe()));
     tracing::info!(topic = plan.topic, group = plan.consumer_group, zone = plan.raw_path, "ingest begins");
     let summary = ingest::run(&plan, options).await?;
     tracing::info!(
@@ -109,8 +121,4 @@ fn wait(args: &IngestArgs) -> Option<Duration> {
         Some(wait) => Some(wait),
         None => args.until_caught_up.then_some(WAIT_UNTIL_CAUGHT_UP),
     }
-}
-
-fn duration(text: &str) -> Result<Duration, InvalidScalar> {
-    HumanDuration(text.to_owned()).to_duration()
 }

@@ -1,52 +1,84 @@
 //! `gristmill inspect`: what the log of a zone says. It never writes.
 
-use std::time::Duration;
-
 use clap::Args;
-use gristmill_core::log::{Inspection, ProcessedInspection, RawInspection, inspect};
+use gristmill_core::log::{FileZone, Inspection, LiveFile, ProcessedInspection, RawInspection, inspect};
+use serde::Serialize;
 
 use super::print;
-use crate::exit::{Exit, Failure};
-use crate::store::{self, HadoopAccess, ZoneUrl};
-use crate::zone::{Surroundings, ZoneReader};
+use super::zone::ZoneArgs;
+use crate::exit::Failure;
+use crate::zone::ZoneReader;
 
-/// Prints what the log of a zone says: commits, offsets, the identity, files and runs.
+/// Prints what the log of a zone says: offsets, the identity, files, consumers and runs. It never writes.
+///
+/// The identity of a RAW zone: each consumed offset is exactly one of accepted, rejected, tombstone, absent (Kafka did
+/// not deliver it) and gap (lost before it was read). Messages are counted over the whole log, rows and files are those
+/// of live files.
 #[derive(Debug, Args)]
 pub(super) struct InspectArgs {
-    /// The zone: hdfs://HOST[:PORT]/PATH, file:///PATH, or a local path.
-    zone: String,
-    /// Print one JSON object.
+    #[command(flatten)]
+    zone: ZoneArgs,
+    /// Print one JSON object; with --files one a file.
     #[arg(long)]
     json: bool,
-    /// Name that HDFS is told; default the HADOOP_USER_NAME of the environment, else yours.
+    /// List the live files, oldest entry first: what a reader of the zone has to read.
     #[arg(long)]
-    user: Option<String>,
-    /// How long to wait for a store that does not answer, in seconds.
-    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
-    wait: u64,
+    files: bool,
 }
 
 /// Reads the log and prints it.
 pub(super) async fn run(args: InspectArgs) -> Result<(), Failure> {
-    let inspection = read(&args).await?;
+    let zone = args.zone.read().await?;
+    if args.files {
+        let files = files(&zone);
+        return print(&if args.json { files_json(&files) } else { files_text(&files) });
+    }
+    let inspection = inspect(zone.fold());
     print(&if args.json { json(&inspection) + "\n" } else { text(&inspection) })
 }
 
-async fn read(args: &InspectArgs) -> Result<Inspection, Failure> {
-    let url: ZoneUrl = absolute(&args.zone)?.parse()?;
-    let store = store::open(&url, &HadoopAccess { user: args.user.clone(), ..HadoopAccess::default() })?;
-    let surroundings = Surroundings::of_process(store, url).with_patience(Duration::from_secs(args.wait));
-    let reader = ZoneReader::open(surroundings).await?;
-    Ok(inspect(reader.fold()))
+/// The keys that scripts rely on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct FileFacts {
+    zone: &'static str,
+    sequence: u64,
+    time: String,
+    rows: u64,
+    bytes: u64,
+    url: String,
 }
 
-/// A local path as a URL; a URL as it is.
-fn absolute(zone: &str) -> Result<String, Failure> {
-    if zone.contains("://") {
-        return Ok(zone.to_owned());
-    }
-    let path = std::path::absolute(zone).map_err(|error| Failure::new(Exit::Usage, "Invalid", &error))?;
-    Ok(format!("file://{}", path.display()))
+fn files(zone: &ZoneReader) -> Vec<FileFacts> {
+    let mut live: Vec<&LiveFile> = zone.fold().live().values().collect();
+    live.sort_by(|a, b| (a.sequence, a.file.zone, &a.file.path).cmp(&(b.sequence, b.file.zone, &b.file.path)));
+    let url = zone.surroundings().url();
+    let facts = |live: &LiveFile| {
+        let (zone, root) = match live.file.zone {
+            FileZone::Raw => ("Raw", url.clone()),
+            FileZone::Rejected => ("Rejected", url.rejected()),
+            FileZone::Processed => ("Processed", url.clone()),
+        };
+        FileFacts {
+            zone,
+            sequence: live.sequence.0,
+            time: live.time.to_string(),
+            rows: live.file.rows,
+            bytes: live.file.bytes,
+            url: root.url_of(&root.join(&live.file.path)),
+        }
+    };
+    live.into_iter().map(facts).collect()
+}
+
+fn files_json(files: &[FileFacts]) -> String {
+    files.iter().map(|file| serde_json::to_string(file).expect("numbers and names are JSON") + "\n").collect()
+}
+
+fn files_text(files: &[FileFacts]) -> String {
+    let line = |FileFacts { zone, sequence, time, rows, bytes, url }: &FileFacts| {
+        format!("{sequence:>8} {time} {zone:<9} {rows:>9} rows {bytes:>11} bytes {url}\n")
+    };
+    files.iter().map(line).collect()
 }
 
 /// One object with the keys that scripts rely on.
