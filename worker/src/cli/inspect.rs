@@ -1,7 +1,9 @@
 //! `gristmill inspect`: what the log of a zone says. It never writes.
 
 use clap::Args;
-use gristmill_core::log::{FileZone, Inspection, LiveFile, ProcessedInspection, RawInspection, inspect};
+use gristmill_core::log::{
+    ConsumerFacts, FileZone, HoldFacts, Inspection, LiveFile, ProcessedInspection, RawInspection, inspect,
+};
 use serde::Serialize;
 
 use super::print;
@@ -101,6 +103,9 @@ pub(super) fn text(inspection: &Inspection) -> String {
 fn raw_text(raw: &RawInspection) -> String {
     let RawInspection { zone, kind, head_sequence, .. } = raw;
     let mut text = format!("{kind} zone {zone}, newest entry {head_sequence}\n");
+    if let Some(HoldFacts { since, message, .. }) = &raw.held {
+        text += &format!("held since {since}: {message}; correct the rules or run `gristmill resume`\n");
+    }
     text += &format!("{}\n", identity(raw));
     text += &format!(
         "rows {} in {} files, rejects {} in {} files, {} bytes\n",
@@ -110,6 +115,9 @@ fn raw_text(raw: &RawInspection) -> String {
         for (partition, at) in partitions {
             text += &format!("{topic} [{partition}] next offset {} (generation {})\n", at.next, at.generation);
         }
+    }
+    for ConsumerFacts { id, name, position, advanced_at } in &raw.consumers {
+        text += &format!("consumer {name} ({id}) has read up to entry {position}, moved on {advanced_at}\n");
     }
     text
 }
@@ -143,4 +151,62 @@ fn processed_text(processed: &ProcessedInspection) -> String {
         );
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use gristmill_core::log::PartitionOffset;
+
+    use super::*;
+
+    fn raw() -> RawInspection {
+        let partitions = BTreeMap::from([(0, PartitionOffset { generation: 1, next: 1042 })]);
+        RawInspection {
+            zone: "5f0c".to_owned(),
+            kind: "Raw",
+            head_sequence: 4211,
+            messages: 1000,
+            accepted_messages: 970,
+            rejected_messages: 27,
+            tombstones: 3,
+            absent: 40,
+            gaps: 2,
+            rows: 2900,
+            rejected_rows: 35,
+            files: 12,
+            rejected_files: 3,
+            bytes: 123_456,
+            offsets: BTreeMap::from([("book_data_topic".to_owned(), partitions)]),
+            consumers: vec![ConsumerFacts {
+                id: "91bd".to_owned(),
+                name: "library/books".to_owned(),
+                position: 4190,
+                advanced_at: "2026-11-23T05:06:12.000Z".parse().expect("a time"),
+            }],
+            held: Some(HoldFacts {
+                sequence: 4211,
+                since: "2026-11-23T05:09:41.123Z".parse().expect("a time"),
+                message: "27 of 1000 messages have rejects".to_owned(),
+            }),
+        }
+    }
+
+    #[test]
+    fn raw_zone_is_told_with_its_identity_its_hold_and_its_consumers() {
+        insta::assert_snapshot!(text(&Inspection::Raw(raw())), @r"
+        Raw zone 5f0c, newest entry 4211
+        held since 2026-11-23T05:09:41.123Z: 27 of 1000 messages have rejects; correct the rules or run `gristmill resume`
+        offsets 1042 = accepted 970 + rejected 27 + tombstones 3 + absent 40 + gaps 2
+        rows 2900 in 12 files, rejects 35 in 3 files, 123456 bytes
+        book_data_topic [0] next offset 1042 (generation 1)
+        consumer library/books (91bd) has read up to entry 4190, moved on 2026-11-23T05:06:12.000Z
+        ");
+    }
+
+    #[test]
+    fn keys_of_the_json_are_those_that_scripts_rely_on() {
+        insta::assert_snapshot!(json(&Inspection::Raw(raw())), @r#"{"zone":"5f0c","kind":"Raw","head_sequence":4211,"messages":1000,"accepted_messages":970,"rejected_messages":27,"tombstones":3,"absent":40,"gaps":2,"rows":2900,"rejected_rows":35,"files":12,"rejected_files":3,"bytes":123456,"offsets":{"book_data_topic":{"0":{"generation":1,"next":1042}}},"consumers":[{"id":"91bd","name":"library/books","position":4190,"advanced_at":"2026-11-23T05:06:12.000Z"}],"held":{"sequence":4211,"since":"2026-11-23T05:09:41.123Z","message":"27 of 1000 messages have rejects"}}"#);
+    }
 }

@@ -2,6 +2,7 @@
 
 mod compact;
 mod connection;
+mod consumers;
 mod decode;
 mod demo;
 mod ingest;
@@ -9,6 +10,7 @@ mod inspect;
 mod produce;
 mod progress;
 mod rejected;
+mod steer;
 mod zone;
 
 use std::io::{IsTerminal, Write as _};
@@ -49,6 +51,8 @@ enum LogFormat {
 enum Command {
     /// Move what is new in a RAW zone to its Processed zone, once.
     Compact(compact::CompactArgs),
+    /// List or remove the consumers that hold a RAW zone's retention.
+    Consumers(consumers::ConsumersArgs),
     /// Print the rows and rejects of XML documents; no Kafka needed.
     Decode(decode::DecodeArgs),
     /// Produce, ingest, compact and show the result: in-process broker, local folder.
@@ -103,6 +107,7 @@ fn to_its_end<T>(future: impl Future<Output = T>) -> std::io::Result<T> {
 async fn dispatch(command: Command, with_bar: bool) -> Result<(), Failure> {
     match command {
         Command::Compact(args) => compact::run(args).await,
+        Command::Consumers(args) => consumers::run(args).await,
         Command::Decode(args) => decode::run(&args),
         Command::Demo(args) => demo::run(args).await,
         Command::Inspect(args) => inspect::run(args).await,
