@@ -7,9 +7,12 @@ mod decode;
 mod demo;
 mod ingest;
 mod inspect;
+mod lint;
 mod produce;
 mod progress;
 mod rejected;
+mod resources;
+mod resume;
 mod steer;
 mod zone;
 
@@ -61,10 +64,14 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Land the messages of a topic in a RAW zone.
     Ingest(ingest::IngestArgs),
+    /// Check documents as the API server, the operator and the worker do.
+    Lint(lint::LintArgs),
     /// Send sample messages to a topic.
     Produce(produce::ProduceArgs),
     /// Show what was rejected, why, and the messages themselves.
     Rejected(rejected::RejectedArgs),
+    /// Let a StreamIngest go on that holds because too many messages were rejected.
+    Resume(resume::ResumeArgs),
 }
 
 impl Cli {
@@ -112,8 +119,10 @@ async fn dispatch(command: Command, with_bar: bool) -> Result<(), Failure> {
         Command::Demo(args) => demo::run(args).await,
         Command::Inspect(args) => inspect::run(args).await,
         Command::Ingest(args) => ingest::run(args, with_bar).await,
+        Command::Lint(args) => lint::run(&args),
         Command::Produce(args) => produce::run(args).await,
         Command::Rejected(args) => rejected::run(args).await,
+        Command::Resume(args) => resume::run(args).await,
     }
 }
 

@@ -124,7 +124,7 @@ mod tests {
         report.phase = IngestPhase::Ingesting;
         (report.messages.accepted, report.messages.rejected, report.messages.tombstones) = (90, 6, 4);
         (report.messages.absent, report.messages.gaps) = (7, 8);
-        report.lag = Some(Lag { records: 900 });
+        report.lag = Some(Lag { records: 900, seconds: None });
         let expected = Position { done: 100, known: 1000, phase: "Ingesting", message: String::new() };
         assert_eq!(position(&report), expected);
     }

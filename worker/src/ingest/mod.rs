@@ -74,7 +74,7 @@ impl Options {
     pub fn new(plan: &IngestPlan) -> Self {
         Self {
             connection: Connection::plaintext(&plan.bootstrap_servers),
-            hadoop: HadoopAccess { user: plan.hdfs_user.clone(), ..HadoopAccess::default() },
+            hadoop: HadoopAccess { user: plan.hdfs_user().map(str::to_owned), ..HadoopAccess::default() },
             until: Until::Cancelled,
             wait: None,
             budget: Budget::default(),
@@ -111,6 +111,18 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Adds what a later run has done.
+    pub(crate) fn add(&mut self, later: Self) {
+        let Self { commits, sequence, messages, rows, rejected_rows, files, bytes } = later;
+        self.commits += commits;
+        self.sequence = sequence.or(self.sequence);
+        self.messages += messages;
+        self.rows += rows;
+        self.rejected_rows += rejected_rows;
+        self.files += files;
+        self.bytes += bytes;
+    }
+
     fn count(&mut self, sequence: Sequence, messages: u64, written: &Written, files: usize) {
         let Written { rows, rejects, bytes } = *written;
         self.commits += 1;

@@ -48,6 +48,9 @@ impl StatusBoard {
             messages: MessageCounts::default(),
             rows: RowCounts::default(),
             lag: None,
+            watermark: None,
+            rejected_percent: None,
+            retention: None,
         };
         let vitals = Vitals { joined: AtomicBool::new(false), started: Instant::now(), last_turn: AtomicU64::new(0) };
         let report = watch::Sender::new(report);
@@ -145,7 +148,7 @@ impl StatusBoard {
     pub(super) fn lag(&self, partitions: usize, records: i64) {
         self.report.send_modify(|report| {
             report.partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
-            report.lag = Some(Lag { records });
+            report.lag = Some(Lag { records, seconds: None });
         });
     }
 }

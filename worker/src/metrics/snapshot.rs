@@ -33,6 +33,14 @@ impl Collector for Snapshot {
         if let Some(lag) = &report.lag {
             let help = "Messages between the ends of the topic and what is committed, all partitions together.";
             gauge("gristmill_ingest_lag_messages", help, None, count(lag.records))?;
+            if let Some(seconds) = lag.seconds {
+                let help = "Age of the oldest message that is not committed; 0 when there is none.";
+                gauge("gristmill_ingest_lag", help, Some(&Unit::Seconds), count(seconds))?;
+            }
+        }
+        if let Some(time) = report.watermark.as_deref().and_then(seconds) {
+            let help = "Every message before this time is committed, in seconds since 1970.";
+            gauge("gristmill_zone_watermark_timestamp", help, Some(&Unit::Seconds), time)?;
         }
         if let Some(zone) = &report.zone {
             gauge("gristmill_zone_sequence", "Newest entry of the RAW zone's log.", None, count(zone.sequence))?;

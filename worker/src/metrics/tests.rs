@@ -1,11 +1,23 @@
+use gristmill_crds::{Lag, MessageCounts, ZoneStatus};
+
 use super::*;
 use crate::documents::Documents;
 use crate::ingest::StatusBoard;
 
+/// The metrics of a worker that has caught up but for 18,200 messages.
 fn metrics() -> IngestMetrics {
     let documents = Documents::parse("books.yaml".as_ref(), crate::demo::BOOKS).expect("the quickstart is valid");
     let plan = documents.ingest_plan(None).expect("the quickstart is valid");
-    IngestMetrics::new(&plan, StatusBoard::new(&plan).subscribe())
+    let time = "2026-11-23T05:09:41.500Z".to_owned();
+    let report = IngestReport {
+        partitions: 8,
+        lag: Some(Lag { records: 18_200, seconds: Some(42) }),
+        watermark: Some(time.clone()),
+        zone: Some(ZoneStatus { id: "5f0c".to_owned(), format: 1, sequence: 4211, last_commit_time: Some(time) }),
+        messages: MessageCounts { accepted: 812_345, rejected: 1201, tombstones: 3, absent: 0, gaps: 0 },
+        ..StatusBoard::new(&plan).report()
+    };
+    IngestMetrics::new(&plan, watch::Sender::new(report).subscribe())
 }
 
 fn committed() -> Committed {

@@ -3,6 +3,7 @@
 
 mod exits;
 mod help;
+mod secrets;
 mod zones;
 
 use std::path::Path;
