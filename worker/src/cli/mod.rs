@@ -3,6 +3,7 @@
 mod compact;
 mod decode;
 mod demo;
+mod infer;
 mod ingest;
 mod inspect;
 mod produce;
@@ -47,6 +48,8 @@ enum Command {
     Decode(decode::DecodeArgs),
     /// Produce, ingest, compact and show the result: in-process broker, local folder.
     Demo(demo::DemoArgs),
+    /// Print a StreamIngest drafted from sample documents.
+    Infer(infer::InferArgs),
     /// Print what the log of a zone says.
     Inspect(inspect::InspectArgs),
     /// Land the messages of a topic in a RAW zone.
@@ -89,6 +92,7 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Compact(args) => compact::run(args).await,
         Command::Decode(args) => decode::run(&args),
         Command::Demo(args) => demo::run(args).await,
+        Command::Infer(args) => infer::run(args),
         Command::Inspect(args) => inspect::run(args).await,
         Command::Ingest(args) => ingest::run(args).await,
         Command::Produce(args) => produce::run(args).await,

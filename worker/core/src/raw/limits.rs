@@ -1,7 +1,7 @@
 //! What one message may ask for. Each limit has a reason code of its own.
 
 /// Longest payload that is read at all: `MessageTooLarge`.
-pub(super) const MAX_MESSAGE_BYTES: usize = 16 << 20;
+pub(crate) const MAX_MESSAGE_BYTES: usize = 16 << 20;
 
 /// Most rows of one message: `TooManyRows`.
 pub(super) const MAX_ROWS: usize = 100_000;

@@ -16,6 +16,8 @@ mod staging;
 mod typing;
 mod value;
 
+pub(crate) use limits::MAX_MESSAGE_BYTES;
+
 pub use decoder::MessageDecoder;
 pub use message::{Header, Message, Verdict};
 pub use reason::{Reason, Stage};
