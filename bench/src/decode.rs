@@ -20,7 +20,7 @@ use serde_json::json;
 
 // The messages of `gristmill produce`.
 #[path = "../../worker/src/produce/books.rs"]
-#[allow(dead_code, reason = "the worker uses all of it")]
+#[allow(dead_code, unreachable_pub, reason = "it is a module of the worker, which uses all of it")]
 mod books;
 
 type Failure = Box<dyn std::error::Error>;
@@ -77,13 +77,13 @@ fn plan() -> Result<IngestPlan, Failure> {
             "source": {"kafka": {"bootstrapServers": "kafka:9092", "topic": "book_data_topic"}},
             "record": {"rowPath": "/library/book", "columns": [
                 {"name": "record_id", "path": "record_id", "required": true, "pattern": "^[0-9a-f-]{36}$"},
-                {"name": "title", "path": "title", "required": true},
+                {"name": "title", "path": "title", "required": true, "maxLength": 500},
                 {"name": "author_name", "path": "author/name"},
                 {"name": "author_country", "path": "author/country", "nullIf": ["", "N/A"]},
                 {"name": "library_region", "path": "/library/@region"},
                 {"name": "publication_year", "path": "publication_year", "type": "Int32", "min": 1450, "max": 2100},
-                {"name": "price", "path": "price", "type": "Float64", "min": "0.01"},
-                {"name": "updated_at", "path": "updated_at"},
+                {"name": "price", "path": "price", "type": "Decimal", "precision": 10, "scale": 2, "min": "0.01"},
+                {"name": "updated_at", "path": "updated_at", "type": "Timestamp"},
             ]},
             "raw": {"path": "file:///zone"},
         },
@@ -92,8 +92,7 @@ fn plan() -> Result<IngestPlan, Failure> {
 }
 
 fn documents(count: usize) -> Vec<String> {
-    let mix = books::Mix { duplicates: 0, malformed: 0, invalid: 0 };
-    books::BookMessages::new(SEED, mix).take(count).map(|message| message.payload).collect()
+    books::BookMessages::new(SEED, books::Mix::default()).take(count).map(|message| message.payload).collect()
 }
 
 fn read_events(documents: &[String]) -> Result<(), Failure> {

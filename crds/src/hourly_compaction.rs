@@ -5,7 +5,9 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::shared::{Hadoop, PodOptions, ZoneStatus};
+use crate::hadoop::Hadoop;
+use crate::pod::PodOptions;
+use crate::shared::ZoneStatus;
 
 /// Moves what is new in the RAW zone of a StreamIngest to a Processed zone every hour, deduplicated and partitioned.
 #[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,7 +51,7 @@ pub struct HourlyCompactionSpec {
     /// Identity towards HDFS. Default: that of the StreamIngest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hadoop: Option<Hadoop>,
-    /// Resources of the pod of a run.
+    /// Resources, place and surroundings of the pod of a run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<PodOptions>,
 }
@@ -108,7 +110,7 @@ pub enum PartitionTransform {
 #[x_kube(validation = Rule::new("has(self.orderBy) == has(oldSelf.orderBy) && (!has(self.orderBy) || self.orderBy == oldSelf.orderBy)")
     .message("deduplication.orderBy can't be changed; create a new HourlyCompaction with its own processed.path"))]
 pub struct Deduplication {
-    /// Columns that identify a row in the whole zone, at most 16. Float64 can't be a key. It can't be changed.
+    /// Columns that identify a row in the whole zone, at most 16. Float64 and lists can't be keys. It can't be changed.
     #[schemars(length(min = 1, max = 16), inner(length(min = 1, max = 128)))]
     #[x_kube(
         merge_strategy = ListMerge::Atomic,

@@ -1,12 +1,15 @@
 //! The plan of an `HourlyCompaction`, checked against the `StreamIngest` that it refers to.
 
-use super::ingest::{check_pod, hadoop_user};
-use super::{IngestPlan, Invalid, Problems, identity, refuse_local, zone_url};
+use super::ingest::references;
+use super::pod::check_pod;
+use super::reference::check_names;
+use super::{HadoopPlan, IngestPlan, Invalid, Problems, Reference, SecurityPlan, identity, refuse_local, zone_url};
 use crate::hourly_compaction::{
     Deduplication, HourlyCompaction, HourlyCompactionSpec, IngestRef, PartitionField, PartitionTransform, Processed,
 };
 use crate::projection::CompactionProjection;
-use crate::stream_ingest::{ColumnType, StreamIngest};
+use crate::record::ColumnType;
+use crate::stream_ingest::StreamIngest;
 
 /// Everything that a compaction decides by, validated.
 #[derive(Debug, Clone)]
@@ -29,8 +32,8 @@ pub struct CompactionPlan {
     pub key: Vec<String>,
     /// Columns that decide which row of a key stays.
     pub order_by: Vec<String>,
-    /// HDFS user name: its own, else that of the StreamIngest.
-    pub hdfs_user: Option<String>,
+    /// How HDFS is found, and who we are to it: its own, else that of the StreamIngest.
+    pub hadoop: Option<HadoopPlan>,
     /// Digest of the projection of both documents, `sha256:<hex>`.
     pub spec_digest: String,
 }
@@ -56,8 +59,9 @@ impl CompactionPlan {
         let partition_by = check_partitions(partition_by, &ingest_plan, &mut problems);
         let Deduplication { key, order_by } = deduplication;
         check_key(key, &ingest_plan, &mut problems);
-        check_columns("spec.deduplication.orderBy", order_by, &ingest_plan, &mut problems);
-        let hdfs_user = hadoop_user("spec.hadoop", hadoop.as_ref(), &mut problems);
+        check_order(order_by, &ingest_plan, &mut problems);
+        let hadoop = HadoopPlan::read("spec.hadoop", hadoop.as_ref(), &mut problems);
+        check_names(&references(&SecurityPlan::default(), hadoop.as_ref()), &mut problems);
         check_pod("spec.pod", pod.as_ref(), &mut problems);
         if !problems.0.is_empty() {
             return Err(problems.into_invalid(document));
@@ -71,10 +75,20 @@ impl CompactionPlan {
             partition_by,
             key: key.clone(),
             order_by: order_by.clone(),
-            hdfs_user: hdfs_user.or_else(|| ingest_plan.hdfs_user.clone()),
+            hadoop: hadoop.or_else(|| ingest_plan.hadoop.clone()),
             spec_digest: CompactionProjection::new(compaction, ingest).digest(),
             ingest: ingest_plan,
         })
+    }
+
+    /// HDFS user name of simple authentication, if a document names one.
+    pub fn hdfs_user(&self) -> Option<&str> {
+        self.hadoop.as_ref().and_then(HadoopPlan::simple_user)
+    }
+
+    /// The Secrets and ConfigMaps that a run reads, each once, in order of their names.
+    pub fn references(&self) -> Vec<Reference> {
+        references(&SecurityPlan::default(), self.hadoop.as_ref())
     }
 
     /// The plan, if pods can run it.
@@ -142,11 +156,11 @@ fn check_partitions(fields: &[PartitionField], ingest: &IngestPlan, problems: &m
     for (index, PartitionField { column, transform }) in fields.iter().enumerate() {
         let at = format!("{at}[{index}].column");
         let PartitionTransform::Identity = transform;
-        match ingest.column(column).map(|found| found.value_type.column_type()) {
+        match ingest.column(column) {
             None => problems.add(at, unknown_column(column, ingest)),
-            Some(ColumnType::Float64) => problems.add(
+            Some(found) if !makes_directories(found) => problems.add(
                 at,
-                format!("{column:?} is a Float64, whose values do not make directories; choose an Int32, Int64, Boolean, Date or String"),
+                format!("{column:?} is a {}, whose values do not make directories by Identity; choose an Int32, Int64, Boolean, Date or String", type_name(found)),
             ),
             Some(_) if column.starts_with('_') => problems.add(
                 at,
@@ -156,7 +170,7 @@ fn check_partitions(fields: &[PartitionField], ingest: &IngestPlan, problems: &m
             Some(_) => columns.push(column.clone()),
         }
     }
-    if !columns.is_empty() && columns.len() == ingest.columns.len() {
+    if !columns.is_empty() && columns.len() == ingest.record.columns.len() {
         problems.add(at, "names every column; at least one must remain in the files");
     }
     columns
@@ -169,14 +183,35 @@ fn check_key(key: &[String], ingest: &IngestPlan, problems: &mut Problems) {
     }
     check_columns(at, key, ingest, problems);
     for (index, column) in key.iter().enumerate() {
-        let float = |c: &super::ColumnPlan| c.value_type.column_type() == ColumnType::Float64;
-        if ingest.column(column).is_some_and(float) {
+        let refused = |c: &&super::ColumnPlan| c.is_list() || c.value_type.column_type() == ColumnType::Float64;
+        if let Some(refused) = ingest.column(column).filter(refused) {
             problems.add(
                 format!("{at}[{index}]"),
-                format!("{column:?} is a Float64, which can't be a key; use another column"),
+                format!("{column:?} is a {}, which can't be a key; use another column", type_name(refused)),
             );
         }
     }
+}
+
+/// Columns whose order decides: lists have none.
+fn check_order(order_by: &[String], ingest: &IngestPlan, problems: &mut Problems) {
+    let at = "spec.deduplication.orderBy";
+    check_columns(at, order_by, ingest, problems);
+    for (index, column) in order_by.iter().enumerate() {
+        if ingest.column(column).is_some_and(super::ColumnPlan::is_list) {
+            let message = format!("{column:?} is a List, which has no order; use another column");
+            problems.add(format!("{at}[{index}]"), message);
+        }
+    }
+}
+
+fn makes_directories(column: &super::ColumnPlan) -> bool {
+    let types = [ColumnType::Int32, ColumnType::Int64, ColumnType::Boolean, ColumnType::Date, ColumnType::String];
+    !column.is_list() && types.contains(&column.value_type.column_type())
+}
+
+fn type_name(column: &super::ColumnPlan) -> String {
+    if column.is_list() { "List".to_owned() } else { format!("{:?}", column.value_type.column_type()) }
 }
 
 fn check_columns(at: &str, columns: &[String], ingest: &IngestPlan, problems: &mut Problems) {
@@ -193,6 +228,6 @@ fn check_columns(at: &str, columns: &[String], ingest: &IngestPlan, problems: &m
 }
 
 fn unknown_column(column: &str, ingest: &IngestPlan) -> String {
-    let names: Vec<&str> = ingest.columns.iter().map(|column| column.name.as_str()).collect();
+    let names: Vec<&str> = ingest.record.columns.iter().map(|column| column.name.as_str()).collect();
     format!("{column:?} is not a column of StreamIngest {:?}; it has {}", ingest.name, names.join(", "))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use gristmill_core::infer::{NoDraft, Sample, Wishes, draft};
-use gristmill_crds::plan::RowPath;
+use gristmill_crds::plan::{InvalidPath, Prefixes, RowPath};
 
 use super::print;
 use crate::exit::{Exit, Failure};
@@ -16,7 +16,7 @@ const MAX_BYTES: u64 = 256 << 20;
 #[derive(Debug, Args)]
 pub(super) struct InferArgs {
     /// Path of a row, such as /library/book; by default the element that repeats most.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = row_path)]
     row_path: Option<RowPath>,
     /// Name of the resource and its topic; by default after the element of a row.
     #[arg(long)]
@@ -42,6 +42,11 @@ pub(super) fn run(args: InferArgs) -> Result<(), Failure> {
     let samples: Vec<Sample<'_>> = payloads.iter().map(|(name, payload)| Sample { name, payload }).collect();
     let wishes = Wishes { name: args.name, row_path: args.row_path };
     print(&draft(&samples, &wishes)?)
+}
+
+/// A path of names that match any namespace.
+fn row_path(text: &str) -> Result<RowPath, InvalidPath> {
+    RowPath::parse(text, &Prefixes::default())
 }
 
 fn usage(reason: &'static str, message: String) -> Failure {

@@ -1,17 +1,21 @@
 //! The commands. One module each: its arguments, and `run`, which calls the library and prints.
 
 mod compact;
+mod connection;
 mod decode;
 mod demo;
 mod infer;
 mod ingest;
 mod inspect;
+mod lint;
 mod produce;
 
 use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use crate::exit::{Exit, Failure};
 
@@ -54,6 +58,8 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Land the messages of a topic in a RAW zone.
     Ingest(ingest::IngestArgs),
+    /// Check documents as the API server, the operator and the worker do.
+    Lint(lint::LintArgs),
     /// Send sample messages to a topic.
     Produce(produce::ProduceArgs),
 }
@@ -95,8 +101,24 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Infer(args) => infer::run(args),
         Command::Inspect(args) => inspect::run(args).await,
         Command::Ingest(args) => ingest::run(args).await,
+        Command::Lint(args) => lint::run(&args),
         Command::Produce(args) => produce::run(args).await,
     }
+}
+
+/// Cancels at the first SIGTERM or SIGINT.
+fn cancel_on_signal(cancel: CancellationToken) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::new(Exit::Bug, "Internal", &error);
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        cancel.cancel();
+    });
+    Ok(())
 }
 
 /// Writes to standard output; a reader that has gone, such as `head`, is not a failure.

@@ -35,7 +35,8 @@ use self::progress::Progress;
 use self::watch::TopicWatch;
 use self::worker::{Worker, covers};
 use crate::exit::{Exit, Failure};
-use crate::kafka::{Feed, GroupMember, MemberOptions, TopicProbe};
+use crate::kafka::{Connection, Feed, GroupMember, MemberOptions, TopicProbe};
+use crate::store::HadoopAccess;
 
 /// From a signal to the last commit: a pod is killed 60 s after it was asked to end, and leaving the group takes some.
 const DRAIN_WITHIN: Duration = Duration::from_secs(45);
@@ -52,6 +53,10 @@ pub enum Until {
 /// What an ingest is given besides its plan.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// How the brokers are reached.
+    pub connection: Connection,
+    /// How HDFS is reached, if the zone lies there.
+    pub hadoop: HadoopAccess,
     /// When it ends by itself.
     pub until: Until,
     /// How long Kafka or the store may be away; nothing waits for ever.
@@ -68,6 +73,8 @@ impl Options {
     /// Works until cancelled, with the memory of a laptop, and waits for ever.
     pub fn new(plan: &IngestPlan) -> Self {
         Self {
+            connection: Connection::plaintext(&plan.bootstrap_servers),
+            hadoop: HadoopAccess { user: plan.hdfs_user().map(str::to_owned), ..HadoopAccess::default() },
             until: Until::Cancelled,
             wait: None,
             budget: Budget::default(),
@@ -124,10 +131,11 @@ impl Summary {
 /// # Errors
 /// The zone belongs to something else or is damaged, messages are lost, or Kafka or the store is away for too long.
 pub async fn run(plan: &IngestPlan, options: Options) -> Result<Summary, Failure> {
-    let Options { until, wait, budget, cancel, board } = options;
+    let Options { connection, hadoop, until, wait, budget, cancel, board } = options;
     let patience = Patience { limit: wait, cancel: cancel.clone(), board };
-    let probe = TopicProbe::new(&plan.bootstrap_servers, &plan.topic).map_err(patience::Passing::into_failure)?;
-    let Waited::Done(Opening { zone, facts, ends }) = in_time(&cancel, opening::open(plan, &probe, &patience)).await?
+    let probe = TopicProbe::new(&connection, &plan.topic).map_err(patience::Passing::into_failure)?;
+    let Waited::Done(Opening { zone, facts, ends }) =
+        in_time(&cancel, opening::open(plan, &hadoop, &probe, &patience)).await?
     else {
         return Ok(Summary::default());
     };
@@ -141,7 +149,7 @@ pub async fn run(plan: &IngestPlan, options: Options) -> Result<Summary, Failure
         return Ok(Summary::default());
     }
     let (member, changes) = GroupMember::join(&MemberOptions {
-        servers: plan.bootstrap_servers.clone(),
+        connection,
         topic: plan.topic.clone(),
         group: plan.consumer_group.clone(),
         client_id: format!("gristmill-{}", zone.fold().zone_id()),

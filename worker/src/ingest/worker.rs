@@ -187,7 +187,7 @@ impl Worker<'_> {
     /// Appends one entry and waits until it is decided, however long the store is away.
     async fn append(&mut self, added: Vec<FileEntry>) -> Result<Appended, Failure> {
         let partitions = self.progress.ranges(&self.facts.topic_id, self.zone.fold().generation());
-        let data = Data::Raw(RawData { partitions, added, removed: Vec::new() });
+        let data = Data::Raw(RawData { partitions, added, removed: Vec::new(), schemas: Vec::new() });
         let (zone, patience) = (&mut self.zone, &self.patience);
         let work = async {
             let began = Instant::now();

@@ -206,12 +206,12 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::kafka::MemberOptions;
+    use crate::kafka::{Connection, MemberOptions};
 
     #[tokio::test]
     async fn a_partition_whose_revocation_was_not_heard_yet_is_not_sought() {
         let options = MemberOptions {
-            servers: "127.0.0.1:1".to_owned(),
+            connection: Connection::plaintext("127.0.0.1:1"),
             topic: "books".to_owned(),
             group: "group".to_owned(),
             client_id: "test".to_owned(),

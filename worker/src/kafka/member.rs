@@ -16,7 +16,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
 use tokio::sync::mpsc;
 
-use super::KafkaFault;
+use super::{Connection, KafkaFault};
 
 /// How long a seek may take: it only tells librdkafka's own thread.
 const SEEK_TIMEOUT: Duration = Duration::from_secs(30);
@@ -30,8 +30,8 @@ const CHANGES: usize = 64;
 /// What a member is made of.
 #[derive(Debug, Clone)]
 pub struct MemberOptions {
-    /// Comma-separated brokers.
-    pub servers: String,
+    /// The brokers.
+    pub connection: Connection,
     /// The topic.
     pub topic: String,
     /// The group.
@@ -64,7 +64,7 @@ impl GroupMember {
     /// librdkafka refuses the settings.
     pub fn join(options: &MemberOptions) -> Result<(Self, Changes), KafkaFault> {
         let (changes, heard) = mpsc::channel(CHANGES);
-        let failed = |source| KafkaFault::Client { servers: options.servers.clone(), source };
+        let failed = |source| options.connection.refused(source);
         let consumer: StreamConsumer<Rebalances> =
             configuration(options).create_with_context(Rebalances { changes }).map_err(failed)?;
         consumer.subscribe(&[&options.topic]).map_err(failed)?;
@@ -150,12 +150,11 @@ fn unfinished(answer: &TopicPartitionList) -> Vec<i32> {
 }
 
 fn configuration(options: &MemberOptions) -> ClientConfig {
-    let MemberOptions { servers, topic: _, group, client_id, prefetch_bytes } = options;
+    let MemberOptions { connection, topic: _, group, client_id, prefetch_bytes } = options;
     // Half waits in the queue, half is what a response that is under way may add to it.
     let half = prefetch_bytes / 2;
-    let mut config = ClientConfig::new();
+    let mut config = connection.client_config();
     config
-        .set("bootstrap.servers", servers)
         .set("group.id", group)
         .set("client.id", client_id)
         .set("enable.auto.commit", "false")

@@ -6,14 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::MetadataBroker;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::member::Quiet;
-use super::{KafkaFault, ffi};
+use super::{Connection, KafkaFault, ffi};
 
 /// How long one question waits: librdkafka needs up to a few seconds to find out that a broker is gone.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -54,15 +53,15 @@ impl TopicProbe {
     ///
     /// # Errors
     /// librdkafka refuses the settings.
-    pub fn new(servers: &str, topic: &str) -> Result<Self, KafkaFault> {
-        let client = ClientConfig::new()
-            .set("bootstrap.servers", servers)
+    pub fn new(connection: &Connection, topic: &str) -> Result<Self, KafkaFault> {
+        let client = connection
+            .client_config()
             .set("client.id", "gristmill-probe")
             // Ends are asked at this level: what an open transaction has written is not readable yet.
             .set("isolation.level", "read_committed")
             .create_with_context(Quiet)
-            .map_err(|source| KafkaFault::Client { servers: servers.to_owned(), source })?;
-        Ok(Self { client: Arc::new(client), servers: servers.to_owned(), topic: topic.to_owned() })
+            .map_err(|source| connection.refused(source))?;
+        Ok(Self { client: Arc::new(client), servers: connection.servers().to_owned(), topic: topic.to_owned() })
     }
 
     /// Which topic of which cluster this is.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
-use gristmill_crds::plan::{ColumnPath, DIRECTORY_COLUMNS, METADATA_COLUMNS, RowPath};
+use gristmill_crds::plan::{ColumnPath, DIRECTORY_COLUMNS, METADATA_COLUMNS, Prefixes, RowPath};
 
 use super::column::Column;
 use super::row::Row;
@@ -58,7 +58,7 @@ pub(super) fn yaml(draft: &Draft<'_>) -> String {
     write_columns(&mut yaml, columns);
     line(&mut yaml, 1, "raw:");
     line(&mut yaml, 2, &format!("path: {}  # SET: hdfs://, or file:// on a laptop", scalar(&format!("file:///tmp/gristmill/{name}/raw"))));
-    if row_path.parse::<RowPath>().is_err() {
+    if RowPath::parse(&row_path, &Prefixes::default()).is_err() {
         yaml.insert_str(0, "# The row path has a name that paths cannot write: this draft is not valid.\n");
     }
     yaml
@@ -70,7 +70,7 @@ fn write_columns(yaml: &mut String, columns: &[Column]) {
     let mut written = 0;
     for column in columns {
         let path = column.path();
-        let why_not = if path.parse::<ColumnPath>().is_err() {
+        let why_not = if ColumnPath::parse(&path, &Prefixes::default()).is_err() {
             Some("paths cannot write its name")
         } else if column.is_absolute && column.most > 1 {
             Some("it repeats outside of the rows")

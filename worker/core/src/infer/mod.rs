@@ -11,10 +11,10 @@ mod row;
 mod survey;
 mod texts;
 
-use gristmill_crds::plan::RowPath;
+use gristmill_crds::plan::{MessageLimits, RowPath};
 
-use crate::raw::{MAX_MESSAGE_BYTES, Reason};
-use crate::xml::{Event, MAX_DEPTH, Places, Reader, Source};
+use crate::raw::Reason;
+use crate::xml::{Event, Places, ReadLimits, Reader, Source};
 
 /// One document.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +50,8 @@ pub enum NoDraft {
 /// # Errors
 /// There is no such row.
 pub fn draft(samples: &[Sample<'_>], wishes: &Wishes) -> Result<String, NoDraft> {
-    let sources: Vec<_> = samples.iter().map(|sample| Source::read(sample.payload, MAX_MESSAGE_BYTES)).collect();
+    let MessageLimits { message_bytes, .. } = MessageLimits::default();
+    let sources: Vec<_> = samples.iter().map(|sample| Source::read(sample.payload, message_bytes)).collect();
     let mut left_out = Vec::new();
     let mut read = Vec::new();
     for (sample, source) in samples.iter().zip(&sources) {
@@ -70,8 +71,9 @@ pub fn draft(samples: &[Sample<'_>], wishes: &Wishes) -> Result<String, NoDraft>
 
 /// What the decoder would reject the document for, with its place.
 fn why_unreadable(payload: &[u8], source: &Source<'_>) -> Option<String> {
-    if payload.len() > MAX_MESSAGE_BYTES {
-        return Some(format!(": {}: it has more than {MAX_MESSAGE_BYTES} bytes", Reason::MessageTooLarge));
+    let MessageLimits { message_bytes, .. } = MessageLimits::default();
+    if payload.len() > message_bytes {
+        return Some(format!(": {}: it has more than {message_bytes} bytes", Reason::MessageTooLarge));
     }
     let mut reader = reader(source);
     loop {
@@ -87,5 +89,6 @@ fn why_unreadable(payload: &[u8], source: &Source<'_>) -> Option<String> {
 }
 
 fn reader<'a>(source: &'a Source<'_>) -> Reader<'a> {
-    Reader::new(source, MAX_DEPTH)
+    let MessageLimits { depth, attributes, .. } = MessageLimits::default();
+    Reader::new(source, ReadLimits { depth, attributes })
 }

@@ -23,7 +23,7 @@ pub(super) fn choose(survey: &Survey, wanted: Option<&RowPath>) -> Result<Row, N
     if let Some(path) = wanted {
         let mut id = None;
         for step in path.steps() {
-            id = Some(survey.find(id, step).ok_or_else(|| NoDraft::NoRows(path.clone()))?);
+            id = Some(survey.find(id, &step.local).ok_or_else(|| NoDraft::NoRows(path.clone()))?);
         }
         let element = id.ok_or_else(|| NoDraft::NoRows(path.clone()))?;
         return Ok(Row { element, why: "as asked for".to_owned(), others: Vec::new() });

@@ -4,19 +4,22 @@
 //! Arrow builders; the open file takes them as batches. A message is accepted, rejected or a tombstone,
 //! and nothing of it is gathered before its end has been found well-formed.
 
+mod column;
 mod decoder;
+mod format;
+mod found;
 mod limits;
 mod message;
 mod paths;
 mod reason;
+mod refusal;
 mod rejects;
 mod rows;
 mod schema;
 mod staging;
+mod text;
 mod typing;
 mod value;
-
-pub(crate) use limits::MAX_MESSAGE_BYTES;
 
 pub use decoder::MessageDecoder;
 pub use message::{Header, Message, Verdict};
