@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use gristmill_crds::PayloadPolicy;
 use arrow::array::{
     ArrayRef, BinaryBuilder, Int32Builder, Int64Builder, ListBuilder, RecordBatch, StringBuilder, StructBuilder,
 };
 use arrow::datatypes::{DataType, SchemaRef};
+use gristmill_crds::PayloadPolicy;
 use sha2::{Digest, Sha256};
 
 use super::limits::TRUNCATED_PAYLOAD;

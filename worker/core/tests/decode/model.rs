@@ -126,14 +126,14 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 fn element(depth: u32) -> impl Strategy<Value = Element> {
-    let leaf = children(text().prop_map(Child::Text).boxed());
+    let leaf = children(text().prop_map(Child::Text).boxed()).boxed();
     leaf.prop_recursive(depth, 24, 4, |inner| {
         let child = prop_oneof![1 => text().prop_map(Child::Text), 3 => inner.prop_map(Child::Element)];
         children(child.boxed())
     })
 }
 
-fn children(child: BoxedStrategy<Child>) -> impl Strategy<Value = Element> + Clone {
+fn children(child: BoxedStrategy<Child>) -> impl Strategy<Value = Element> {
     let name = prop::sample::select(vec!["b", "t", "u"]);
     let all = prop::collection::vec(child, 0..4);
     (name, prop::option::of(text()), all).prop_map(|(name, attribute, children)| Element { name, attribute, children })

@@ -24,11 +24,19 @@ fn outcome(path: &str, document: &str) -> String {
 #[case::another_prefix("b:t", "<p:library xmlns:p='urn:books'><p:book><p:t>1</p:t></p:book></p:library>", "1")]
 #[case::two_prefixes_of_a_path("c:t", "<library xmlns='urn:books'><book><t>1</t></book></library>", "1")]
 #[case::other_namespace("b:t", "<library xmlns='urn:books'><book><t xmlns='urn:other'>1</t></book></library>", "null")]
-#[case::same_name_two_namespaces("x:t", "<library xmlns='urn:books' xmlns:x='urn:x'><book><t>1</t><x:t>2</x:t></book></library>", "2")]
+#[case::same_name_two_namespaces(
+    "x:t",
+    "<library xmlns='urn:books' xmlns:x='urn:x'><book><t>1</t><x:t>2</x:t></book></library>",
+    "2"
+)]
 #[case::no_prefix_is_no_namespace("t", "<library xmlns='urn:books'><book><t>1</t></book></library>", "null")]
 #[case::undeclared_again("t", "<library xmlns='urn:books'><book><t xmlns=''>1</t></book></library>", "1")]
 #[case::attribute_without_namespace("@id", "<library xmlns='urn:books'><book id='1'/></library>", "1")]
-#[case::attribute_of_a_namespace("@x:id", "<library xmlns='urn:books' xmlns:y='urn:x'><book id='1' y:id='2'/></library>", "2")]
+#[case::attribute_of_a_namespace(
+    "@x:id",
+    "<library xmlns='urn:books' xmlns:y='urn:x'><book id='1' y:id='2'/></library>",
+    "2"
+)]
 #[case::attribute_of_another("@b:id", "<library xmlns='urn:books'><book id='1'/></library>", "null")]
 #[case::predeclared_prefix("@xml:lang", "<library xmlns='urn:books'><book xml:lang='de'/></library>", "de")]
 #[case::row_without_namespace("b:t", "<library><book><t>1</t></book></library>", "NoRows")]
@@ -45,5 +53,8 @@ fn a_document_of_another_namespace_is_told_what_its_root_is() {
         "columns": [{"name": "c", "path": "b:t"}],
     }));
     let reject = decode(&plan, "<library xmlns='urn:x'><book/></library>").reject();
-    assert_eq!(reject.message, "no element matches /b:library/b:book; the root is {urn:x}library; check the namespace of each step of rowPath");
+    assert_eq!(
+        reject.message,
+        "no element matches /b:library/b:book; the root is {urn:x}library; check the namespace of each step of rowPath"
+    );
 }
