@@ -19,6 +19,8 @@ def _documents():
 
 INGEST, COMPACTION = _documents()
 RECORD = INGEST["spec"]["record"]
+# The share of bad messages is on purpose: only the suite of the budget itself shall be held by it.
+NO_HOLD = {"action": "Continue"}
 
 
 def merged(base, changes):
@@ -38,6 +40,7 @@ def ingest(name, topic, raw_path, max_age="5s", bootstrap=BOOTSTRAP, **blocks):
         "source": {"kafka": merged({"bootstrapServers": bootstrap, "topic": topic}, blocks.pop("kafka", {}))},
         "record": merged(RECORD, blocks.pop("record", {})),
         "raw": merged({"path": raw_path, "files": {"maxAge": max_age}}, blocks.pop("raw", {})),
+        "rejected": merged(NO_HOLD, blocks.pop("rejected", {})),
     }
     if raw_path.startswith("hdfs://"):
         spec["hadoop"] = {"simple": {"user": "etl"}}

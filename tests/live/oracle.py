@@ -14,8 +14,10 @@ import urllib.parse
 
 import pyarrow.parquet as pq
 from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import OffsetSpec
 
 import manifest
+import topics
 from rules import Rules
 from suite import BOOTSTRAP, TMP, gristmill_json, say
 from zone_log import HDFS
@@ -42,12 +44,9 @@ def read_topic(topic, bootstrap=BOOTSTRAP):
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "oracle", "enable.auto.commit": False,
                          "isolation.level": "read_committed", "auto.offset.reset": "error",
                          "enable.partition.eof": True, "fetch.max.bytes": 64 << 20, "receive.message.max.bytes": 256 << 20})
-    ends, open_partitions = {}, set()
-    for partition in consumer.list_topics(topic, timeout=30).topics[topic].partitions:
-        low, ends[partition] = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
-        if ends[partition] > low:
-            open_partitions.add(partition)
-            consumer.incremental_assign([TopicPartition(topic, partition, low)])
+    ends, lows = topics.ends(topic, bootstrap), topics.offsets(topic, OffsetSpec.earliest(), bootstrap)
+    open_partitions = {partition for partition, end in ends.items() if end > lows[partition]}
+    consumer.assign([TopicPartition(topic, partition, lows[partition]) for partition in open_partitions])
     messages = {}
     while open_partitions:
         message = consumer.poll(60)

@@ -4,7 +4,7 @@ import subprocess
 import time
 import uuid
 
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import IsolationLevel, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from suite import BOOTSTRAP, gristmill_json, require
@@ -40,11 +40,20 @@ def delete_records(topic, offsets):
         result.result(60)
 
 
-def ends(topic, partitions, spec=None):
-    """The end offset of each partition, or what the spec asks for."""
-    asked = {TopicPartition(topic, partition): spec or OffsetSpec.latest() for partition in range(partitions)}
-    client = admin()
-    return {place.partition: result.result(60).offset for place, result in client.list_offsets(asked).items()}
+def partitions(topic, bootstrap=BOOTSTRAP):
+    return sorted(admin(bootstrap).list_topics(topic, timeout=30).topics[topic].partitions)
+
+
+def offsets(topic, spec, bootstrap=BOOTSTRAP):
+    """The offset of each partition that the spec asks for; the latest is that of committed messages."""
+    asked = {TopicPartition(topic, partition): spec for partition in partitions(topic, bootstrap)}
+    client = admin(bootstrap)
+    answers = client.list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=60)
+    return {place.partition: answer.result(60).offset for place, answer in answers.items()}
+
+
+def ends(topic, bootstrap=BOOTSTRAP):
+    return offsets(topic, OffsetSpec.latest(), bootstrap)
 
 
 def producer(bootstrap=BOOTSTRAP, **config):
@@ -107,9 +116,8 @@ class Feed:
         """No more than are sent by now; what is on its way has arrived when two looks agree."""
         self.process.kill()
         self.process.wait()
-        partitions = len(admin().list_topics(self.topic, timeout=30).topics[self.topic].partitions)
         before = None
-        while before != (before := ends(self.topic, partitions)):
+        while before != (before := ends(self.topic)):
             time.sleep(0.5)
 
 

@@ -19,6 +19,7 @@ mod reference;
 mod rejected;
 mod rules;
 mod scaling;
+mod schema;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -118,7 +119,7 @@ fn within<T: PartialOrd>(
     match written? {
         Ok(value) if range.contains(&value) => Some(value),
         Ok(_) => {
-            problems.add(at, format!("is outside {bounds}"));
+            problems.add(at, format!("is outside {bounds}; write a value in between"));
             None
         }
         Err(error) => {

@@ -1,9 +1,14 @@
 """Peak memory of a worker where it could grow: many partitions, large messages, documents made to hurt."""
 
+import collections
+import json
 import os
 import random
 import time
 
+import yaml
+
+import adversarial
 import manifest
 import oracle
 import topics
@@ -66,27 +71,67 @@ def cannot_be_received():
         "unreceived", topic, zone("unreceived"), kafka={"config": {"fetch.max.bytes": str(MIB)}},
         record={"limits": {"maxMessageSize": "1Mi"}}))
     worker = Worker(document)
-    told = wait("the worker says which message", lambda: complaint(worker))
+    told = wait("the worker says which message", lambda: stopped(worker))
     say(f"it says: {told}")
     for word in ("MessageTooLarge", topic, "50"):
         require(word in told, f"{word} is not named: {told}")
-    if worker.is_alive():
-        before = received_bytes()
-        time.sleep(10)
-        traffic = (received_bytes() - before) / MIB
-        say(f"{traffic:.1f} MiB went over loopback in 10 s after that")
-        require(traffic < 8, "the message is fetched over and over")
-        worker.drain()
+    wait("the other partition is committed to its end", lambda: worker.is_well() and next_offset(zone("unreceived"), topic, 1) == 100)
+    before = received_bytes()
+    time.sleep(10)
+    traffic = (received_bytes() - before) / MIB
+    say(f"{traffic:.1f} MiB went over loopback in 10 s after that")
+    require(traffic < 8, "the message is fetched over and over")
+    worker.drain()
     messages, _ = oracle.read_topic(topic)
     before = {place: each for place, each in messages.items() if place[0] == 1 or place[1] < 50}
     oracle.check_ingest(zone("unreceived"), topic, oracle.Expected(before))
     check_memory(worker)
 
 
-def complaint(worker):
-    status = worker.status()
-    told = f"{status.get('phase')} {status.get('message')}" if status else worker.last_words()
-    return "MessageTooLarge" in told and told
+def adversarial_documents():
+    """What `decode` is tried with, through Kafka as far as the broker takes it: the same verdicts, the same budget."""
+    record = yaml.safe_load(adversarial.MANIFEST)["spec"]["record"]
+    topic = topics.create("memory-adversarial", 1, max_message_bytes=BROKER_LIMIT)
+    client = topics.producer()
+    expected, sent = {}, 0
+    for name, becomes, pieces in adversarial.DOCUMENTS:
+        document = b"".join(pieces())
+        if len(document) < BROKER_LIMIT - 1024:
+            topics.send(topic, [(0, b"valid", b"<l region='x'><b id='1'><n>1</n></b></l>"), (0, b"document", document)], client)
+            expected[sent], expected[sent + 1] = ("valid", "accepted"), (name, becomes)
+            sent += 2
+    say(f"{sent // 2} documents of {len(adversarial.DOCUMENTS)}, the others are larger than the broker takes")
+    worker = run_to_end(manifest.write(manifest.ingest("adversarial", topic, zone("adversarial"), record=record)))
+    found = verdicts(zone("adversarial"))
+    wrong = {offset: (*each, found.get(offset)) for offset, each in expected.items() if found.get(offset) != {each[1]}}
+    require(not wrong and found.keys() == expected.keys(), f"(name, expected, found) by offset: {wrong}")
+    told = oracle.gristmill_json("inspect", zone("adversarial"))
+    require(told["messages"] == sent, f"inspect counts {told['messages']} messages of {sent}")
+    check_memory(worker)
+
+
+def verdicts(url):
+    """Of each offset the reasons of its rejects, and "accepted" where it has rows."""
+    found = collections.defaultdict(set)
+    directory = url.removeprefix("file://")
+    for _, (offset, reason) in oracle.read_rows(
+            oracle.parquet_files(f"{directory}_rejected", "**/*.parquet"), ["kafka_offset", "reason"]):
+        found[offset].add(reason)
+    for _, (offset,) in oracle.read_rows(oracle.parquet_files(directory, "ingest_date=*/**/*.parquet"), ["kafka_offset"]):
+        found[offset].add("accepted")
+    return found
+
+
+def stopped(worker):
+    """What it says of a partition that it can't read on: in /status, or with its last word."""
+    if not worker.is_alive():
+        return worker.last_word()
+    told = worker.status().get("stopped", [])
+    return json.dumps(told[0]) if told else None
+
+
+def next_offset(url, topic, partition):
+    return oracle.gristmill_json("inspect", url)["offsets"].get(topic, {}).get(str(partition), {}).get("next")
 
 
 def received_bytes():
@@ -95,7 +140,7 @@ def received_bytes():
 
 
 def work():
-    for part in chosen(many_partitions, size_limit, cannot_be_received):
+    for part in chosen(many_partitions, size_limit, cannot_be_received, adversarial_documents):
         part()
 
 

@@ -150,7 +150,7 @@ def open_files(path):
 
 
 def is_fence(body, incarnation):
-    return body["kind"] == "Fence" and incarnation in (body.get("fenced"), body.get("target"), body.get("fence"))
+    return body["kind"] == "Fence" and body["fenced"] == incarnation
 
 
 def superuser():

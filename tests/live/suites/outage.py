@@ -27,7 +27,7 @@ def server(script, *arguments):
     require(done.returncode == 0, f"{script} {' '.join(arguments)}: {done.stdout}{done.stderr}")
 
 
-def outage(workers, watch, script, way, part, phase):
+def outage(workers, watch, feed, script, way, part, phase):
     """Away until each worker says so; back, and every partition moves on."""
     what = f"{script.removesuffix('.sh')} {part}".strip()
     say(f"{what}: {way}")
@@ -39,7 +39,7 @@ def outage(workers, watch, script, way, part, phase):
     server(script, "up")
     for worker in workers:
         wait(f"{worker.name} ingests again", lambda: is_in(worker, "Ingesting"))
-    wait("every partition is committed again", lambda: len(watch.moved_after(head)) == PARTITIONS)
+    wait("every partition is committed again", lambda: feed.go_on() or len(watch.moved_after(head)) == PARTITIONS)
 
 
 def is_in(worker, phase):
@@ -55,7 +55,7 @@ def work():
     wait("the first commits of every partition", lambda: len(watch.moved_after(0)) == PARTITIONS)
     for _ in range(ROUNDS):
         for each in OUTAGES[:size(5, 3)]:
-            outage(workers, watch, *each)
+            outage(workers, watch, feed, *each)
     feed.end()
     messages, ends = oracle.read_topic(TOPIC)
     wait("everything is committed", lambda: watch.next_offsets() == ends)

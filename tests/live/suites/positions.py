@@ -76,7 +76,7 @@ def start_latest(scenario):
     scenario.send()
     latest = {"startFrom": {"position": "Latest"}}
     scenario.run(kafka=latest)
-    starts = topics.ends(scenario.topic, scenario.partitions)
+    starts = topics.ends(scenario.topic)
     scenario.send()
     scenario.run(kafka=latest)
     scenario.check(starts)
@@ -86,7 +86,7 @@ def start_timestamp(scenario):
     scenario.send()
     moment = FIRST_MS + COUNT // 2 * STEP_MS
     scenario.run(kafka={"startFrom": {"position": "Timestamp", "timestamp": rfc3339(moment)}})
-    starts = topics.ends(scenario.topic, scenario.partitions, OffsetSpec.for_timestamp(moment))
+    starts = topics.offsets(scenario.topic, OffsetSpec.for_timestamp(moment))
     require(all(0 < offset < COUNT for offset in starts.values()), f"the timestamp means offsets {starts}")
     scenario.check(starts)
 
@@ -103,9 +103,9 @@ def rewind(scenario):
     """Back to a timestamp: generation 1 from there on, once, however often the nonce comes back."""
     scenario.send()
     scenario.run()
-    ends = topics.ends(scenario.topic, scenario.partitions)
+    ends = topics.ends(scenario.topic)
     moment = FIRST_MS + COUNT // 2 * STEP_MS
-    starts = topics.ends(scenario.topic, scenario.partitions, OffsetSpec.for_timestamp(moment))
+    starts = topics.offsets(scenario.topic, OffsetSpec.for_timestamp(moment))
     again = {"nonce": "bad-feed", "position": "Timestamp", "timestamp": rfc3339(moment)}
     scenario.run(rewind=again)
     scenario.check(generations=[(starts, ends)])
@@ -117,7 +117,7 @@ def data_loss(scenario):
     """The broker deletes what was not read: a stop with the offsets, or a recorded gap, as the document says."""
     scenario.send()
     scenario.run()
-    read = topics.ends(scenario.topic, scenario.partitions)
+    read = topics.ends(scenario.topic)
     scenario.send()
     lost = {partition: offset + COUNT // 8 for partition, offset in read.items()}
     messages, _ = oracle.read_topic(scenario.topic)
@@ -153,7 +153,7 @@ def transactions(scenario):
     expected = check_holes(scenario)
     # Everything was read, so nothing is lost when all of it goes, the markers at the end included (schedule 20).
     told = oracle.gristmill_json("inspect", scenario.zone)
-    topics.delete_records(scenario.topic, topics.ends(scenario.topic, scenario.partitions))
+    topics.delete_records(scenario.topic, topics.ends(scenario.topic))
     scenario.run(kafka={"onDataLoss": "Fail"})
     require(oracle.gristmill_json("inspect", scenario.zone)["gaps"] == told["gaps"] == 0, "a loss was told")
 
@@ -222,7 +222,7 @@ def consumer_protocol(scenario):
     wait("both have committed", lambda: all(worker.commits() for worker in workers) or scenario.send(20))
     workers[0].kill()
     scenario.send()
-    ends = topics.ends(scenario.topic, scenario.partitions)
+    ends = topics.ends(scenario.topic)
     wait("the other has committed everything", lambda: stands_at(scenario, ends))
     workers[1].drain()
     scenario.check()

@@ -31,9 +31,10 @@ pub struct MessageDecoder {
 impl MessageDecoder {
     /// A decoder of the plan's row path and columns.
     pub fn new(plan: &IngestPlan) -> Self {
+        let tree = PathTree::new(&plan.record);
         Self {
-            tree: PathTree::new(&plan.record),
-            staging: Staging::new(&plan.record),
+            staging: Staging::new(&plan.record, &tree),
+            tree,
             typing: Typing::new(&plan.record),
             rows: RowBuilder::new(&plan.record.columns),
             rejects: RejectBuilder::new(plan.rejected.payload),

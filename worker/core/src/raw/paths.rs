@@ -29,6 +29,9 @@ pub(super) struct Target {
 /// An element that a path leads to or through.
 #[derive(Debug, Default)]
 pub(super) struct Node {
+    parent: NodeId,
+    /// None above the root element.
+    name: Option<Name>,
     /// Sorted by local name.
     children: Vec<(Name, NodeId)>,
     /// True for the element that is a row.
@@ -81,7 +84,9 @@ impl PathTree {
     pub(super) fn new(plan: &RecordPlan) -> Self {
         let mut tree = Self { nodes: vec![Node::default()] };
         let row = tree.insert(Self::ROOT, plan.row_path.steps());
-        tree.nodes[row] = Node { is_row: true, in_row: true, ..Node::default() };
+        let node = &mut tree.nodes[row];
+        (node.is_row, node.in_row) = (true, true);
+        node.path.clear();
         for (column, plan) in plan.columns.iter().enumerate() {
             let origin = plan.path.origin;
             let from = match origin {
@@ -119,9 +124,26 @@ impl PathTree {
             let parent = &mut self.nodes[id];
             parent.children.insert(index, (step.clone(), child));
             let (path, in_row) = (format!("{}/{step}", parent.path), parent.in_row);
-            self.nodes.push(Node { path, in_row, ..Node::default() });
+            self.nodes.push(Node { parent: id, name: Some(step.clone()), path, in_row, ..Node::default() });
             child
         })
+    }
+
+    /// Number of nodes; their ids are below it.
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// True if the node is that of the child element of this name; `namespace` is asked only if the name fits.
+    pub(super) fn is_child<'n>(
+        &self,
+        id: NodeId,
+        parent: NodeId,
+        local: &str,
+        namespace: impl Fn() -> Option<&'n str>,
+    ) -> bool {
+        let Node { parent: of, name: Some(name), .. } = &self.nodes[id] else { return false };
+        *of == parent && name.local == local && (name.namespace == NamespaceTest::Any || matches(name, namespace()))
     }
 
     pub(super) fn node(&self, id: NodeId) -> &Node {

@@ -48,6 +48,8 @@ pub(super) struct StagedRow {
 #[derive(Debug)]
 struct Open {
     node: NodeId,
+    /// Where the guess of its next child stands.
+    last_child: Successor,
     offset: usize,
     /// Set for a row.
     ordinal: Option<usize>,
@@ -59,10 +61,27 @@ struct Open {
     captured: Option<usize>,
 }
 
+/// Where the guess stands of which child comes next: behind the last one, or first in its parent.
+#[derive(Debug, Clone, Copy)]
+struct Successor(usize);
+
+impl Successor {
+    fn first_in(parent: NodeId) -> Self {
+        Self(2 * parent)
+    }
+
+    fn behind(child: NodeId) -> Self {
+        Self(2 * child + 1)
+    }
+}
+
 /// What a message holds, in buffers that are used again for the next.
 #[derive(Debug)]
 pub(super) struct Staging {
     open: Vec<Open>,
+    /// Which node came last behind which: messages of one feed have their elements in one order, so that most elements
+    /// are found by a comparison of one name.
+    successors: Vec<NodeId>,
     /// Open elements off every path; they lie in the innermost one on a path.
     passed_over: usize,
     texts: TextBuffer,
@@ -80,11 +99,12 @@ pub(super) struct Staging {
 }
 
 impl Staging {
-    pub(super) fn new(plan: &RecordPlan) -> Self {
+    pub(super) fn new(plan: &RecordPlan, tree: &PathTree) -> Self {
         let columns = plan.columns.len();
         let MessageLimits { rows, text_bytes, message_bytes: _, depth: _, attributes: _ } = plan.limits;
         Self {
             open: Vec::new(),
+            successors: vec![PathTree::ROOT; 2 * tree.len()],
             passed_over: 0,
             texts: TextBuffer::default(),
             rows: Vec::new(),
@@ -147,14 +167,27 @@ impl Staging {
             self.passed_over += 1;
             return Ok(());
         }
-        let parent = self.open.last().map_or(PathTree::ROOT, |open| open.node);
-        let Some(id) = tree.child(parent, local.of(text), || reader.namespace()) else {
+        let (parent, successor) = match self.open.last() {
+            Some(open) => (open.node, open.last_child),
+            None => (PathTree::ROOT, Successor::first_in(PathTree::ROOT)),
+        };
+        let guess = self.successors[successor.0];
+        let found = if tree.is_child(guess, parent, local.of(text), || reader.namespace()) {
+            Some(guess)
+        } else {
+            tree.child(parent, local.of(text), || reader.namespace())
+        };
+        let Some(id) = found else {
             self.passed_over = 1;
             if self.rejects_unknown {
                 self.note_unknown(tree, Unknown { parent, name: local, offset });
             }
             return Ok(());
         };
+        self.successors[successor.0] = id;
+        if let Some(parent) = self.open.last_mut() {
+            parent.last_child = Successor::behind(id);
+        }
         let node = tree.node(id);
         let ordinal = if node.is_row { Some(self.start_row(offset)?) } else { None };
         let mut captured = None;
@@ -163,7 +196,8 @@ impl Staging {
                 captured = Some(0);
             }
         }
-        self.open.push(Open { node: id, offset, ordinal, rows: 0, pieces: self.texts.mark(), captured });
+        let (last_child, pieces) = (Successor::first_in(id), self.texts.mark());
+        self.open.push(Open { node: id, last_child, offset, ordinal, rows: 0, pieces, captured });
         if node.has_attributes() {
             self.take_attributes(tree, id, text, reader, offset)?;
         }

@@ -71,7 +71,11 @@ impl Typing {
             if column.path.origin == Origin::Root {
                 let first = self.first[index].map(|at| &found.all()[at as usize]);
                 let chain = first.map(|first| found.chain(first));
-                self.absolute[index] = self.value(index, column, chain, staging, document);
+                let value = self.value(index, column, chain, staging, document);
+                self.absolute[index] = value.map_err(|problem| match (problem.offset, first) {
+                    (None, Some(first)) => problem.at(first.offset()),
+                    _ => problem,
+                });
             }
         }
         self.absolute_items = self.items.len();
@@ -109,7 +113,7 @@ impl Typing {
         self.values.clear();
         for (index, column) in plan.columns.iter().enumerate() {
             let (offset, value) = match column.path.origin {
-                Origin::Root => (absolute_offset(staging, index), self.absolute[index].clone()),
+                Origin::Root => (None, self.absolute[index].clone()),
                 Origin::Row => {
                     let first = self.first[index].map(|at| &found[at as usize]);
                     let chain = first.map(|first| staging.chain(first));
@@ -174,11 +178,6 @@ impl Typing {
 
 fn narrow(index: usize) -> u32 {
     u32::try_from(index).expect("a message has at most 2,000,000 values")
-}
-
-fn absolute_offset(staging: &Staging, column: usize) -> Option<usize> {
-    let mut all = staging.absolute().all().iter();
-    all.find(|found| found.column() == column).map(Found::offset)
 }
 
 fn repeated(repeat: Repeat) -> InvalidRow {
