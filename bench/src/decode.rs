@@ -54,10 +54,17 @@ fn main() -> Result<(), Failure> {
         })?);
     }
     println!("{:<34}{:>30}{:>36}", "", "MB/s (min/median/max)", "records/s (min/median/max)");
-    for (name, times) in ["(a) quick-xml, bare event loop", "(b) decode to Arrow", "(c) decode to zstd Parquet"].iter().zip(&seconds) {
+    for (name, times) in
+        ["(a) quick-xml, bare event loop", "(b) decode to Arrow", "(c) decode to zstd Parquet"].iter().zip(&seconds)
+    {
         let rate = |amount: usize| spread(times.iter().map(|time| amount as f64 / time).collect());
         let [low, middle, high] = rate(bytes).map(|rate| rate / 1e6);
-        println!("{name:<34}{low:>12.1}{middle:>9.1}{high:>9.1}{:>14.0}{:>11.0}{:>11.0}", rate(records)[0], rate(records)[1], rate(records)[2]);
+        println!(
+            "{name:<34}{low:>12.1}{middle:>9.1}{high:>9.1}{:>14.0}{:>11.0}{:>11.0}",
+            rate(records)[0],
+            rate(records)[1],
+            rate(records)[2]
+        );
     }
     for (name, times, expected) in [("(b)/(a)", &seconds[1], 0.65), ("(c)/(a)", &seconds[2], 0.5)] {
         let [low, middle, high] = spread(seconds[0].iter().zip(times).map(|(bare, time)| bare / time).collect());

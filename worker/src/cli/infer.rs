@@ -31,10 +31,12 @@ pub(super) fn run(args: InferArgs) -> Result<(), Failure> {
     let mut bytes = 0;
     let mut payloads = Vec::with_capacity(args.documents.len());
     for path in &args.documents {
-        let unreadable = |error: std::io::Error| usage("Unreadable", format!("cannot read {}: {error}", path.display()));
+        let unreadable =
+            |error: std::io::Error| usage("Unreadable", format!("cannot read {}: {error}", path.display()));
         bytes += std::fs::metadata(path).map_err(unreadable)?.len();
         if bytes > MAX_BYTES {
-            let message = format!("the documents up to {} have more than {MAX_BYTES} bytes; name fewer", path.display());
+            let message =
+                format!("the documents up to {} have more than {MAX_BYTES} bytes; name fewer", path.display());
             return Err(usage("TooLarge", message));
         }
         payloads.push((path.display().to_string(), std::fs::read(path).map_err(unreadable)?));

@@ -35,7 +35,8 @@ struct Open {
 
 /// The columns in the order of the documents.
 pub(super) fn read(survey: &Survey, row: ElementId, sources: &[&Source<'_>]) -> Vec<Column> {
-    let mut reading = Reading { survey, row, columns: Vec::new(), by_place: HashMap::new(), rows: 0, documents: 0, in_row: false };
+    let mut reading =
+        Reading { survey, row, columns: Vec::new(), by_place: HashMap::new(), rows: 0, documents: 0, in_row: false };
     for source in sources {
         reading.document(source);
     }

@@ -47,17 +47,40 @@ pub(super) fn yaml(draft: &Draft<'_>) -> String {
         (3, "bootstrapServers: localhost:9092  # SET: your brokers"),
         (3, &format!("topic: {}  # SET", scalar(&name))),
         (1, "record:"),
-        (2, &format!("# {} in {}; {}", counted(element.occurrences, "row"), counted(survey.documents, "document"), row.why)),
+        (
+            2,
+            &format!(
+                "# {} in {}; {}",
+                counted(element.occurrences, "row"),
+                counted(survey.documents, "document"),
+                row.why
+            ),
+        ),
     ] {
         line(&mut yaml, indent, text);
     }
     for (path, count) in &row.others {
-        line(&mut yaml, 2, &format!("# {} repeats too, {}; for those write another resource", printable(path), counted(*count, "time")));
+        line(
+            &mut yaml,
+            2,
+            &format!(
+                "# {} repeats too, {}; for those write another resource",
+                printable(path),
+                counted(*count, "time")
+            ),
+        );
     }
     line(&mut yaml, 2, &format!("rowPath: {}", scalar(&row_path)));
     write_columns(&mut yaml, columns);
     line(&mut yaml, 1, "raw:");
-    line(&mut yaml, 2, &format!("path: {}  # SET: hdfs://, or file:// on a laptop", scalar(&format!("file:///tmp/gristmill/{name}/raw"))));
+    line(
+        &mut yaml,
+        2,
+        &format!(
+            "path: {}  # SET: hdfs://, or file:// on a laptop",
+            scalar(&format!("file:///tmp/gristmill/{name}/raw"))
+        ),
+    );
     if RowPath::parse(&row_path, &Prefixes::default()).is_err() {
         yaml.insert_str(0, "# The row path has a name that paths cannot write: this draft is not valid.\n");
     }
@@ -94,7 +117,8 @@ fn fields(column: &Column, path: &str, names: &mut HashSet<String>) -> String {
     match column.texts.inferred() {
         Inferred::String => {}
         Inferred::Decimal { precision, scale } => {
-            write!(fields, ", type: Decimal, precision: {precision}, scale: {scale}").expect("a String takes every write");
+            write!(fields, ", type: Decimal, precision: {precision}, scale: {scale}")
+                .expect("a String takes every write");
         }
         other => write!(fields, ", type: {other:?}").expect("a String takes every write"),
     }

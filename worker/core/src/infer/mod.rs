@@ -66,7 +66,13 @@ pub fn draft(samples: &[Sample<'_>], wishes: &Wishes) -> Result<String, NoDraft>
     let survey = survey::Survey::of(&read);
     let row = row::choose(&survey, wishes.row_path.as_ref())?;
     let columns = column::read(&survey, row.element, &read);
-    Ok(draft::yaml(&draft::Draft { survey: &survey, row: &row, columns: &columns, left_out: &left_out, name: wishes.name.as_deref() }))
+    Ok(draft::yaml(&draft::Draft {
+        survey: &survey,
+        row: &row,
+        columns: &columns,
+        left_out: &left_out,
+        name: wishes.name.as_deref(),
+    }))
 }
 
 /// What the decoder would reject the document for, with its place.

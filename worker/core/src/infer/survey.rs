@@ -112,8 +112,11 @@ impl Survey {
 
     /// Names from the element behind `ancestor`, or from the root, to this one.
     pub(super) fn steps(&self, id: ElementId, ancestor: Option<ElementId>) -> Vec<&str> {
-        let mut steps: Vec<&str> =
-            self.outwards(id).take_while(|id| Some(*id) != ancestor).map(|id| self.elements[id].name.as_str()).collect();
+        let mut steps: Vec<&str> = self
+            .outwards(id)
+            .take_while(|id| Some(*id) != ancestor)
+            .map(|id| self.elements[id].name.as_str())
+            .collect();
         steps.reverse();
         steps
     }

@@ -118,7 +118,9 @@ impl Texts {
 }
 
 fn is_date(text: &str) -> bool {
-    text.len() == "2026-11-23".len() && text.as_bytes()[0].is_ascii_digit() && NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok()
+    text.len() == "2026-11-23".len()
+        && text.as_bytes()[0].is_ascii_digit()
+        && NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok()
 }
 
 /// Whether a time has an offset from UTC; none if it is no time.
