@@ -56,12 +56,9 @@ impl Texts {
         self.booleans += usize::from(matches!(text, "true" | "false"));
         self.add_number(text);
         self.dates += usize::from(is_date(text));
-        match timestamp(text) {
-            Some(has_offset) => {
-                self.timestamps += 1;
-                self.lacks_offset |= !has_offset;
-            }
-            None => {}
+        if let Some(has_offset) = timestamp(text) {
+            self.timestamps += 1;
+            self.lacks_offset |= !has_offset;
         }
     }
 
