@@ -1,13 +1,15 @@
 //! `gristmill decode`: the rows and rejects of documents, without Kafka and without a zone.
 //!
 //! Floating point numbers that JSON has no form for are the strings `"NaN"`, `"INF"` and `"-INF"`, as XSD
-//! writes them.
+//! writes them. Decimals keep their digits as strings; timestamps are RFC 3339 in UTC.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Date32Type, Float64Type, Int32Type, Int64Type};
+use arrow::datatypes::{
+    DataType, Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType,
+};
 use clap::Args;
 use gristmill_core::raw::{Message, MessageDecoder, Verdict};
 use gristmill_crds::plan::{IngestPlan, METADATA_COLUMNS};
@@ -125,6 +127,16 @@ fn value(column: &dyn Array, row: usize) -> Value {
         DataType::Int64 => column.as_primitive::<Int64Type>().value(row).into(),
         DataType::Float64 => float(column.as_primitive::<Float64Type>().value(row)),
         DataType::Date32 => column.as_primitive::<Date32Type>().value_as_date(row).map(|date| date.to_string()).into(),
+        DataType::Decimal128(..) => column.as_primitive::<Decimal128Type>().value_as_string(row).into(),
+        DataType::Timestamp(..) => {
+            let instant = column.as_primitive::<TimestampMicrosecondType>().value_as_datetime(row);
+            // As many digits of a second as it has: none, three or six.
+            instant.map(|instant| instant.and_utc().to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)).into()
+        }
+        DataType::List(_) => {
+            let items = column.as_list::<i32>().value(row);
+            (0..items.len()).map(|item| value(items.as_ref(), item)).collect()
+        }
         other => unreachable!("no column of a resource has the type {other}"),
     }
 }
