@@ -5,6 +5,8 @@
 use gristmill_crds::Quantity;
 use gristmill_crds::scalar::InvalidScalar;
 
+use crate::kafka::Reception;
+
 /// Memory of a worker on a laptop, and of a pod whose resource says nothing.
 const DEFAULT_MEMORY: u64 = 256 << 20;
 /// What the process needs beside its buffers: code, librdkafka, the runtime, the log's fold.
@@ -40,6 +42,12 @@ impl Budget {
             row_group: total / 4,
             reject_row_group: total / 8,
         }
+    }
+
+    /// How much librdkafka may bring into memory.
+    pub(super) fn reception(&self) -> Reception {
+        // Half waits in the queue, half is what a fetch that is under way may add to it.
+        Reception { queued: self.prefetch / 2, fetch: self.prefetch / 2, message: 16 << 20 }
     }
 
     /// Shares out what `GRISTMILL_MEMORY` says, bytes or a quantity such as 256Mi; 256Mi if it is not set.

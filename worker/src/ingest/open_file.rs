@@ -2,7 +2,8 @@
 //!
 //! A Parquet file is begun only when there are rows for it, so a commit of tombstones writes none.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use gristmill_core::log::{FileEntry, FileZone};
@@ -11,10 +12,11 @@ use gristmill_crds::plan::IngestPlan;
 
 use super::budget::Budget;
 use crate::parquet_file::{Error as ParquetError, Layout, ParquetFile};
-use crate::zone::Zone;
+use crate::zone::{Clock, Zone};
 
 /// What becomes one commit.
 pub(super) struct OpenFile {
+    clock: Arc<dyn Clock>,
     decoder: MessageDecoder,
     rows: Option<ParquetFile>,
     rejects: Option<ParquetFile>,
@@ -30,7 +32,7 @@ struct Opened {
     /// Clock of the worker: it names the directory (F20).
     at: DateTime<Utc>,
     /// Its age, whatever becomes of the clock.
-    since: Instant,
+    since: Duration,
 }
 
 /// Rows and reject records of a commit.
@@ -42,10 +44,11 @@ pub(super) struct Written {
 }
 
 impl OpenFile {
-    pub(super) fn new(plan: &IngestPlan, budget: &Budget) -> Self {
+    pub(super) fn new(plan: &IngestPlan, budget: &Budget, clock: Arc<dyn Clock>) -> Self {
         let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
         let layout = |bytes: u64| Layout { row_group_bytes: size(bytes), ..Layout::default() };
         Self {
+            clock,
             decoder: MessageDecoder::new(plan),
             rows: None,
             rejects: None,
@@ -59,12 +62,18 @@ impl OpenFile {
 
     /// Notes the time of the first advance since the last commit.
     pub(super) fn note_advance(&mut self) {
-        self.opened.get_or_insert_with(|| Opened { at: Utc::now(), since: Instant::now() });
+        let clock = &self.clock;
+        self.opened.get_or_insert_with(|| Opened { at: clock.now(), since: clock.uptime() });
     }
 
     /// Time since the first advance since the last commit.
     pub(super) fn age(&self) -> Duration {
-        self.opened.map_or(Duration::ZERO, |opened| opened.since.elapsed())
+        self.opened.map_or(Duration::ZERO, |opened| self.clock.uptime().saturating_sub(opened.since))
+    }
+
+    /// Whether there is anything since the last commit.
+    pub(super) fn is_begun(&self) -> bool {
+        self.opened.is_some()
     }
 
     pub(super) fn decode(&mut self, message: &Message<'_>) -> Verdict {
@@ -98,7 +107,7 @@ impl OpenFile {
     /// Completes the files; afterwards the next one is open, and empty.
     pub(super) async fn close(&mut self, zone: &mut Zone) -> Result<(Vec<FileEntry>, Written), ParquetError> {
         self.flush(zone).await?;
-        let opened = self.opened.take().map_or_else(Utc::now, |opened| opened.at);
+        let opened = self.opened.take().map_or_else(|| self.clock.now(), |opened| opened.at);
         let directory = opened.format("ingest_date=%Y-%m-%d/ingest_hour=%H").to_string();
         let mut files = Vec::new();
         let mut written = Written::default();

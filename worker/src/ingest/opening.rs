@@ -1,7 +1,6 @@
 //! Opening the zone for a topic: a new one begins where `startFrom` says, an old one must be of this very topic.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use gristmill_core::log::{Digest, InvalidName, PartitionStart};
 use gristmill_crds::StartPosition;
@@ -9,12 +8,8 @@ use gristmill_crds::plan::IngestPlan;
 
 use super::patience::{Patience, Trouble, Waited};
 use crate::exit::{Exit, Failure};
-use crate::kafka::{OffsetRange, TopicFacts, TopicProbe};
-use crate::store::{self, HadoopUser, ZoneUrl};
+use crate::kafka::{Brokers, OffsetRange, TopicFacts};
 use crate::zone::{Expected, Opened, Surroundings, Zone};
-
-/// A zone operation gives up on an unavailable store after this, so that the worker can say what it waits for.
-const ATTEMPT: Duration = Duration::from_secs(5);
 
 /// A zone and the topic that it belongs to, which still holds what the zone has not read.
 pub(super) struct Opening {
@@ -31,12 +26,10 @@ pub(super) struct Opening {
 /// for too long.
 pub(super) async fn open(
     plan: &IngestPlan,
-    probe: &TopicProbe,
+    surroundings: &Surroundings,
+    probe: &impl Brokers,
     patience: &Patience,
 ) -> Result<Waited<Opening>, Failure> {
-    let url: ZoneUrl = plan.raw_path.parse()?;
-    let store = store::open(&url, plan.hdfs_user.clone().map(HadoopUser).as_ref())?;
-    let surroundings = Surroundings::of_process(store, url).with_patience(ATTEMPT);
     let digest: Digest =
         plan.spec_digest.parse().map_err(|error: InvalidName| Failure::new(Exit::Bug, "Internal", &error))?;
     let Waited::Done(facts) = patience.repeat(async || probe.facts().await).await? else {
