@@ -16,6 +16,7 @@ pub mod kafka;
 pub mod local;
 pub mod parquet_file;
 pub mod produce;
+pub mod secrets;
 pub mod store;
 pub mod termination;
 pub mod zone;

@@ -14,6 +14,7 @@ use crate::compact::{self, Options, Outcome, Report, Zones};
 use crate::documents::Documents;
 use crate::exit::Failure;
 use crate::local::local_compaction;
+use crate::store::HadoopAccess;
 use crate::termination::TerminationLog;
 
 /// Moves what is new in a RAW zone to its Processed zone, once. Without new rows it changes nothing.
@@ -54,7 +55,8 @@ pub(super) async fn run(args: CompactArgs) -> Result<(), Failure> {
 
 async fn compact(args: &CompactArgs) -> Result<Report, Failure> {
     let plan = plan(args)?;
-    let zones = Zones::of(&plan, args.wait)?;
+    let access = HadoopAccess { user: plan.hdfs_user.clone(), ..HadoopAccess::default() };
+    let zones = Zones::of(&plan, &access, args.wait)?;
     Ok(compact::run(&plan, &zones, &Options::default()).await?)
 }
 

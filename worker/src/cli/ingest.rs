@@ -7,9 +7,8 @@ use std::time::Duration;
 use clap::Args;
 use gristmill_crds::plan::IngestPlan;
 use gristmill_crds::{HumanDuration, InvalidScalar};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
+use super::cancel_on_signal;
 use crate::admin::AdminServer;
 use crate::documents::Documents;
 use crate::exit::{Exit, Failure};
@@ -114,18 +113,4 @@ fn wait(args: &IngestArgs) -> Option<Duration> {
 
 fn duration(text: &str) -> Result<Duration, InvalidScalar> {
     HumanDuration(text.to_owned()).to_duration()
-}
-
-fn cancel_on_signal(cancel: CancellationToken) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::new(Exit::Bug, "Internal", &error);
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        cancel.cancel();
-    });
-    Ok(())
 }

@@ -7,7 +7,7 @@ use gristmill_core::log::{Inspection, ProcessedInspection, RawInspection, inspec
 
 use super::print;
 use crate::exit::{Exit, Failure};
-use crate::store::{self, HadoopUser, ZoneUrl};
+use crate::store::{self, HadoopAccess, ZoneUrl};
 use crate::zone::{Surroundings, ZoneReader};
 
 /// Prints what the log of a zone says: commits, offsets, the identity, files and runs.
@@ -34,7 +34,7 @@ pub(super) async fn run(args: InspectArgs) -> Result<(), Failure> {
 
 async fn read(args: &InspectArgs) -> Result<Inspection, Failure> {
     let url: ZoneUrl = absolute(&args.zone)?.parse()?;
-    let store = store::open(&url, args.user.clone().map(HadoopUser).as_ref())?;
+    let store = store::open(&url, &HadoopAccess { user: args.user.clone(), ..HadoopAccess::default() })?;
     let surroundings = Surroundings::of_process(store, url).with_patience(Duration::from_secs(args.wait));
     let reader = ZoneReader::open(surroundings).await?;
     Ok(inspect(reader.fold()))

@@ -1,6 +1,7 @@
 //! The commands. One module each: its arguments, and `run`, which calls the library and prints.
 
 mod compact;
+mod connection;
 mod decode;
 mod demo;
 mod ingest;
@@ -11,6 +12,8 @@ use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use crate::exit::{Exit, Failure};
 
@@ -93,6 +96,21 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Ingest(args) => ingest::run(args).await,
         Command::Produce(args) => produce::run(args).await,
     }
+}
+
+/// Cancels at the first SIGTERM or SIGINT.
+fn cancel_on_signal(cancel: CancellationToken) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::new(Exit::Bug, "Internal", &error);
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        cancel.cancel();
+    });
+    Ok(())
 }
 
 /// Writes to standard output; a reader that has gone, such as `head`, is not a failure.

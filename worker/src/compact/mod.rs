@@ -36,7 +36,7 @@ pub use report::{Outcome, Report};
 
 use crate::exit::Failure;
 use crate::parquet_file;
-use crate::store::{self, HadoopUser, ZoneUrl};
+use crate::store::{self, HadoopAccess, ZoneUrl};
 use crate::zone::{Appended, Expected, Opened, Surroundings, Zone, ZoneReader};
 
 /// Runs of others that a run gives way to before it gives up. A CronJob forbids overlap, so that one is rare.
@@ -59,16 +59,16 @@ impl Zones {
     ///
     /// # Errors
     /// A path is not the URL of a zone, or a client can't be configured.
-    pub fn of(plan: &CompactionPlan, patience: Duration) -> Result<Self, Failure> {
-        let raw = surroundings(&plan.ingest.raw_path, plan.hdfs_user.as_deref())?;
-        let processed = surroundings(&plan.processed_path, plan.hdfs_user.as_deref())?;
+    pub fn of(plan: &CompactionPlan, access: &HadoopAccess, patience: Duration) -> Result<Self, Failure> {
+        let raw = surroundings(&plan.ingest.raw_path, access)?;
+        let processed = surroundings(&plan.processed_path, access)?;
         Ok(Self { raw: raw.with_patience(patience), processed: processed.with_patience(patience) })
     }
 }
 
-fn surroundings(path: &str, user: Option<&str>) -> Result<Surroundings, Failure> {
+fn surroundings(path: &str, access: &HadoopAccess) -> Result<Surroundings, Failure> {
     let url: ZoneUrl = path.parse()?;
-    let store = store::open(&url, user.map(|user| HadoopUser(user.to_owned())).as_ref())?;
+    let store = store::open(&url, access)?;
     Ok(Surroundings::of_process(store, url))
 }
 

@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 use gristmill_crds::plan::CompactionPlan;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
+use tokio_util::sync::CancellationToken;
 
 use crate::compact;
 use crate::documents::Documents;
 use crate::exit::{Exit, Failure};
 use crate::ingest;
+use crate::kafka::Connection;
 use crate::local::local_compaction;
 use crate::produce::books::{BookMessages, Mix};
 use crate::produce::{Target, produce};
@@ -25,7 +27,7 @@ use crate::zone::{Surroundings, ZoneReader};
 pub const BOOKS: &str = include_str!("../../../manifests/quickstart/books.yaml");
 
 /// Shares that make every kind of reject and duplicate appear in a small run.
-const MIX: Mix = Mix { duplicates: 5, malformed: 2, invalid: 3 };
+const MIX: Mix = Mix { duplicates: 5, malformed: 2, invalid: 3, late: 0, tombstones: 0 };
 
 /// What a demo is given.
 #[derive(Debug, Clone)]
@@ -59,7 +61,8 @@ impl Demo {
         let documents = Documents::parse(Path::new("manifests/quickstart/books.yaml"), BOOKS)?;
         let mut plan = local_compaction(documents.compaction_plan(None)?, &options.folder)?;
         plan.ingest = plan.ingest.with_bootstrap_servers(servers.clone());
-        let target = Target { bootstrap_servers: servers, topic: plan.ingest.topic.clone(), partitions: 4 };
+        let connection = Connection::plaintext(servers);
+        let target = Target { connection, topic: plan.ingest.topic.clone(), partitions: 4 };
         broker
             .create_topic(&target.topic, target.partitions, 1)
             .map_err(|error| Failure::new(Exit::Kafka, "SourceUnavailable", &error))?;
@@ -80,11 +83,11 @@ impl Demo {
 
     /// Address of the broker, for commands in another terminal.
     pub fn bootstrap_servers(&self) -> &str {
-        &self.target.bootstrap_servers
+        self.target.connection.servers()
     }
 
     async fn round(&mut self, count: usize) -> Result<(), Failure> {
-        let summary = produce(&self.target, self.messages.by_ref().take(count), 0).await?;
+        let summary = produce(&self.target, self.messages.by_ref().take(count), 0, &CancellationToken::new()).await?;
         println!("produce  {}", show::produced(&summary));
         let options = ingest::Options::new(&self.plan.ingest).until_caught_up();
         let summary = ingest::run(&self.plan.ingest, options).await?;
@@ -119,5 +122,5 @@ impl Demo {
 
 fn surroundings(path: &str) -> Result<Surroundings, Failure> {
     let url = path.parse()?;
-    Ok(Surroundings::of_process(store::open(&url, None)?, url))
+    Ok(Surroundings::of_process(store::open(&url, &store::HadoopAccess::default())?, url))
 }

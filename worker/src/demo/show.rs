@@ -21,10 +21,10 @@ const SAMPLE: usize = 5;
 const COLUMNS: [&str; 5] = ["record_id", "title", "author_name", "author_country", "price"];
 
 pub(super) fn produced(summary: &produce::Summary) -> String {
-    let produce::Summary { messages, books, duplicates, malformed, invalid, bytes } = summary;
+    let produce::Summary { messages, books, duplicates, malformed, invalid, late, tombstones, bytes } = summary;
     format!(
         "{messages} messages, {books} books, {bytes} bytes: {duplicates} repeat an earlier one, {malformed} not well-formed, \
-         {invalid} with a bad book"
+         {invalid} with a bad book, {late} late, {tombstones} tombstones"
     )
 }
 

@@ -22,6 +22,8 @@ mod patience;
 mod progress;
 mod recover;
 mod status;
+#[cfg(test)]
+mod simulation;
 mod take;
 mod watch;
 mod worker;
@@ -45,8 +47,8 @@ use self::progress::Progress;
 use self::watch::Look;
 use self::worker::{Worker, covers};
 use crate::exit::{Exit, Failure};
-use crate::kafka::{Feed, KafkaSource, Member, Source};
-use crate::store::{self, HadoopUser, ZoneUrl};
+use crate::kafka::{Connection, Feed, KafkaSource, Member, Source};
+use crate::store::{self, HadoopAccess, ZoneUrl};
 use crate::zone::{Clock, Surroundings, Zone};
 
 /// From a signal to the last commit: a pod is killed 60 s after it was asked to end, and leaving the group takes some.
@@ -69,6 +71,10 @@ pub enum Until {
 /// What an ingest is given besides its plan.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// How the brokers are reached.
+    pub connection: Connection,
+    /// How HDFS is reached, if the zone lies there.
+    pub hadoop: HadoopAccess,
     /// When it ends by itself.
     pub until: Until,
     /// How long Kafka or the store may be away; nothing waits for ever.
@@ -85,6 +91,8 @@ impl Options {
     /// Works until cancelled, with the memory of a laptop, and waits for ever.
     pub fn new(plan: &IngestPlan) -> Self {
         Self {
+            connection: Connection::plaintext(&plan.bootstrap_servers),
+            hadoop: HadoopAccess { user: plan.hdfs_user.clone(), ..HadoopAccess::default() },
             until: Until::Cancelled,
             wait: None,
             budget: Budget::default(),
@@ -142,13 +150,13 @@ impl Summary {
 /// The zone belongs to something else or is damaged, messages are lost, or Kafka or the store is away for too long.
 pub async fn run(plan: &IngestPlan, options: Options) -> Result<Summary, Failure> {
     let source = KafkaSource {
-        servers: plan.bootstrap_servers.clone(),
+        connection: options.connection.clone(),
         topic: plan.topic.clone(),
         group: plan.consumer_group.clone(),
         reception: options.budget.reception(),
     };
     let url: ZoneUrl = plan.raw_path.parse()?;
-    let store = store::open(&url, plan.hdfs_user.clone().map(HadoopUser).as_ref())?;
+    let store = store::open(&url, &options.hadoop)?;
     run_on(plan, &source, Surroundings::of_process(store, url).with_patience(ATTEMPT), options).await
 }
 
@@ -159,7 +167,7 @@ async fn run_on<S: Source>(
     surroundings: Surroundings,
     options: Options,
 ) -> Result<Summary, Failure> {
-    let Options { until, wait, budget, cancel, board } = options;
+    let Options { connection: _, hadoop: _, until, wait, budget, cancel, board } = options;
     let clock = surroundings.clock();
     let patience = Patience { clock: Arc::clone(&clock), limit: wait, cancel: cancel.clone(), board };
     let brokers = source.brokers().map_err(Passing::into_failure)?;

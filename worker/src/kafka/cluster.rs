@@ -1,13 +1,13 @@
 //! Kafka through librdkafka, as one ingest is given it.
 
 use super::source::{Changes, Source};
-use super::{GroupMember, KafkaFault, MemberOptions, Reception, TopicProbe};
+use super::{Connection, GroupMember, KafkaFault, MemberOptions, Reception, TopicProbe};
 
 /// One topic of a Kafka cluster, and the group that reads it.
 #[derive(Debug, Clone)]
 pub struct KafkaSource {
-    /// Comma-separated brokers.
-    pub servers: String,
+    /// The brokers.
+    pub connection: Connection,
     /// The topic.
     pub topic: String,
     /// The group.
@@ -21,11 +21,11 @@ impl Source for KafkaSource {
     type Member = GroupMember;
 
     fn brokers(&self) -> Result<TopicProbe, KafkaFault> {
-        TopicProbe::new(&self.servers, &self.topic, self.reception)
+        TopicProbe::new(&self.connection, &self.topic, self.reception)
     }
 
     fn join(&self, client_id: &str) -> Result<(GroupMember, Changes), KafkaFault> {
-        let Self { servers, topic, group, reception } = self.clone();
-        GroupMember::join(&MemberOptions { servers, topic, group, client_id: client_id.to_owned(), reception })
+        let Self { connection, topic, group, reception } = self.clone();
+        GroupMember::join(&MemberOptions { connection, topic, group, client_id: client_id.to_owned(), reception })
     }
 }

@@ -20,7 +20,7 @@ use rdkafka::types::RDKafkaRespErr;
 use tokio::sync::mpsc;
 
 use super::source::{Change, Changes, Delivered, Member, Position, Received};
-use super::{KafkaFault, Reception, ffi};
+use super::{Connection, KafkaFault, Reception, ffi};
 
 /// How long a seek may take: it only tells librdkafka's own thread.
 const SEEK_TIMEOUT: Duration = Duration::from_secs(30);
@@ -34,8 +34,8 @@ const CHANGES: usize = 64;
 /// What a member is made of.
 #[derive(Debug, Clone)]
 pub struct MemberOptions {
-    /// Comma-separated brokers.
-    pub servers: String,
+    /// The brokers.
+    pub connection: Connection,
     /// The topic.
     pub topic: String,
     /// The group.
@@ -61,7 +61,7 @@ impl GroupMember {
     pub fn join(options: &MemberOptions) -> Result<(Self, Changes), KafkaFault> {
         let (changes, heard) = mpsc::channel(CHANGES);
         let wanted = Wanted::default();
-        let failed = |source| KafkaFault::Client { servers: options.servers.clone(), source };
+        let failed = |source| options.connection.refused(source);
         let consumer: StreamConsumer<Rebalances> =
             configuration(options).create_with_context(Rebalances { changes, wanted: Arc::clone(&wanted) }).map_err(failed)?;
         consumer.subscribe(&[&options.topic]).map_err(failed)?;
@@ -194,10 +194,9 @@ fn unfinished(answer: &TopicPartitionList) -> Vec<i32> {
 }
 
 fn configuration(options: &MemberOptions) -> ClientConfig {
-    let MemberOptions { servers, topic: _, group, client_id, reception } = options;
-    let mut config = ClientConfig::new();
+    let MemberOptions { connection, topic: _, group, client_id, reception } = options;
+    let mut config = connection.client_config();
     config
-        .set("bootstrap.servers", servers)
         .set("group.id", group)
         .set("client.id", client_id)
         .set("enable.auto.commit", "false")

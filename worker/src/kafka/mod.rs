@@ -1,6 +1,7 @@
 //! A Kafka topic, as the ingest needs it: facts about it, and its messages from given offsets.
 //!
 //! ```text
+//! Connection          brokers and settings, of which every client is made
 //! Source              what the ingest asks of Kafka; a simulated one stands beside librdkafka's
 //!   ├─ TopicProbe     cluster id, topic id, offset ranges: asked without a group, so that asking disturbs nothing
 //!   └─ GroupMember    the membership in the consumer group
@@ -10,6 +11,7 @@
 //! Offsets come from the caller always. What the group has stored is written for tools and never read (F11).
 
 mod cluster;
+mod connection;
 mod error;
 mod feed;
 mod ffi;
@@ -20,6 +22,8 @@ mod source;
 mod too_large;
 
 pub use cluster::KafkaSource;
+pub use connection::Connection;
+pub(crate) use connection::without_value;
 pub use error::KafkaFault;
 pub use feed::{Attended, Feed, SourceEvent};
 pub use member::{GroupMember, MemberOptions};

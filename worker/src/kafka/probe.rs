@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::MetadataBroker;
@@ -14,7 +13,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::member::Quiet;
 use super::source::{Brokers, Position};
-use super::{KafkaFault, Reception, ffi, too_large};
+use super::{Connection, KafkaFault, Reception, ffi, too_large};
 
 /// How long one question waits: librdkafka needs up to a few seconds to find out that a broker is gone.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -26,6 +25,7 @@ const BROKER_TIMEOUT: Duration = Duration::from_secs(3);
 #[derive(Clone)]
 pub struct TopicProbe {
     client: Arc<BaseConsumer<Quiet>>,
+    connection: Connection,
     servers: String,
     topic: String,
     reception: Reception,
@@ -56,15 +56,16 @@ impl TopicProbe {
     ///
     /// # Errors
     /// librdkafka refuses the settings.
-    pub fn new(servers: &str, topic: &str, reception: Reception) -> Result<Self, KafkaFault> {
-        let client = ClientConfig::new()
-            .set("bootstrap.servers", servers)
+    pub fn new(connection: &Connection, topic: &str, reception: Reception) -> Result<Self, KafkaFault> {
+        let client = connection
+            .client_config()
             .set("client.id", "gristmill-probe")
             // Ends are asked at this level: what an open transaction has written is not readable yet.
             .set("isolation.level", "read_committed")
             .create_with_context(Quiet)
-            .map_err(|source| KafkaFault::Client { servers: servers.to_owned(), source })?;
-        Ok(Self { client: Arc::new(client), servers: servers.to_owned(), topic: topic.to_owned(), reception })
+            .map_err(|source| connection.refused(source))?;
+        let servers = connection.servers().to_owned();
+        Ok(Self { client: Arc::new(client), connection: connection.clone(), servers, topic: topic.to_owned(), reception })
     }
 
     /// The number of partitions, and the ids of the brokers.
@@ -191,9 +192,7 @@ impl Brokers for TopicProbe {
 
     async fn too_large_at(&self, positions: Vec<Position>) -> Result<Option<Position>, KafkaFault> {
         self.blocking(move |probe| {
-            let mut config = ClientConfig::new();
-            config.set("bootstrap.servers", &probe.servers);
-            too_large::first(config, &probe.topic, probe.reception, positions)
+            too_large::first(probe.connection.client_config(), &probe.topic, probe.reception, positions)
         })
         .await
     }

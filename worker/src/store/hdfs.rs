@@ -12,14 +12,15 @@ use bytes::Bytes;
 use hdfs_native::client::FileStatus;
 use hdfs_native::{Client, ClientBuilder, HdfsError, WriteOptions};
 
-use super::{FileWriter, HadoopUser, Listed, ListedKind, Store, StoreError, StoreErrorKind, StorePath, ZoneUrl};
+use super::{
+    FileWriter, HadoopAccess, Kerberos, Listed, ListedKind, Store, StoreError, StoreErrorKind, StorePath, Umask,
+    ZoneUrl,
+};
 
 /// Deadline of a call to the NameNode: three times the pause of a long garbage collection there.
 const NAMENODE_DEADLINE: Duration = Duration::from_secs(30);
 /// Deadline of a transfer from or to DataNodes: a block pipeline that is rebuilt twice still meets it.
 const TRANSFER_DEADLINE: Duration = Duration::from_secs(120);
-/// Directories that a zone makes: readable by all, as Hadoop's default umask has it.
-const DIRECTORY_PERMISSION: u32 = 0o755;
 /// How long the client itself looks for an active NameNode: each of two is asked twice. Waiting for one to come up is
 /// for callers, who say so while they wait; the client's own default is silent for minutes.
 const FAILOVER: [(&str, &str); 2] =
@@ -28,31 +29,41 @@ const FAILOVER: [(&str, &str); 2] =
 /// A client of one HDFS.
 pub struct HdfsStore {
     client: Client,
+    umask: Umask,
 }
 
 impl HdfsStore {
-    /// Configures a client for the URL's NameNode or name service, from `HADOOP_CONF_DIR` where that is set; nothing is
-    /// contacted yet.
-    ///
-    /// Without a user the client takes `HADOOP_USER_NAME`, then the name of the process's user.
+    /// Configures a client for the URL's NameNode or name service; nothing is contacted yet.
     ///
     /// # Errors
     /// The configuration cannot be read or does not know the name service.
-    pub fn connect(url: &ZoneUrl, user: Option<&HadoopUser>) -> Result<Self, StoreError> {
-        let builder = ClientBuilder::new().with_url(format!("hdfs://{}", url.authority())).with_config(FAILOVER);
-        let builder = match user {
-            Some(HadoopUser(name)) => builder.with_user(name),
-            None => builder,
-        };
-        let client = builder.build().map_err(|error| store_error(error, "connect to", url.directory()))?;
-        Ok(Self { client })
+    pub fn connect(url: &ZoneUrl, access: &HadoopAccess) -> Result<Self, StoreError> {
+        let HadoopAccess { user, kerberos, configuration, umask } = access;
+        let invalid = |message: &str| StoreError::new(StoreErrorKind::Other, "connect to", url.directory(), message);
+        let mut settings = FAILOVER.to_vec();
+        let mut builder = ClientBuilder::new().with_url(format!("hdfs://{}", url.authority()));
+        if let Some(user) = user {
+            builder = builder.with_user(user);
+        }
+        if let Some(folder) = configuration {
+            builder = builder.with_config_dir(folder.to_str().ok_or_else(|| invalid("its folder is not UTF-8"))?);
+        }
+        if let Some(Kerberos { principal, keytab }) = kerberos {
+            let keytab = keytab.to_str().ok_or_else(|| invalid("the keytab's path is not UTF-8"))?;
+            builder = builder.with_kerberos_principal(principal).with_kerberos_keytab(keytab);
+            // Whoever has a keytab means it, also without a core-site.xml that says so.
+            settings.push(("hadoop.security.authentication", "kerberos"));
+        }
+        let client = builder.with_config(settings).build();
+        let client = client.map_err(|error| store_error(error, "connect to", url.directory()))?;
+        Ok(Self { client, umask: *umask })
     }
 }
 
 #[async_trait]
 impl Store for HdfsStore {
     async fn create(&self, path: &StorePath) -> Result<Box<dyn FileWriter>, StoreError> {
-        let options = WriteOptions::default();
+        let options = WriteOptions { permission: self.umask.file(), ..WriteOptions::default() };
         let file = within(NAMENODE_DEADLINE, "create", path, self.client.create(path.as_str(), &options)).await?;
         Ok(Box::new(HdfsWriter { file, path: path.clone() }))
     }
@@ -101,7 +112,7 @@ impl Store for HdfsStore {
     }
 
     async fn create_directories(&self, directory: &StorePath) -> Result<(), StoreError> {
-        let made = self.client.mkdirs(directory.as_str(), DIRECTORY_PERMISSION, true);
+        let made = self.client.mkdirs(directory.as_str(), self.umask.directory(), true);
         within(NAMENODE_DEADLINE, "create directory", directory, made).await
     }
 

@@ -9,6 +9,7 @@
 //! A store promises little: a rename never overwrites and is atomic; a closed file has the length that its writer was
 //! told. An error of a mutation says nothing about whether it happened: callers look.
 
+mod access;
 mod error;
 mod file;
 mod hdfs;
@@ -24,15 +25,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+pub use access::{HadoopAccess, Kerberos, Umask};
 pub use error::{StoreError, StoreErrorKind};
 pub use file::FileStore;
 pub use hdfs::HdfsStore;
 pub use memory::MemoryStore;
 pub use url::{InvalidZoneUrl, StorePath, ZoneUrl};
-
-/// Name that HDFS is told, where Kerberos does not tell it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HadoopUser(pub String);
 
 /// The operations of a file system that the protocol needs.
 #[async_trait]
@@ -105,9 +103,9 @@ pub enum ListedKind {
 ///
 /// # Errors
 /// The scheme has no store, or the client cannot be configured; nothing is contacted yet.
-pub fn open(url: &ZoneUrl, user: Option<&HadoopUser>) -> Result<Arc<dyn Store>, StoreError> {
+pub fn open(url: &ZoneUrl, access: &HadoopAccess) -> Result<Arc<dyn Store>, StoreError> {
     match url.scheme() {
         url::Scheme::File => Ok(Arc::new(FileStore)),
-        url::Scheme::Hdfs => Ok(Arc::new(HdfsStore::connect(url, user)?)),
+        url::Scheme::Hdfs => Ok(Arc::new(HdfsStore::connect(url, access)?)),
     }
 }

@@ -47,7 +47,7 @@ fn place(kind: Kind) -> Option<Place> {
                 return None;
             };
             let url: ZoneUrl = url.parse().expect("GRISTMILL_TEST_HDFS_URL is the URL of a directory");
-            let store = super::open(&url, None).expect("a client");
+            let store = super::open(&url, &super::HadoopAccess::default()).expect("a client");
             Some(Place { store, directory: url.directory().join(&unique.to_string()), _kept: None })
         }
     }
@@ -210,7 +210,7 @@ async fn only_files_and_empty_directories_are_deleted(#[case] kind: Kind) {
 #[tokio::test]
 async fn an_address_without_a_name_node_is_unavailable() {
     let url: ZoneUrl = "hdfs://127.0.0.1:1/zone".parse().expect("a URL");
-    let store = super::open(&url, Some(&super::HadoopUser("gristmill".to_owned()))).expect("a client");
+    let store = super::open(&url, &super::HadoopAccess::as_user("gristmill")).expect("a client");
     let error = store.length(url.directory()).await.expect_err("nothing listens there");
     assert_eq!(error.kind, StoreErrorKind::Unavailable, "{error}");
 }

@@ -9,7 +9,7 @@ use gristmill_core::log::{
 };
 
 use super::{Appended, Expected, GenesisFact, Opened, Surroundings, Zone, ZoneError, ZoneFault, ZoneReader};
-use crate::store::{self, FileStore, Store, ZoneUrl};
+use crate::store::{self, FileStore, HadoopAccess, Store, ZoneUrl};
 
 struct Place {
     url: ZoneUrl,
@@ -31,7 +31,7 @@ fn place_on_hdfs() -> Option<Place> {
 
 impl Place {
     fn surroundings(&self) -> Surroundings {
-        Surroundings::of_process(store::open(&self.url, None).expect("a store"), self.url.clone())
+        Surroundings::of_process(store::open(&self.url, &HadoopAccess::default()).expect("a store"), self.url.clone())
     }
 
     async fn open(&self, group: &str) -> Result<Zone, ZoneError> {

@@ -30,7 +30,7 @@ impl Landed {
     /// Reads a zone whole. Panics if a row or a reject is there twice.
     pub(crate) async fn read(plan: &IngestPlan) -> Self {
         let url = plan.raw_path.parse().expect("a zone's URL");
-        let store = store::open(&url, None).expect("a local store");
+        let store = store::open(&url, &store::HadoopAccess::default()).expect("a local store");
         let zone = ZoneReader::open(Surroundings::of_process(store, url)).await.expect("the zone opens");
         let mut landed = Self {
             messages: zone.fold().totals(),
@@ -71,7 +71,8 @@ fn coordinates(batch: &RecordBatch) -> Vec<Source> {
 /// Appends an entry by which partition 0 was read up to an offset, whatever the topic holds.
 pub(crate) async fn pretend_read(plan: &IngestPlan, to: i64) {
     let url: store::ZoneUrl = plan.raw_path.parse().expect("a zone's URL");
-    let surroundings = Surroundings::of_process(store::open(&url, None).expect("a local store"), url);
+    let surroundings =
+        Surroundings::of_process(store::open(&url, &store::HadoopAccess::default()).expect("a local store"), url);
     let reader = ZoneReader::open(surroundings.clone()).await.expect("the zone opens");
     let Genesis::Raw(genesis) = reader.fold().genesis().clone() else { panic!("a RAW zone") };
     let expected = Expected::Raw {

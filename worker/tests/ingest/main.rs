@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use self::broker::Topic;
 use self::landed::Landed;
 
-const MIX: Mix = Mix { duplicates: 10, malformed: 5, invalid: 5 };
+const MIX: Mix = Mix { duplicates: 10, malformed: 5, invalid: 5, late: 0, tombstones: 0 };
 
 /// The quickstart's document, on a topic of the mock cluster and a zone in a folder.
 fn plan(topic: &Topic, folder: &Path) -> IngestPlan {

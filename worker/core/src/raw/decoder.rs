@@ -13,7 +13,7 @@ use super::rows::RowBuilder;
 use super::schema::{reject_schema, schema_id};
 use super::staging::Staging;
 use super::typing::{InvalidColumn, Typing};
-use crate::xml::{Fault, Places, Reader, Source};
+use crate::xml::{Fault, MAX_DEPTH, Places, Reader, Source};
 
 /// Turns messages into rows and reject records, which it gathers until they are taken.
 #[derive(Debug)]
@@ -55,31 +55,32 @@ impl MessageDecoder {
     pub fn decode(&mut self, message: &Message<'_>) -> Verdict {
         let Some(payload) = message.payload else { return Verdict::Tombstone };
         let mut quarantine = Quarantine::new(message, payload);
-        match self.read(message, payload) {
-            Ok(text) => self.write(message, text, &mut quarantine),
-            Err(reject) => {
-                self.rejects.append(&mut quarantine, *reject);
-                Verdict::Rejected { rejected_rows: 0 }
+        let outcome = match payload.len() {
+            0..=MAX_MESSAGE_BYTES => {
+                let source = Source::read(payload, MAX_MESSAGE_BYTES);
+                self.read(message, &source).map(|()| self.write(message, source.text(), &mut quarantine))
             }
-        }
+            length => {
+                let message = format!("the message has {length} bytes; at most {MAX_MESSAGE_BYTES} are read");
+                Err(whole(Reason::MessageTooLarge, message))
+            }
+        };
+        outcome.unwrap_or_else(|reject| {
+            self.rejects.append(&mut quarantine, *reject);
+            Verdict::Rejected { rejected_rows: 0 }
+        })
     }
 
-    /// Reads the message to its end; its text, or why all of it is rejected.
-    fn read<'a>(&mut self, message: &Message<'_>, payload: &'a [u8]) -> Result<&'a str, Box<Reject>> {
-        if payload.len() > MAX_MESSAGE_BYTES {
-            let message = format!("the message has {} bytes; at most {MAX_MESSAGE_BYTES} are read", payload.len());
-            return Err(whole(Reason::MessageTooLarge, message));
-        }
-        let source = Source::read(payload).map_err(|(fault, text)| refused(fault, text, None))?;
+    /// Reads the message to its end, or says why all of it is rejected.
+    fn read(&mut self, message: &Message<'_>, source: &Source<'_>) -> Result<(), Box<Reject>> {
         let text = source.text();
-        let mut reader = Reader::new(source);
+        let mut reader = Reader::new(source, MAX_DEPTH);
         let outcome = self.staging.read(&self.rules.tree, text, &mut reader);
         outcome.map_err(|fault| refused(fault, text, self.staging.open_path(reader.open_names())))?;
         if self.staging.rows().is_empty() {
             return Err(self.rules.no_rows(text, &reader));
         }
-        self.check_repeated_bytes(message)?;
-        Ok(text)
+        self.check_repeated_bytes(message)
     }
 
     /// Refuses a message whose rows would repeat more than memory holds.

@@ -7,9 +7,9 @@ pub enum Reason {
     NotWellFormed,
     /// The document declares a version other than 1.0.
     UnsupportedVersion,
-    /// The document is in, or declares, an encoding other than UTF-8.
+    /// The document is in, or declares, an encoding that is not read.
     UnsupportedEncoding,
-    /// The bytes are not what the encoding allows.
+    /// The bytes are not what the encoding allows, or not in the encoding that the document declares.
     InvalidEncoding,
     /// The document has a document type declaration.
     DoctypeNotAllowed,

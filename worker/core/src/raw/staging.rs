@@ -38,7 +38,7 @@ pub(super) struct Found {
 
 impl Found {
     fn new(column: usize, offset: usize, text: Text) -> Self {
-        let narrow = |number: usize| u32::try_from(number).expect("a message has at most 16 MiB, a plan 1,000 columns");
+        let narrow = |number: usize| u32::try_from(number).expect("a message has at most 1 GiB, a plan 1,000 columns");
         Self { column: narrow(column), offset: narrow(offset), text }
     }
 

@@ -1,21 +1,6 @@
-//! Names and characters as XML 1.0 (fifth edition) and Namespaces in XML define them.
+//! Names as XML 1.0 (fifth edition) and Namespaces in XML define them.
 
-use super::{Excerpt, Fault, Span};
-
-/// White space of XML; not what Unicode calls so.
-pub(super) fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
-}
-
-/// Offset of the first byte from `from` that is not white space.
-pub(super) fn skip_space(text: &str, from: usize) -> usize {
-    text.as_bytes()[from..].iter().position(|byte| !is_space(*byte)).map_or(text.len(), |length| from + length)
-}
-
-/// True if a document may contain the character, literally or as a reference.
-pub(super) fn is_legal(c: char) -> bool {
-    matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
-}
+use super::{Excerpt, Fault, Span, Stop};
 
 fn starts_name(c: char) -> bool {
     matches!(c,
@@ -28,6 +13,18 @@ fn starts_name(c: char) -> bool {
 fn continues_name(c: char) -> bool {
     starts_name(c) || matches!(c, '-' | '.' | '0'..='9' | '\u{B7}' | '\u{300}'..='\u{36F}' | '\u{203F}'..='\u{2040}')
 }
+
+/// By byte: true if a name may contain it.
+const ASCII_NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let c = byte as u8;
+        table[byte] = c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b'.');
+        byte += 1;
+    }
+    table
+};
 
 /// True if the text is a name without a colon.
 pub(super) fn is_local(text: &str) -> bool {
@@ -43,39 +40,45 @@ pub(super) struct QualifiedName {
 
 impl QualifiedName {
     /// Reads the name that begins at `start`.
-    pub(super) fn read(text: &str, start: usize) -> Result<Self, Fault> {
+    pub(super) fn read(text: &str, start: usize) -> Result<Self, Stop> {
         let bytes = text.as_bytes();
         let ascii = bytes[start..]
             .iter()
-            .position(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')))
+            .position(|byte| !ASCII_NAME[usize::from(*byte)])
             .map_or(text.len(), |length| start + length);
         // Most names end here: ASCII, without a prefix.
-        if ascii > start && bytes.get(ascii).is_none_or(|byte| byte.is_ascii() && *byte != b':') {
-            return Self::checked(text, None, Span::new(start, ascii));
+        if ascii > start
+            && (bytes[start].is_ascii_alphabetic() || bytes[start] == b'_')
+            && bytes.get(ascii).is_none_or(|byte| byte.is_ascii() && *byte != b':')
+        {
+            return Ok(Self { prefix: None, local: Span::new(start, ascii) });
         }
         let end =
             text[start..].find(|c: char| c != ':' && !continues_name(c)).map_or(text.len(), |length| start + length);
-        match text[start..end].split_once(':') {
-            None => Self::checked(text, None, Span::new(start, end)),
+        let name = match text[start..end].split_once(':') {
+            None => Self { prefix: None, local: Span::new(start, end) },
             Some((prefix, _)) => {
                 let colon = start + prefix.len();
-                Self::checked(text, Some(Span::new(start, colon)), Span::new(colon + 1, end))
+                Self { prefix: Some(Span::new(start, colon)), local: Span::new(colon + 1, end) }
             }
-        }
+        };
+        name.check(text)
     }
 
-    fn checked(text: &str, prefix: Option<Span>, local: Span) -> Result<Self, Fault> {
+    fn check(self, text: &str) -> Result<Self, Stop> {
         let begins = |part: Span| part.of(text).starts_with(starts_name);
-        let name = Self { prefix, local };
-        if !prefix.is_none_or(begins) || !begins(local) || local.of(text).contains(':') {
-            let start = name.start();
-            let found = match name.of(text) {
-                "" => text[start..].chars().next().map_or(String::new(), |c| c.to_string()),
-                written => Excerpt(written).to_string(),
-            };
-            return Err(Fault::malformed(start, format!("expected a name, found {found:?}")));
+        let local = self.local.of(text);
+        if self.prefix.is_none_or(begins) && begins(self.local) && !local.contains(':') {
+            return Ok(self);
         }
-        Ok(name)
+        let start = self.start();
+        let found = match self.of(text) {
+            "" => text[start..].chars().next().map_or(String::new(), |c| c.to_string()),
+            written => Excerpt(written).to_string(),
+        };
+        let fault = Fault::malformed(start, format!("expected a name, found {found:?}"));
+        let ends_early = local.is_empty() && self.end() == text.len() && self.prefix.is_none_or(begins);
+        Err(if ends_early { Stop::Unfinished(fault) } else { Stop::Broken(fault) })
     }
 
     pub(super) fn start(self) -> usize {

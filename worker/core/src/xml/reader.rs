@@ -1,12 +1,10 @@
 //! The reader: one event after the other, with the stack of open elements.
 
-use quick_xml::errors::{IllFormedError, SyntaxError};
-use quick_xml::events::Event as Markup;
-
-use super::name::{QualifiedName, is_local, is_space};
+use super::characters::{is_space, skip_space};
+use super::name::{QualifiedName, is_local};
 use super::namespaces::Namespaces;
-use super::tag::{Attribute, read_attributes};
-use super::{Excerpt, Fault, MAX_DEPTH, Source, Span, reference};
+use super::tag::{Attribute, TagEnd, read_attributes};
+use super::{Excerpt, Fault, Source, Span, Stop, reference};
 use crate::raw::Reason;
 
 /// What comes next in a document. Comments and processing instructions are checked and passed over.
@@ -65,8 +63,13 @@ impl std::fmt::Display for Root<'_> {
 #[derive(Debug)]
 pub(crate) struct Reader<'a> {
     text: &'a str,
+    /// Where the next event begins.
+    at: usize,
+    /// Why the document is not read at all.
+    refused: Option<Fault>,
+    /// Why the text ends before the document does.
     broken: Option<Fault>,
-    markup: quick_xml::Reader<&'a [u8]>,
+    max_depth: usize,
     open: Vec<Open>,
     namespaces: Namespaces<'a>,
     attributes: Vec<Attribute>,
@@ -76,16 +79,14 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(source: Source<'a>) -> Self {
-        let Source { text, broken } = source;
-        let mut markup = quick_xml::Reader::from_str(text);
-        // Both are checked here, with messages and offsets of our own.
-        markup.config_mut().check_end_names = false;
-        markup.config_mut().allow_unmatched_ends = true;
+    /// A reader that refuses elements nested more than `max_depth` deep.
+    pub(crate) fn new(source: &'a Source<'_>, max_depth: usize) -> Self {
         Self {
-            text,
-            broken,
-            markup,
+            text: source.text(),
+            at: source.body,
+            refused: source.refused.clone(),
+            broken: source.broken.clone(),
+            max_depth,
             open: Vec::new(),
             namespaces: Namespaces::default(),
             attributes: Vec::new(),
@@ -115,109 +116,90 @@ impl<'a> Reader<'a> {
         if std::mem::take(&mut self.ends_at_once) {
             return Ok(self.close());
         }
-        // quick-xml skips a mark at the beginning without counting it; ours has been removed already.
-        if self.text.starts_with('\u{FEFF}') {
-            return Err(Fault::malformed(0, "text stands outside the root element"));
+        self.advance().map_err(|stop| match stop {
+            Stop::Broken(fault) => fault,
+            Stop::Unfinished(fault) => self.broken.take().unwrap_or(fault),
+        })
+    }
+
+    fn advance(&mut self) -> Result<Event, Stop> {
+        if let Some(refused) = self.refused.take() {
+            return Err(refused.into());
         }
         loop {
-            let start = self.position();
-            if self.text[start..].starts_with("<!DOCTYPE") {
-                let message = "the document has a document type declaration (DOCTYPE); remove it";
-                return Err(Fault::new(Reason::DoctypeNotAllowed, start, message));
-            }
-            let markup = match self.markup.read_event() {
-                Ok(markup) => markup,
-                Err(error) => return Err(self.syntax(error, start)),
+            let event = match self.text.as_bytes()[self.at..] {
+                [b'<', b'/', ..] => Some(self.end()?),
+                [b'<', b'!', ..] => self.bang()?,
+                [b'<', b'?', ..] => {
+                    self.instruction()?;
+                    None
+                }
+                [b'<', ..] => Some(self.start()?),
+                [b'&', ..] => Some(self.reference()?),
+                [_, ..] => self.text()?,
+                [] => Some(self.finish()?),
             };
-            let end = self.position();
-            match markup {
-                Markup::Start(_) => return self.start(start, end - ">".len()),
-                Markup::Empty(_) => {
-                    self.ends_at_once = true;
-                    return self.start(start, end - "/>".len());
-                }
-                Markup::End(_) => return self.end(start, end),
-                Markup::Text(_) if self.open.is_empty() => self.check_outside(start, end)?,
-                Markup::Text(_) => return self.text(start, end),
-                Markup::CData(_) => {
-                    self.check_inside(start)?;
-                    return Ok(Event::Text(Span::new(start + "<![CDATA[".len(), end - "]]>".len())));
-                }
-                Markup::GeneralRef(_) => {
-                    self.check_inside(start)?;
-                    return reference::resolve(&self.text[start + 1..end - 1], start).map(Event::Character);
-                }
-                Markup::Comment(_) => self.check_comment(start, end)?,
-                Markup::PI(_) | Markup::Decl(_) => self.check_instruction(start, end)?,
-                Markup::DocType(_) => return Err(Fault::malformed(start, "expected <!DOCTYPE in capital letters")),
-                Markup::Eof => return self.finish(),
+            if let Some(event) = event {
+                return Ok(event);
             }
         }
     }
 
-    fn position(&self) -> usize {
-        usize::try_from(self.markup.buffer_position()).expect("an offset in a slice")
-    }
-
-    /// The error for markup that quick-xml can't delimit.
-    fn syntax(&mut self, error: quick_xml::Error, start: usize) -> Fault {
-        let rest = self.text.get(start + 1..).unwrap_or_default();
-        let (message, ends) = match error {
-            quick_xml::Error::Syntax(SyntaxError::InvalidBangMarkup) => {
-                ("\"<!\" begins neither a comment nor CDATA".to_owned(), rest.contains('>'))
-            }
-            quick_xml::Error::IllFormed(IllFormedError::UnclosedReference) => {
-                ("\"&\" is not followed by a reference; write &amp;".to_owned(), rest.contains(['<', '&']))
-            }
-            quick_xml::Error::Syntax(unclosed) => (unclosed.to_string(), false),
-            other => (other.to_string(), false),
-        };
-        // Markup that is open to the end of the text: if that is where a broken byte stands, that is the error.
-        self.broken.take().filter(|_| !ends).unwrap_or_else(|| Fault::malformed(start, message))
-    }
-
-    /// A start tag: `end` is the offset behind its last attribute.
-    fn start(&mut self, start: usize, end: usize) -> Result<Event, Fault> {
+    fn start(&mut self) -> Result<Event, Stop> {
+        let start = self.at;
         if self.open.is_empty() && self.root.is_some() {
-            return Err(Fault::malformed(start, "the document has a second root element"));
+            return Err(Fault::malformed(start, "the document has a second root element").into());
         }
-        if self.open.len() == MAX_DEPTH {
-            let message = format!("elements are nested more than {MAX_DEPTH} deep");
-            return Err(Fault::new(Reason::TooDeep, start, message));
+        if self.open.len() == self.max_depth {
+            let message = format!("elements are nested more than {} deep", self.max_depth);
+            return Err(Fault::new(Reason::TooDeep, start, message).into());
         }
-        let inside = &self.text[..end];
-        let name = QualifiedName::read(inside, start + 1)?;
-        read_attributes(inside, name.end(), end, &mut self.attributes)?;
+        let name = QualifiedName::read(self.text, start + "<".len())?;
+        let TagEnd { end, is_empty } = read_attributes(self.text, start, name.end(), &mut self.attributes)?;
         let namespaces = self.namespaces.mark();
         if !self.attributes.is_empty() {
             self.namespaces.enter(self.text, &self.attributes)?;
             self.namespaces.check_attributes(self.text, &self.attributes)?;
         }
-        let prefix = name.prefix.map_or("", |prefix| prefix.of(self.text));
-        if !prefix.is_empty() {
-            self.namespaces.check_prefix(prefix, name.start())?;
+        if let Some(prefix) = name.prefix {
+            self.namespaces.check_prefix(prefix.of(self.text), name.start())?;
         }
-        let local = name.local.of(self.text);
         if self.root.is_none() {
+            let prefix = name.prefix.map_or("", |prefix| prefix.of(self.text));
             let namespace = self.namespaces.resolve(prefix).filter(|uri| !uri.is_empty()).map(str::to_owned);
-            self.root = Some(Root { namespace, local, offset: start });
+            self.root = Some(Root { namespace, local: name.local.of(self.text), offset: start });
         }
         self.open.push(Open { name, namespaces });
+        self.ends_at_once = is_empty;
+        self.at = end;
         Ok(Event::Start { local: name.local, offset: start })
     }
 
-    fn end(&mut self, start: usize, end: usize) -> Result<Event, Fault> {
-        let inside = &self.text[start + "</".len()..end - ">".len()];
-        let found = inside.trim_end_matches(|c: char| c.is_ascii() && is_space(c as u8));
-        let Some(open) = self.open.last() else {
-            return Err(Fault::malformed(start, format!("</{}> ends no element", Excerpt(found))));
+    fn end(&mut self) -> Result<Event, Stop> {
+        let start = self.at;
+        let rest = &self.text[start + "</".len()..];
+        let expected = self.open.last().map(|open| open.name.of(self.text));
+        // Most end tags are written without white space.
+        let behind = expected.and_then(|expected| rest.strip_prefix(expected));
+        let length = match behind.map(|behind| skip_space(behind, 0)) {
+            Some(blanks) if behind.is_some_and(|behind| behind.as_bytes().get(blanks) == Some(&b'>')) => {
+                expected.map_or(0, str::len) + blanks
+            }
+            _ => return Err(self.wrong_end(start, rest, expected)),
         };
-        let expected = open.name.of(self.text);
-        if found != expected {
-            let message = format!("expected </{}>, found </{}>", Excerpt(expected), Excerpt(found));
-            return Err(Fault::malformed(start, message));
-        }
+        self.at = start + "</".len() + length + ">".len();
         Ok(self.close())
+    }
+
+    /// What is wrong with the end tag at `start`; `rest` is what follows its `</`.
+    fn wrong_end(&self, start: usize, rest: &str, expected: Option<&str>) -> Stop {
+        let Some(length) = rest.find('>') else { return Stop::unfinished(start, "the end tag has no end; write >") };
+        let found = Excerpt(rest[..length].trim_end_matches(|c: char| c.is_ascii() && is_space(c as u8)));
+        let message = match expected {
+            Some(expected) => format!("expected </{}>, found </{found}>", Excerpt(expected)),
+            None => format!("</{found}> ends no element"),
+        };
+        Fault::malformed(start, message).into()
     }
 
     fn close(&mut self) -> Event {
@@ -227,60 +209,119 @@ impl<'a> Reader<'a> {
         Event::End
     }
 
-    fn text(&self, start: usize, end: usize) -> Result<Event, Fault> {
-        match self.text[start..end].find("]]>") {
-            Some(at) => Err(Fault::malformed(start + at, "text contains \"]]>\"; write ]]&gt;")),
-            None => Ok(Event::Text(Span::new(start, end))),
+    /// Text up to the next markup; outside the root only white space, which is passed over.
+    fn text(&mut self) -> Result<Option<Event>, Stop> {
+        let start = self.at;
+        if self.open.is_empty() {
+            self.at = skip_space(self.text, start);
+            return match self.text.as_bytes().get(self.at) {
+                None | Some(b'<') => Ok(None),
+                Some(_) => Err(outside(self.at)),
+            };
         }
+        let bytes = self.text.as_bytes();
+        while let Some(length) = memchr::memchr3(b'<', b'&', b']', &bytes[self.at..]) {
+            self.at += length;
+            match bytes[self.at..] {
+                [b']', b']', b'>', ..] => {
+                    return Err(Fault::malformed(self.at, "text contains \"]]>\"; write ]]&gt;").into());
+                }
+                [b']', ..] => self.at += 1,
+                _ => return Ok(Some(Event::Text(Span::new(start, self.at)))),
+            }
+        }
+        self.at = bytes.len();
+        Ok(Some(Event::Text(Span::new(start, self.at))))
     }
 
-    fn check_inside(&self, start: usize) -> Result<(), Fault> {
+    fn reference(&mut self) -> Result<Event, Stop> {
         if self.open.is_empty() {
-            return Err(Fault::malformed(start, "text stands outside the root element"));
+            return Err(outside(self.at));
+        }
+        let (character, end) = reference::read(self.text, self.at)?;
+        self.at = end;
+        Ok(Event::Character(character))
+    }
+
+    /// What begins with `<!`: a comment, CDATA, or what is not allowed.
+    fn bang(&mut self) -> Result<Option<Event>, Stop> {
+        const COMMENT: &str = "<!--";
+        const CDATA: &str = "<![CDATA[";
+        const DOCTYPE: &str = "<!DOCTYPE";
+        let start = self.at;
+        let rest = &self.text[start..];
+        if rest.starts_with(COMMENT) {
+            return self.comment(start + COMMENT.len()).map(|()| None);
+        }
+        if rest.starts_with(CDATA) {
+            return self.cdata(start + CDATA.len()).map(Some);
+        }
+        if rest.starts_with(DOCTYPE) {
+            let message = "the document has a document type declaration (DOCTYPE); remove it";
+            return Err(Fault::new(Reason::DoctypeNotAllowed, start, message).into());
+        }
+        let fault = Fault::malformed(start, "\"<!\" begins neither a comment nor CDATA");
+        let is_cut = [COMMENT, CDATA, DOCTYPE].iter().any(|markup| markup.starts_with(rest));
+        Err(if is_cut { Stop::Unfinished(fault) } else { Stop::Broken(fault) })
+    }
+
+    /// Passes over a comment whose text begins at `from`.
+    fn comment(&mut self, from: usize) -> Result<(), Stop> {
+        let unfinished = || Stop::unfinished(self.at, "the comment has no end; write -->");
+        let hyphens = from + self.text[from..].find("--").ok_or_else(unfinished)?;
+        match self.text.as_bytes().get(hyphens + "--".len()) {
+            Some(b'>') => self.at = hyphens + "-->".len(),
+            Some(_) => return Err(Fault::malformed(hyphens, "a comment contains \"--\"").into()),
+            None => return Err(unfinished()),
         }
         Ok(())
     }
 
-    fn check_outside(&self, start: usize, end: usize) -> Result<(), Fault> {
-        match self.text.as_bytes()[start..end].iter().position(|byte| !is_space(*byte)) {
-            Some(at) => Err(Fault::malformed(start + at, "text stands outside the root element")),
-            None => Ok(()),
+    /// CDATA whose text begins at `from`.
+    fn cdata(&mut self, from: usize) -> Result<Event, Stop> {
+        if self.open.is_empty() {
+            return Err(outside(self.at));
         }
+        let Some(length) = self.text[from..].find("]]>") else {
+            return Err(Stop::unfinished(self.at, "CDATA has no end; write ]]>"));
+        };
+        self.at = from + length + "]]>".len();
+        Ok(Event::Text(Span::new(from, from + length)))
     }
 
-    fn check_comment(&self, start: usize, end: usize) -> Result<(), Fault> {
-        match self.text.get(start + "<!--".len()..end - "-->".len()) {
-            Some(inside) if !inside.contains("--") && !inside.ends_with('-') => Ok(()),
-            _ => Err(Fault::malformed(start, "a comment contains \"--\"")),
-        }
-    }
-
-    fn check_instruction(&self, start: usize, end: usize) -> Result<(), Fault> {
-        let inside = self.text.get(start + "<?".len()..end - "?>".len()).unwrap_or_default();
-        let target = inside.split([' ', '\t', '\n', '\r']).next().unwrap_or_default();
+    /// Passes over a processing instruction. The declaration at the very beginning is not one and was passed before.
+    fn instruction(&mut self) -> Result<(), Stop> {
+        let start = self.at;
+        let from = start + "<?".len();
+        let Some(length) = self.text[from..].find("?>") else {
+            return Err(Stop::unfinished(start, "the processing instruction has no end; write ?>"));
+        };
+        let target = self.text[from..from + length].split([' ', '\t', '\n', '\r']).next().unwrap_or_default();
         if !is_local(target) {
             let message = format!("{:?} is not the name of a processing instruction", Excerpt(target).to_string());
-            return Err(Fault::malformed(start, message));
+            return Err(Fault::malformed(start, message).into());
         }
-        // The declaration at the very beginning has been checked by the source.
-        if target.eq_ignore_ascii_case("xml") && (start > 0 || target != "xml") {
-            return Err(Fault::malformed(start, "an XML declaration stands only at the very beginning"));
+        if target.eq_ignore_ascii_case("xml") {
+            return Err(Fault::malformed(start, "an XML declaration stands only at the very beginning").into());
         }
+        self.at = from + length + "?>".len();
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<Event, Fault> {
-        if let Some(broken) = self.broken.take() {
-            return Err(broken);
-        }
+    fn finish(&self) -> Result<Event, Stop> {
         let end = self.text.len();
-        if let Some(open) = self.open.last() {
-            let message = format!("the document ends before </{}>", Excerpt(open.name.of(self.text)));
-            return Err(Fault::malformed(end, message));
-        }
-        match self.root {
-            Some(_) => Ok(Event::Finished),
-            None => Err(Fault::malformed(end, "the document has no element")),
+        match (self.open.last(), &self.root) {
+            (Some(open), _) => {
+                let message = format!("the document ends before </{}>", Excerpt(open.name.of(self.text)));
+                Err(Stop::unfinished(end, message))
+            }
+            (None, None) => Err(Stop::unfinished(end, "the document has no element")),
+            // What stands behind the root may be what can't be read.
+            (None, Some(_)) => self.broken.clone().map_or(Ok(Event::Finished), |broken| Err(broken.into())),
         }
     }
+}
+
+fn outside(offset: usize) -> Stop {
+    Fault::malformed(offset, "text stands outside the root element").into()
 }

@@ -1,10 +1,24 @@
 //! References: `&lt;` and its four siblings, and characters by number. Without a DTD there are no others.
 
-use super::name::{is_legal, is_local};
-use super::{Excerpt, Fault};
+use super::characters::is_legal;
+use super::name::is_local;
+use super::{Excerpt, Fault, Stop};
+
+/// Reads the reference at `offset`: its character, and the offset behind its semicolon.
+pub(super) fn read(text: &str, offset: usize) -> Result<(char, usize), Stop> {
+    let inside = &text[offset + 1..];
+    // No further than what can't be part of a reference.
+    match inside.find(|c: char| c == ';' || c == '&' || c == '<' || c.is_ascii_whitespace()) {
+        Some(length) if inside.as_bytes()[length] == b';' => {
+            Ok((resolve(&inside[..length], offset)?, offset + 1 + length + 1))
+        }
+        Some(_) => Err(no_reference(offset).into()),
+        None => Err(Stop::Unfinished(no_reference(offset))),
+    }
+}
 
 /// The character that `&<inside>;` stands for; `offset` is that of the ampersand.
-pub(super) fn resolve(inside: &str, offset: usize) -> Result<char, Fault> {
+fn resolve(inside: &str, offset: usize) -> Result<char, Fault> {
     match inside {
         "lt" => return Ok('<'),
         "gt" => return Ok('>'),
@@ -14,14 +28,10 @@ pub(super) fn resolve(inside: &str, offset: usize) -> Result<char, Fault> {
         _ => {}
     }
     let Some(number) = inside.strip_prefix('#') else {
-        return Err(Fault::malformed(
-            offset,
-            if is_local(inside) {
-                format!("the entity &{}; is not defined", Excerpt(inside))
-            } else {
-                "\"&\" is not followed by a reference; write &amp;".to_owned()
-            },
-        ));
+        return Err(match is_local(inside) {
+            true => Fault::malformed(offset, format!("the entity &{}; is not defined", Excerpt(inside))),
+            false => no_reference(offset),
+        });
     };
     let (digits, radix) = match number.strip_prefix('x') {
         Some(digits) => (digits, 16),
@@ -37,14 +47,6 @@ pub(super) fn resolve(inside: &str, offset: usize) -> Result<char, Fault> {
         .ok_or_else(|| Fault::malformed(offset, format!("&{}; is not a character of XML", Excerpt(inside))))
 }
 
-/// Reads the reference at `offset`, which ends before `end`: its character, and the offset behind its semicolon.
-pub(super) fn read(text: &str, offset: usize, end: usize) -> Result<(char, usize), Fault> {
-    let inside = &text[offset + 1..end];
-    // No further than what can't be part of a reference, else many ampersands would take quadratic time.
-    match inside.find(|c: char| c == ';' || c == '&' || c == '<' || c.is_ascii_whitespace()) {
-        Some(length) if inside.as_bytes()[length] == b';' => {
-            Ok((resolve(&inside[..length], offset)?, offset + 1 + length + 1))
-        }
-        _ => Err(Fault::malformed(offset, "\"&\" is not followed by a reference; write &amp;")),
-    }
+fn no_reference(offset: usize) -> Fault {
+    Fault::malformed(offset, "\"&\" is not followed by a reference; write &amp;")
 }

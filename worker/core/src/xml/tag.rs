@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::name::{QualifiedName, is_space, skip_space};
-use super::{Excerpt, Fault, MAX_ATTRIBUTES, Span, reference};
+use super::characters::{is_space, skip_space};
+use super::name::QualifiedName;
+use super::{Excerpt, Fault, MAX_ATTRIBUTES, Span, Stop, reference};
 use crate::raw::Reason;
 
 /// An attribute as written.
@@ -18,6 +19,11 @@ impl Attribute {
     /// The name without its prefix.
     pub(crate) fn local<'t>(&self, text: &'t str) -> &'t str {
         self.name.local.of(text)
+    }
+
+    /// Offset behind its closing quote.
+    pub(super) fn end(&self) -> usize {
+        self.value.end as usize + 1
     }
 
     /// True for `xmlns="..."` and `xmlns:prefix="..."`.
@@ -35,64 +41,79 @@ impl Attribute {
     }
 }
 
-/// Reads the attributes between `from`, the end of the element's name, and `end`, into `attributes`.
+/// How a start tag ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TagEnd {
+    /// Offset behind its `>`.
+    pub(super) end: usize,
+    /// True for an empty-element tag, `<a/>`.
+    pub(super) is_empty: bool,
+}
+
+/// Reads the rest of the start tag at `tag`, from the end of its name, and its attributes into `attributes`.
 pub(super) fn read_attributes(
     text: &str,
+    tag: usize,
     from: usize,
-    end: usize,
     attributes: &mut Vec<Attribute>,
-) -> Result<(), Fault> {
+) -> Result<TagEnd, Stop> {
     attributes.clear();
-    let text = &text[..end];
     let mut at = from;
     loop {
         let start = skip_space(text, at);
-        if start == end {
-            return Ok(());
-        }
-        if start == at {
-            let found = text[at..].chars().next().map_or(String::new(), |c| c.to_string());
-            return Err(Fault::malformed(at, format!("expected white space or the end of the tag, found {found:?}")));
+        match text.as_bytes()[start..] {
+            [b'>', ..] => return Ok(TagEnd { end: start + 1, is_empty: false }),
+            [b'/', b'>', ..] => return Ok(TagEnd { end: start + 2, is_empty: true }),
+            [] | [b'/'] => return Err(Stop::unfinished(tag, "the tag has no end; write >")),
+            _ => {}
         }
         if attributes.len() == MAX_ATTRIBUTES {
             let message = format!("the element has more than {MAX_ATTRIBUTES} attributes");
-            return Err(Fault::new(Reason::TooManyAttributes, start, message));
+            return Err(Fault::new(Reason::TooManyAttributes, start, message).into());
         }
-        let attribute = read_attribute(text, start)?;
-        at = attribute.value.end as usize + 1;
+        let Some(attribute) = read_attribute(text, at)? else { continue };
+        at = attribute.end();
         attributes.push(attribute);
     }
 }
 
-fn read_attribute(text: &str, start: usize) -> Result<Attribute, Fault> {
+/// Reads the attribute that stands behind white space at `from`; none at the end of the text.
+pub(super) fn read_attribute(text: &str, from: usize) -> Result<Option<Attribute>, Stop> {
     let bytes = text.as_bytes();
+    let start = skip_space(text, from);
+    if start == bytes.len() {
+        return Ok(None);
+    }
+    if start == from {
+        let found = text[from..].chars().next().map_or(String::new(), |c| c.to_string());
+        let message = format!("expected white space or the end of the tag, found {found:?}");
+        return Err(Fault::malformed(from, message).into());
+    }
     let name = QualifiedName::read(text, start)?;
-    let named = || Excerpt(name.of(text));
+    let fault =
+        |at: usize, problem: &str| Fault::malformed(at, format!("the attribute {} {problem}", Excerpt(name.of(text))));
+    let at_end =
+        |at: usize, fault: Fault| if at == bytes.len() { Stop::Unfinished(fault) } else { Stop::Broken(fault) };
     let equals = skip_space(text, name.end());
     if bytes.get(equals) != Some(&b'=') {
-        return Err(Fault::malformed(start, format!("the attribute {} has no value", named())));
+        return Err(at_end(equals, fault(start, "has no value")));
     }
     let open = skip_space(text, equals + 1);
     let Some(quote) = bytes.get(open).copied().filter(|byte| matches!(byte, b'"' | b'\'')) else {
-        return Err(Fault::malformed(start, format!("the value of the attribute {} is not quoted", named())));
+        return Err(at_end(open, fault(start, "has a value without quotes")));
     };
     let mut at = open + 1;
     loop {
-        match bytes.get(at) {
-            Some(byte) if *byte == quote => break,
-            Some(b'<') => {
-                let message = format!("the value of the attribute {} contains \"<\"; write &lt;", named());
-                return Err(Fault::malformed(at, message));
-            }
-            Some(b'&') => at = reference::read(text, at, text.len())?.1,
-            Some(_) => at += 1,
-            None => {
-                let message = format!("the value of the attribute {} has no closing quote", named());
-                return Err(Fault::malformed(start, message));
-            }
+        let Some(length) = memchr::memchr3(quote, b'<', b'&', &bytes[at..]) else {
+            return Err(Stop::Unfinished(fault(start, "has no closing quote")));
+        };
+        at += length;
+        match bytes[at] {
+            b'<' => return Err(fault(at, r#"has a value with "<"; write &lt;"#).into()),
+            b'&' => at = reference::read(text, at)?.1,
+            _ => return Ok(Some(Attribute { name, value: Span::new(open + 1, at) })),
         }
     }
-    Ok(Attribute { name, value: Span::new(open + 1, at) })
 }
 
 /// The value of an attribute: references resolved, white space as blanks.
@@ -105,7 +126,7 @@ pub(crate) fn attribute_text(written: &str) -> Cow<'_, str> {
     let mut at = 0;
     while let Some(c) = written[at..].chars().next() {
         if c == '&' {
-            let (resolved, next) = reference::read(written, at, written.len()).expect("the tag's reader checked it");
+            let (resolved, next) = reference::read(written, at).expect("the tag's reader checked it");
             value.push(resolved);
             at = next;
             continue;

@@ -1,6 +1,8 @@
 //! The decoder from the outside: a document and a resource in, rows and reject records out.
 #![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
+mod encodings;
+mod lenient;
 mod paths;
 mod properties;
 mod records;

@@ -19,7 +19,7 @@ use super::member::SimulatedSource;
 use super::store::{Weather, WeatheredStore};
 use crate::documents::Documents;
 use crate::exit::Failure;
-use crate::ingest::{ATTEMPT, Budget, Options, StatusBoard, Summary, Until, run_on};
+use crate::ingest::{ATTEMPT, Options, StatusBoard, Summary, Until, run_on};
 use crate::parquet_file::ParquetReader;
 use crate::store::{MemoryStore, ZoneUrl};
 use crate::zone::{Clock, Surroundings, ZoneReader};
@@ -109,7 +109,7 @@ impl World {
     pub(super) async fn process(&self, plan: &IngestPlan, until: Until, cancel: CancellationToken, kill: CancellationToken) -> Ended {
         let board = StatusBoard::new(plan);
         self.boards.borrow_mut().push(board.clone());
-        let options = Options { until, wait: None, budget: Budget::default(), cancel, board };
+        let options = Options { until, cancel, board, ..Options::new(plan) };
         let source = SimulatedSource(self.cluster.clone());
         tokio::select! {
             biased;
