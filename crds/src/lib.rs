@@ -14,6 +14,7 @@
 pub mod hourly_compaction;
 pub mod plan;
 pub mod projection;
+pub mod record;
 pub mod report;
 pub mod scalar;
 pub mod shared;
@@ -21,6 +22,7 @@ pub mod stream_ingest;
 
 pub use hourly_compaction::*;
 pub use projection::{CompactionProjection, IngestProjection, spec_digest};
+pub use record::*;
 pub use scalar::{Bound, HumanDuration, InvalidScalar, Quantity};
 pub use shared::*;
 pub use stream_ingest::*;

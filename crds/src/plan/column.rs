@@ -6,8 +6,8 @@ use chrono::NaiveDate;
 use regex::{Regex, RegexBuilder};
 
 use super::{ColumnPath, DIRECTORY_COLUMNS, METADATA_COLUMNS, Problems};
+use crate::record::{Column, ColumnType};
 use crate::scalar::Bound;
-use crate::stream_ingest::{Column, ColumnType};
 
 /// Closed interval of valid values; an absent end is open.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -6,7 +6,8 @@ use crate::hourly_compaction::{
     Deduplication, HourlyCompaction, HourlyCompactionSpec, IngestRef, PartitionField, PartitionTransform, Processed,
 };
 use crate::projection::CompactionProjection;
-use crate::stream_ingest::{ColumnType, StreamIngest};
+use crate::record::ColumnType;
+use crate::stream_ingest::StreamIngest;
 
 /// Everything that a compaction decides by, validated.
 #[derive(Debug, Clone)]
@@ -156,7 +157,7 @@ fn check_partitions(fields: &[PartitionField], ingest: &IngestPlan, problems: &m
             Some(_) => columns.push(column.clone()),
         }
     }
-    if !columns.is_empty() && columns.len() == ingest.columns.len() {
+    if !columns.is_empty() && columns.len() == ingest.record.columns.len() {
         problems.add(at, "names every column; at least one must remain in the files");
     }
     columns
@@ -193,6 +194,6 @@ fn check_columns(at: &str, columns: &[String], ingest: &IngestPlan, problems: &m
 }
 
 fn unknown_column(column: &str, ingest: &IngestPlan) -> String {
-    let names: Vec<&str> = ingest.columns.iter().map(|column| column.name.as_str()).collect();
+    let names: Vec<&str> = ingest.record.columns.iter().map(|column| column.name.as_str()).collect();
     format!("{column:?} is not a column of StreamIngest {:?}; it has {}", ingest.name, names.join(", "))
 }

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::column::PatternBudget;
-use super::{ColumnPlan, Invalid, Problems, RowPath, identity, refuse_local, zone_url};
+use super::{ColumnPlan, Invalid, Problems, RecordPlan, identity, refuse_local, zone_url};
 use crate::projection::IngestProjection;
 use crate::shared::{Hadoop, PodOptions};
-use crate::stream_ingest::{KafkaSource, Raw, RawFiles, Record, Source, StartPosition, StreamIngest, StreamIngestSpec};
+use crate::stream_ingest::{KafkaSource, Raw, RawFiles, Source, StartPosition, StreamIngest, StreamIngestSpec};
 
 /// Default size of a closed RAW file: HDFS' default block.
 const DEFAULT_TARGET_SIZE: u64 = 128 << 20;
@@ -30,10 +29,8 @@ pub struct IngestPlan {
     pub consumer_group: String,
     /// Where a new zone begins.
     pub start_from: StartPosition,
-    /// Elements from the root to a row.
-    pub row_path: RowPath,
-    /// Columns in the order of the document; names are unique.
-    pub columns: Vec<ColumnPlan>,
+    /// How a message becomes rows.
+    pub record: RecordPlan,
     /// Directory of the RAW zone, without a trailing slash.
     pub raw_path: String,
     /// A file is closed at this size, in bytes.
@@ -49,7 +46,7 @@ pub struct IngestPlan {
 impl IngestPlan {
     /// Looks a column up by its name.
     pub fn column(&self, name: &str) -> Option<&ColumnPlan> {
-        self.columns.iter().find(|column| column.name == name)
+        self.record.column(name)
     }
 
     /// The plan, if pods can run it.
@@ -87,15 +84,13 @@ impl TryFrom<&StreamIngest> for IngestPlan {
         let KafkaSource { bootstrap_servers, topic, consumer_group, start_from } = kafka;
         check_servers(bootstrap_servers, &mut problems);
         check_topic(topic, &mut problems);
-        let Record { row_path, columns } = record;
-        let row_path = problems.check("spec.record.rowPath", row_path.parse::<RowPath>());
-        let columns = build_columns(columns, &mut problems);
+        let record = RecordPlan::build("spec.record", record, &mut problems);
         let Raw { path, files } = raw;
         let raw_path = zone_url("spec.raw.path", path, &mut problems);
         let (target_size, max_age) = files_options(files.as_ref(), &mut problems);
         let hdfs_user = hadoop_user("spec.hadoop", hadoop.as_ref(), &mut problems);
         check_pod("spec.pod", pod.as_ref(), &mut problems);
-        let Some(row_path) = row_path.filter(|_| problems.0.is_empty()) else {
+        let Some(record) = record.filter(|_| problems.0.is_empty()) else {
             return Err(problems.into_invalid(document));
         };
         Ok(Self {
@@ -105,8 +100,7 @@ impl TryFrom<&StreamIngest> for IngestPlan {
             bootstrap_servers: bootstrap_servers.clone(),
             topic: topic.clone(),
             start_from: start_from.as_ref().map(|start| start.position).unwrap_or_default(),
-            row_path,
-            columns,
+            record,
             raw_path,
             target_size,
             max_age,
@@ -148,29 +142,6 @@ fn check_topic(topic: &str, problems: &mut Problems) {
             format!("{topic:?} is not a topic name; write at most 249 letters, digits, \".\", \"_\" and \"-\""),
         );
     }
-}
-
-fn build_columns(columns: &[crate::Column], problems: &mut Problems) -> Vec<ColumnPlan> {
-    if columns.is_empty() {
-        problems.add("spec.record.columns", "is empty; write at least one column with name and path");
-    }
-    if columns.len() > 1000 {
-        problems.add("spec.record.columns", format!("has {} columns; at most 1000 are possible", columns.len()));
-    }
-    let mut seen = std::collections::BTreeMap::new();
-    for (index, column) in columns.iter().enumerate() {
-        // Hive, Spark and DuckDB compare column names without regard to case.
-        if let Some(first) = seen.insert(column.name.to_ascii_lowercase(), index) {
-            problems.add(
-                format!("spec.record.columns[{index}].name"),
-                format!("{:?} is also the name of columns[{first}] (case does not count); choose another", column.name),
-            );
-        }
-    }
-    let mut budget = PatternBudget::new();
-    let build =
-        |(index, column)| ColumnPlan::build(&format!("spec.record.columns[{index}]"), column, &mut budget, problems);
-    columns.iter().enumerate().filter_map(build).collect()
 }
 
 fn files_options(files: Option<&RawFiles>, problems: &mut Problems) -> (u64, Duration) {

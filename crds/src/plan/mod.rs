@@ -7,6 +7,7 @@ mod column;
 mod compaction;
 mod ingest;
 mod path;
+mod record;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ pub use column::{ColumnPlan, Range, ValueType};
 pub use compaction::CompactionPlan;
 pub use ingest::IngestPlan;
 pub use path::{ColumnPath, InvalidPath, Origin, RowPath, Selector};
+pub use record::RecordPlan;
 
 /// Names that RAW adds to every row, in this order; a user's column can't have one of them.
 pub const METADATA_COLUMNS: [&str; 8] = [

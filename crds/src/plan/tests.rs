@@ -51,7 +51,7 @@ fn the_quickstart_is_valid_and_has_the_documented_defaults() {
     assert_eq!(plan.target_size, 128 << 20);
     assert_eq!(plan.max_age.as_secs(), 10);
     assert_eq!(plan.hdfs_user.as_deref(), Some("etl"));
-    assert_eq!(plan.row_path.to_string(), "/library/book");
+    assert_eq!(plan.record.row_path.to_string(), "/library/book");
     // sha256("hdfs://namenode.library.svc:8020/raw_zone/books")
     assert_eq!(plan.consumer_group.rsplit_once('.').map(|(stem, _)| stem), Some("gristmill.library.books"));
     assert!(plan.consumer_group.rsplit('.').next().is_some_and(|hash| hash.len() == 8));

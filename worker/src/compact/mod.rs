@@ -143,7 +143,7 @@ async fn attempt(
     let before = zone.fold().head();
     let start = zone.reader().surroundings().now();
     let compaction =
-        Compaction { run, raw, layout: Layout::new(&plan.ingest.columns, &plan.partition_by), plan, options };
+        Compaction { run, raw, layout: Layout::new(&plan.ingest.record.columns, &plan.partition_by), plan, options };
     let data = match compaction.produce(zone, start).await {
         Ok(data) => data,
         Err(error) => {

@@ -52,7 +52,7 @@ impl<S: Source> Worker<'_, S> {
     /// Appends one entry and waits until it is decided, however long the store is away.
     async fn append(&mut self, added: Vec<FileEntry>) -> Step<Appended> {
         let partitions = self.progress.ranges(&self.facts.topic_id);
-        let data = Data::Raw(RawData { partitions, added, removed: Vec::new() });
+        let data = Data::Raw(RawData { partitions, added, removed: Vec::new(), schemas: Vec::new() });
         let (zone, patience) = (&mut self.zone, &self.patience);
         let work = async {
             let began = patience.clock.uptime();

@@ -40,6 +40,7 @@ pub(super) async fn open(
         topic: plan.topic.clone(),
         topic_id: facts.topic_id.clone(),
         group: plan.consumer_group.clone(),
+        rewind: None,
     };
     let all: Vec<i32> = (0..facts.partitions).collect();
     let ask = async || probe.ranges(all.clone()).await;

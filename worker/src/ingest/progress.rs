@@ -173,6 +173,7 @@ impl Progress {
                 to: tally.next,
                 accepted: tally.accepted,
                 rejected: tally.rejected,
+                accepted_with_rejects: 0,
                 tombstones: tally.tombstones,
                 absent: tally.absent,
                 gaps: tally.gaps,

@@ -1,6 +1,6 @@
 //! Appending an entry (rules 5 to 7): the only way to change a zone.
 
-use gristmill_core::log::{BeforeAttempt, Data, Entry, Kind, before_attempt, layout};
+use gristmill_core::log::{BeforeAttempt, Entry, Kind, before_attempt, layout};
 
 use super::rules::Rule;
 use super::{Appended, Zone, ZoneError};
@@ -24,12 +24,12 @@ impl Zone {
     /// # Errors
     /// `Undecided` if an earlier append is not decided. The store fails: [`Self::decide`] goes on where this stopped, and
     /// so it must if this future is dropped. `Replaced` if the zone is no longer ours.
-    pub async fn append(&mut self, data: Data) -> Result<Appended, ZoneError> {
+    pub async fn append(&mut self, kind: impl Into<Kind>) -> Result<Appended, ZoneError> {
         if self.undecided.is_some() {
             return Err(self.is_undecided());
         }
         let slots = &self.reader.slots;
-        let entry = slots.prepare(slots.entry(&self.writer, Kind::Data(data))).await?;
+        let entry = slots.prepare(slots.entry(&self.writer, kind.into())).await?;
         self.undecided = Some(entry);
         Ok(self.decide().await?.expect("an entry was just prepared"))
     }
@@ -76,13 +76,7 @@ impl Zone {
     }
 
     fn forget_committed(&mut self, entry: &Entry) {
-        let Kind::Data(data) = &entry.kind else {
-            return;
-        };
-        let added = match data {
-            Data::Raw(data) => &data.added,
-            Data::Processed(data) => &data.added,
-        };
+        let added = entry.kind.added();
         let incarnation = self.incarnation();
         self.uncommitted.retain(|number| {
             let staged = layout::staged(incarnation, *number);

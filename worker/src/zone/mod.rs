@@ -1,13 +1,21 @@
 //! A zone: the log of `gristmill-core` over a store.
 //!
 //! ```text
-//! ZoneReader   fold, refresh, locate, read          inspect, and the compaction's RAW side; writes nothing
-//!   └─ Zone    stage, append, publish, discard      one writer, one incarnation
+//! ZoneReader   fold, refresh, locate, read                   inspect, and the compaction's RAW side; writes nothing
+//!   └─ Zone    stage, append, decide, publish, discard       one writer, one incarnation
+//!              rewind, hold, resume, register, advance,      entries that steer: each an append
+//!              leave, remove, fence
+//!              renew_incarnation                             after its own was fenced
 //! ```
+//!
+//! A writer's loop: `stage` files, `append` the entry that names them, `publish` what was won. `Lost` means that others
+//! have moved the zone on: discard, go on from the fold; if it is lost to a fence ([`Appended::is_fenced`]),
+//! `renew_incarnation` first. An error of an append leaves it undecided: `decide` until it is not, before anything else.
 //!
 //! Time and random ids come in at construction, so that the simulation runs this very code.
 
 mod append;
+mod control;
 mod error;
 mod open;
 mod publish;
@@ -26,6 +34,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gristmill_core::log::{Digest, Entry, Fold, Incarnation, LogTime, Publication, Refusal, Sequence};
 
+pub use control::Rewound;
 pub use error::{GenesisFact, ZoneError, ZoneFault};
 pub use open::{EmptyZone, Expected, Opened};
 pub use reader::ZoneReader;
@@ -67,6 +76,13 @@ pub enum Appended {
     Won(Sequence),
     /// The entry can never stand: others have moved the zone on. Discard what it was for and go on from the fold.
     Lost(Refusal),
+}
+
+impl Appended {
+    /// Whether it was lost because the writer was put out: it takes a new incarnation before it goes on.
+    pub fn is_fenced(&self) -> bool {
+        matches!(self, Self::Lost(Refusal::Fenced(_)))
+    }
 }
 
 impl Zone {

@@ -3,8 +3,8 @@
 use std::fmt::Display;
 
 use gristmill_core::log::{
-    CommitId, Digest, Genesis, IdentityPartition, Incarnation, Kind, PartitionStart, ProcessedGenesis, RawGenesis,
-    Sequence, ZoneId, encode_zone_file, layout,
+    CommitId, Digest, Fold, Genesis, IdentityPartition, Incarnation, Kind, PartitionStart, ProcessedGenesis,
+    RawGenesis, Sequence, Source, ZoneId, encode_zone_file, layout,
 };
 
 use super::reader::Folded;
@@ -25,6 +25,9 @@ pub enum Expected {
         topic_id: String,
         /// The consumer group.
         group: String,
+        /// The nonce of `spec.rewind`. One that the zone has not applied opens it for another topic id and another
+        /// cluster too: the rewind is then the first thing to append, and nothing else can be (F9).
+        rewind: Option<String>,
     },
     /// A Processed zone of this RAW zone.
     Processed {
@@ -88,7 +91,7 @@ impl Zone {
     }
 
     async fn ready(reader: ZoneReader, folded: Folded, writer: Writer, expected: &Expected) -> Result<Self, ZoneError> {
-        check(expected, reader.fold().genesis(), &reader.surroundings().url().to_string())?;
+        check(expected, reader.fold(), &reader.surroundings().url().to_string())?;
         let mut zone = Self {
             reader,
             writer,
@@ -144,7 +147,7 @@ impl EmptyZone {
 
 fn genesis(zone_id: ZoneId, expected: Expected, partitions: Vec<PartitionStart>) -> Genesis {
     match expected {
-        Expected::Raw { cluster_id, topic, topic_id, group } => {
+        Expected::Raw { cluster_id, topic, topic_id, group, rewind: _ } => {
             Genesis::Raw(RawGenesis { zone_id, cluster_id, topic, topic_id, group, partitions })
         }
         Expected::Processed { raw_zone_id, key, partition_by, buckets } => {
@@ -197,18 +200,22 @@ async fn create_zone_file(surroundings: &Surroundings, incarnation: Incarnation)
 }
 
 /// Whether the zone was made for what the opener takes it for.
-fn check(expected: &Expected, genesis: &Genesis, zone: &str) -> Result<(), ZoneError> {
+fn check(expected: &Expected, fold: &Fold, zone: &str) -> Result<(), ZoneError> {
     let same = |what, theirs: &dyn Display, ours: &dyn Display| {
         let (theirs, ours) = (theirs.to_string(), ours.to_string());
         if theirs == ours { Ok(()) } else { Err(ZoneError::OtherGenesis { zone: zone.to_owned(), what, theirs, ours }) }
     };
-    match (genesis, expected) {
-        (Genesis::Raw(theirs), Expected::Raw { cluster_id, topic, topic_id, group }) => {
-            let RawGenesis { zone_id: _, cluster_id: their_cluster, topic: their_topic, .. } = theirs;
-            same(GenesisFact::Topic, their_topic, topic)?;
+    match (fold.genesis(), expected) {
+        (Genesis::Raw(theirs), Expected::Raw { cluster_id, topic, topic_id, group, rewind }) => {
+            same(GenesisFact::Topic, &theirs.topic, topic)?;
             same(GenesisFact::Group, &theirs.group, group)?;
+            if rewind.as_ref().is_some_and(|nonce| !fold.rewinds().contains_key(nonce)) {
+                return Ok(());
+            }
+            let Source { cluster_id: their_cluster, topic_id: their_topic } =
+                fold.source().expect("a RAW zone has one");
             same(GenesisFact::ClusterId, their_cluster, cluster_id)?;
-            same(GenesisFact::TopicId, &theirs.topic_id, topic_id)
+            same(GenesisFact::TopicId, their_topic, topic_id)
         }
         (Genesis::Processed(theirs), Expected::Processed { raw_zone_id, key, partition_by, buckets }) => {
             let ProcessedGenesis { zone_id: _, raw_zone_id: their_raw, key: their_key, .. } = theirs;

@@ -133,6 +133,10 @@ impl Zone {
             return Err(self.is_undecided());
         }
         let numbers = std::mem::take(&mut self.uncommitted);
+        if self.fold().is_fenced(self.incarnation()) {
+            // Whoever put this writer out sweeps what it has staged (rule 15).
+            return Ok(());
+        }
         let (surroundings, incarnation) = (self.surroundings(), self.incarnation());
         stream::iter(numbers)
             .for_each_concurrent(AT_A_TIME, |number| async move {

@@ -44,6 +44,7 @@ impl Place {
             topic: "books".to_owned(),
             topic_id: "topic-1".to_owned(),
             group: group.to_owned(),
+            rewind: None,
         };
         match Zone::open(surroundings, expected, Digest::of(b"spec")).await? {
             Opened::Ready(zone) => Ok(zone),
@@ -71,12 +72,13 @@ async fn commit(zone: &mut Zone, to: i64) -> Sequence {
         to,
         accepted: u64::try_from(to - from - 1).expect("forward"),
         rejected: 1,
+        accepted_with_rejects: 0,
         tombstones: 0,
         absent: 0,
         gaps: 0,
         max_timestamp: Some(1_763_874_581_123),
     };
-    let data = Data::Raw(RawData { partitions: vec![range], added, removed: Vec::new() });
+    let data = Data::Raw(RawData { partitions: vec![range], added, removed: Vec::new(), schemas: Vec::new() });
     match zone.append(data).await.expect("decided") {
         Appended::Won(sequence) => sequence,
         Appended::Lost(refusal) => panic!("{refusal}"),
@@ -138,13 +140,13 @@ async fn an_entry_of_a_kind_that_comes_later_is_refused_and_not_skipped() {
     let place = place();
     let zone = place.open("group").await.expect("opened");
     let slot = place.url.join(&layout::slot(zone.fold().zone_id(), Sequence(1)));
-    let body = br#"{"format":1,"commitId":"x","kind":"Rewind","nonce":"n"}"#;
+    let body = br#"{"format":1,"commitId":"x","kind":"Split","nonce":"n"}"#;
     std::fs::write(slot.as_str(), body).expect("written");
     for refused in [place.open("group").await.map(drop), ZoneReader::open(place.surroundings()).await.map(drop)] {
         let error = refused.expect_err("refused");
         assert_eq!(error.reason(), "UnknownFormat");
         let cause = std::error::Error::source(&error).expect("a cause").to_string();
-        assert!(cause.contains("its kind is Rewind, which this version does not know"), "{cause}");
+        assert!(cause.contains("its kind is Split, which this version does not know"), "{cause}");
     }
 }
 
@@ -155,7 +157,8 @@ async fn a_slot_that_no_file_can_take_ends_an_append_when_patience_does() {
     let mut zone = place.open_with(place.surroundings().with_patience(Duration::ZERO), "group").await.expect("opened");
     let slot = place.url.join(&layout::slot(zone.fold().zone_id(), Sequence(1)));
     std::os::unix::fs::symlink("nowhere", slot.as_str()).expect("a link");
-    let data = Data::Raw(RawData { partitions: Vec::new(), added: Vec::new(), removed: Vec::new() });
+    let data =
+        Data::Raw(RawData { partitions: Vec::new(), added: Vec::new(), removed: Vec::new(), schemas: Vec::new() });
     let error = zone.append(data).await.expect_err("it cannot be appended");
     assert_eq!((error.fault(), error.reason()), (ZoneFault::StoreRefuses, "StoreFailed"), "{error}");
 }

@@ -100,6 +100,7 @@ impl Warehouse {
             topic: "books".into(),
             topic_id: "topic-id".into(),
             group: "group".into(),
+            rewind: None,
         };
         match Zone::open(self.surroundings("raw"), expected, Digest::of(b"spec")).await.unwrap() {
             Opened::Ready(zone) => zone,
@@ -112,7 +113,7 @@ impl Warehouse {
     /// Commits one RAW file with these rows.
     pub(crate) async fn ingest(&self, rows: impl IntoIterator<Item = Book>) {
         let rows: Vec<Book> = rows.into_iter().collect();
-        let rows = batch(&rows, &row_schema(&self.plan.ingest.columns));
+        let rows = batch(&rows, &row_schema(&self.plan.ingest.record.columns));
         let mut zone = self.raw().await;
         let schema = schema_id(&rows.schema());
         let mut file = ParquetFile::create(zone.stage().await.unwrap(), rows.schema(), &Layout::default()).unwrap();
@@ -142,12 +143,13 @@ impl Warehouse {
             to: from + 1,
             accepted: 1,
             rejected: 0,
+            accepted_with_rejects: 0,
             tombstones: 0,
             absent: 0,
             gaps: 0,
             max_timestamp: None,
         };
-        let data = Data::Raw(RawData { partitions: vec![range], added, removed: vec![] });
+        let data = Data::Raw(RawData { partitions: vec![range], added, removed: vec![], schemas: vec![] });
         let Appended::Won(sequence) = zone.append(data).await.unwrap() else { panic!("nobody else writes RAW") };
         zone.publish(sequence).await.unwrap();
     }
@@ -168,7 +170,7 @@ impl Warehouse {
     /// The rows that the Processed zone's log says are live, in order of their identity.
     pub(crate) async fn live(&self) -> Vec<Book> {
         let zone = ZoneReader::open(self.surroundings("processed")).await.unwrap();
-        let columns = gristmill_core::compact::Layout::new(&self.plan.ingest.columns, &self.plan.partition_by);
+        let columns = gristmill_core::compact::Layout::new(&self.plan.ingest.record.columns, &self.plan.partition_by);
         let mut rows = Vec::new();
         for live in zone.fold().live().values() {
             rows.extend(read(&zone, live, columns.rows()).await.iter().flat_map(books));

@@ -80,6 +80,7 @@ pub(crate) async fn pretend_read(plan: &IngestPlan, to: i64) {
         topic: genesis.topic,
         topic_id: genesis.topic_id.clone(),
         group: genesis.group,
+        rewind: None,
     };
     let digest = plan.spec_digest.parse().expect("a digest");
     let Ok(Opened::Ready(mut zone)) = Zone::open(surroundings, expected, digest).await else { panic!("it is there") };
@@ -92,12 +93,13 @@ pub(crate) async fn pretend_read(plan: &IngestPlan, to: i64) {
         to,
         accepted: 0,
         rejected: 0,
+        accepted_with_rejects: 0,
         tombstones: 0,
         absent: u64::try_from(to - zone.fold().next(0)).expect("an advance"),
         gaps: 0,
         max_timestamp: None,
     };
-    let data = RawData { partitions: vec![range], added: Vec::new(), removed: Vec::new() };
+    let data = RawData { partitions: vec![range], added: Vec::new(), removed: Vec::new(), schemas: Vec::new() };
     let appended = zone.append(Data::Raw(data)).await.expect("the store works");
     assert!(matches!(appended, Appended::Won(_)), "{appended:?}");
 }

@@ -52,3 +52,26 @@ pub fn after_attempt(ours: CommitId, slot: Option<&Entry>) -> AfterAttempt {
         Some(_) => AfterAttempt::FoldThenDecideAgain,
     }
 }
+
+/// What a won slot is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterWin {
+    /// The entry stands.
+    Won,
+    /// A checkpoint covers the slot: its fold decides, by whether it holds our commit.
+    AskCheckpoint(Sequence),
+    /// Another zone stands in this place: nothing of ours counts.
+    Replaced,
+}
+
+/// Decides by what is read **after** the slot was won (rule 7).
+///
+/// A checkpoint at or above the slot says that the name was free because the entry that once had it is gone: the log is
+/// far ahead, and this writer was asleep. Unless that checkpoint holds our commit, which others have folded meanwhile.
+pub fn after_win(won: Sequence, zone_is_ours: bool, newest_checkpoint: Option<Sequence>) -> AfterWin {
+    match newest_checkpoint {
+        _ if !zone_is_ours => AfterWin::Replaced,
+        Some(checkpoint) if checkpoint >= won => AfterWin::AskCheckpoint(checkpoint),
+        Some(_) | None => AfterWin::Won,
+    }
+}

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::entry::{FileZone, Genesis, MessageCounts, RunFiles, RunRows};
-use super::fold::{Fold, Run};
-use super::names::LogTime;
+use super::fold::{ConsumerState, Fold, Run};
+use super::names::{LogTime, ZoneId};
 
 /// The facts of one zone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -51,8 +51,21 @@ pub struct RawInspection {
     pub bytes: u64,
     /// Where each partition stands, by topic.
     pub offsets: BTreeMap<String, BTreeMap<i32, PartitionOffset>>,
-    /// Registered consumers: none can register in this format.
-    pub consumers: Vec<String>,
+    /// Registered consumers, by id.
+    pub consumers: Vec<ConsumerFacts>,
+}
+
+/// The facts of a registered consumer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConsumerFacts {
+    /// Id of its Processed zone.
+    pub id: String,
+    /// What users call it.
+    pub name: String,
+    /// The last entry that it has consumed; -1 before the first.
+    pub position: i64,
+    /// When it registered or last moved on.
+    pub advanced_at: LogTime,
 }
 
 /// Where a partition stands.
@@ -146,7 +159,7 @@ pub fn inspect(fold: &Fold) -> Inspection {
                 rejected_files: rejects.files,
                 bytes: data.bytes + rejects.bytes,
                 offsets: BTreeMap::from([(genesis.topic.clone(), offsets(fold))]),
-                consumers: Vec::new(),
+                consumers: fold.consumers().iter().map(consumer_facts).collect(),
             })
         }
         Genesis::Processed(genesis) => {
@@ -187,6 +200,11 @@ fn offsets(fold: &Fold) -> BTreeMap<i32, PartitionOffset> {
         (*partition, PartitionOffset { generation: state.generation, next: state.next })
     };
     fold.partitions().iter().map(offset).collect()
+}
+
+fn consumer_facts((id, state): (&ZoneId, &ConsumerState)) -> ConsumerFacts {
+    let ConsumerState { name, position, advanced_at } = state;
+    ConsumerFacts { id: id.to_string(), name: name.clone(), position: *position, advanced_at: *advanced_at }
 }
 
 fn run_facts(run: &Run) -> RunFacts {

@@ -95,14 +95,53 @@ pub fn slot(zone: ZoneId, sequence: Sequence) -> ZonePath {
 
 /// The sequence that a file name of the slots' directory stands for, if it stands for one.
 pub fn slot_sequence(name: &str) -> Option<Sequence> {
-    let digits = name.strip_suffix(".json")?;
-    let is_slot = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
-    is_slot.then(|| digits.parse().ok().map(Sequence)).flatten()
+    digits_of(name, ".json")
+}
+
+fn digits_of(name: &str, suffix: &str) -> Option<Sequence> {
+    let digits = name.strip_suffix(suffix)?;
+    let is_sequence = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_sequence.then(|| digits.parse().ok().map(Sequence)).flatten()
+}
+
+/// Directory of a zone's checkpoints: `_log/<zone id>/checkpoints`.
+pub fn checkpoints(zone: ZoneId) -> ZonePath {
+    ZonePath(format!("{LOG}/{zone}/checkpoints"))
+}
+
+/// One checkpoint: `_log/<zone id>/checkpoints/<20 digits>.checkpoint`.
+pub fn checkpoint(zone: ZoneId, sequence: Sequence) -> ZonePath {
+    ZonePath(format!("{LOG}/{zone}/checkpoints/{:020}.checkpoint", sequence.0))
+}
+
+/// The sequence that a file name of the checkpoints' directory stands for, if it stands for one.
+pub fn checkpoint_sequence(name: &str) -> Option<Sequence> {
+    digits_of(name, ".checkpoint")
+}
+
+/// A checkpoint before it has its name: `_staging/<incarnation>/<id>.checkpoint.tmp`.
+pub fn prepared_checkpoint(incarnation: Incarnation, id: CommitId) -> ZonePath {
+    ZonePath(format!("{STAGING}/{incarnation}/{id}.checkpoint.tmp"))
+}
+
+/// The sequence that a directory of `_retired` stands for, if it stands for one.
+pub fn retired_sequence(name: &str) -> Option<Sequence> {
+    digits_of(name, "")
+}
+
+/// The published name that a retired file had, without its directory.
+pub fn retired_data_name(name: &str) -> Option<&str> {
+    name.strip_suffix(".retired")
 }
 
 /// Directory of what one writer has in flight: `_staging/<incarnation>`.
 pub fn staging(incarnation: Incarnation) -> ZonePath {
     ZonePath(format!("{STAGING}/{incarnation}"))
+}
+
+/// Whether a staged name lies in the directory of this writer.
+pub fn is_staged_by(path: &ZonePath, incarnation: Incarnation) -> bool {
+    path.as_str().strip_prefix(staging(incarnation).as_str()).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// A data file before its commit: `_staging/<incarnation>/<n>.staged`.

@@ -13,24 +13,34 @@ mod entry;
 mod fold;
 mod inspect;
 pub mod layout;
+mod maintain;
 mod names;
 mod publication;
+mod rewind;
 mod valid;
 mod wire;
 
 #[cfg(test)]
 mod tests;
 
-pub use decide::{AfterAttempt, BeforeAttempt, after_attempt, before_attempt};
+pub use decide::{AfterAttempt, AfterWin, BeforeAttempt, after_attempt, after_win, before_attempt};
 pub use entry::{
-    BucketRange, Data, Entry, FileEntry, FileZone, Genesis, IdentityPartition, Kind, MessageCounts, PartitionRange,
-    PartitionStart, PartitionValue, ProcessedData, ProcessedGenesis, RawData, RawGenesis, RemovedFile, RunFiles,
-    RunRows, RunSummary, Transform, TypedValue,
+    BucketRange, Consumer, Data, Entry, Fence, FileEntry, FileSchema, FileZone, Genesis, Hold, HoldReason,
+    IdentityPartition, Kind, MessageCounts, PartitionRange, PartitionRewind, PartitionStart, PartitionValue,
+    ProcessedData, ProcessedGenesis, RawData, RawGenesis, RemovalReason, Remove, RemovedFile, Resume, Rewind, RunFiles,
+    RunRows, RunSummary, SchemaColumn, Transform, TypedValue,
 };
-pub use fold::{FileKey, Fold, LiveFile, PartitionState, Run};
+pub use fold::{
+    AppliedRewind, ConsumerState, FileKey, Fold, Held, LastCommit, LiveFile, LiveRecord, PartitionState, RejectCounts,
+    Run, SchemaState, Source, UnreadableFold,
+};
 pub use inspect::{Inspection, ProcessedInspection, RawInspection, inspect};
 pub use layout::ZonePath;
+pub use maintain::{
+    CHECKPOINT_EVERY, ENTRIES_KEPT, Staged, Truncation, checkpoint_is_due, expired, suspects, to_sweep, to_truncate,
+};
 pub use names::{CommitId, Digest, Incarnation, InvalidName, LogTime, Sequence, ZoneId};
 pub use publication::{Publication, Publish, Retire, due};
+pub use rewind::{RewindPlan, rewind_entry};
 pub use valid::{Refusal, Refused, valid, valid_genesis};
 pub use wire::{FORMAT, Unreadable, decode_entry, decode_zone_file, encode_entry, encode_zone_file};

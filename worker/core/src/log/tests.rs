@@ -5,6 +5,9 @@ use uuid::Uuid;
 
 use super::*;
 
+mod control;
+mod upkeep;
+
 const ZONE: u128 = 0x5f0c_0000_0000_4000_8000_0000_0000_0001;
 
 fn zone_id() -> ZoneId {
@@ -67,6 +70,7 @@ fn range(partition: i32, from: i64, to: i64) -> PartitionRange {
         to,
         accepted: u64::try_from(to - from).unwrap_or(0),
         rejected: 0,
+        accepted_with_rejects: 0,
         tombstones: 0,
         absent: 0,
         gaps: 0,
@@ -91,7 +95,7 @@ fn file(zone: FileZone, number: u64) -> FileEntry {
 }
 
 fn raw_data(partitions: Vec<PartitionRange>, added: Vec<FileEntry>) -> RawData {
-    RawData { partitions, added, removed: Vec::new() }
+    RawData { partitions, added, removed: Vec::new(), schemas: Vec::new() }
 }
 
 fn raw_entry(commit: u128, data: RawData) -> Entry {
@@ -174,7 +178,7 @@ fn a_partition_value_keeps_its_type_and_its_null(#[case] value: TypedValue, #[ca
 }
 
 #[rstest]
-#[case::kind(r#""kind":"Data""#, r#""kind":"Fence""#, "its kind is Fence, which this version does not know")]
+#[case::kind(r#""kind":"Data""#, r#""kind":"Split""#, "its kind is Split, which this version does not know")]
 #[case::format(r#""format":1"#, r#""format":2"#, "its format is 2, this version reads format 1")]
 #[case::no_format(r#""format":1,"#, "", "its format is null")]
 #[case::unknown_field(r#""removed":[]"#, r#""removed":[],"hold":true"#, "unknown field `hold`")]

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::entry::{Data, Entry, Genesis, Kind};
+use super::entry::{Consumer, Data, Entry, Fence, Genesis, Hold, Kind, Remove, Resume, Rewind};
 use super::names::ZoneId;
 
 /// Format of the entries and of `zone.json` that this version writes and reads.
@@ -53,6 +53,12 @@ pub fn encode_entry(entry: &Entry) -> Vec<u8> {
     match &entry.kind {
         Kind::Genesis(genesis) => encode_body(entry, genesis),
         Kind::Data(data) => encode_body(entry, data),
+        Kind::Rewind(rewind) => encode_body(entry, rewind),
+        Kind::Hold(hold) => encode_body(entry, hold),
+        Kind::Resume(resume) => encode_body(entry, resume),
+        Kind::Fence(fence) => encode_body(entry, fence),
+        Kind::Consumer(consumer) => encode_body(entry, consumer),
+        Kind::Remove(remove) => encode_body(entry, remove),
     }
 }
 
@@ -78,7 +84,7 @@ pub fn decode_entry(bytes: &[u8]) -> Result<Entry, Unreadable> {
     let mut fields = object_of_our_format(bytes)?;
     let kind = fields.remove("kind").unwrap_or(Value::Null);
     let kind = kind.as_str().ok_or_else(|| Unreadable::Kind(kind.to_string()))?;
-    if !["Genesis", "Data"].contains(&kind) {
+    if !Kind::NAMES.contains(&kind) {
         return Err(Unreadable::Kind(kind.to_owned()));
     }
     Ok(Entry {
@@ -86,11 +92,25 @@ pub fn decode_entry(bytes: &[u8]) -> Result<Entry, Unreadable> {
         incarnation: take(&mut fields, "incarnation")?,
         time: take(&mut fields, "time")?,
         spec_digest: take(&mut fields, "specDigest")?,
-        kind: if kind == "Genesis" { Kind::Genesis(genesis(fields)?) } else { Kind::Data(data(fields)?) },
+        kind: body(kind, fields)?,
     })
 }
 
-fn genesis(mut fields: Map<String, Value>) -> Result<Genesis, Unreadable> {
+fn body(kind: &str, fields: Map<String, Value>) -> Result<Kind, Unreadable> {
+    Ok(match kind {
+        "Genesis" => Kind::Genesis(genesis_of(fields)?),
+        "Data" => Kind::Data(data(fields)?),
+        "Rewind" => Kind::Rewind(rest::<Rewind>(fields)?),
+        "Hold" => Kind::Hold(rest::<Hold>(fields)?),
+        "Resume" => Kind::Resume(rest::<Resume>(fields)?),
+        "Fence" => Kind::Fence(rest::<Fence>(fields)?),
+        "Consumer" => Kind::Consumer(rest::<Consumer>(fields)?),
+        "Remove" => Kind::Remove(rest::<Remove>(fields)?),
+        unknown => return Err(Unreadable::Kind(unknown.to_owned())),
+    })
+}
+
+pub(super) fn genesis_of(mut fields: Map<String, Value>) -> Result<Genesis, Unreadable> {
     let zone_kind: String = take(&mut fields, "zoneKind")?;
     match zone_kind.as_str() {
         "Raw" => rest(fields).map(Genesis::Raw),

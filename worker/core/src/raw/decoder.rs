@@ -37,12 +37,12 @@ impl MessageDecoder {
     pub fn new(plan: &IngestPlan) -> Self {
         Self {
             rules: Rules {
-                row_path: plan.row_path.clone(),
-                columns: plan.columns.clone(),
-                tree: PathTree::new(&plan.row_path, &plan.columns),
+                row_path: plan.record.row_path.clone(),
+                columns: plan.record.columns.clone(),
+                tree: PathTree::new(&plan.record.row_path, &plan.record.columns),
             },
-            staging: Staging::new(plan.columns.len()),
-            rows: RowBuilder::new(&plan.columns),
+            staging: Staging::new(plan.record.columns.len()),
+            rows: RowBuilder::new(&plan.record.columns),
             rejects: RejectBuilder::new(),
         }
     }

@@ -25,7 +25,8 @@ fn batch(rows: &[(&str, i32)]) -> RecordBatch {
 async fn zone_of(rows: &[(&str, i32)]) -> (ZoneReader, LiveFile) {
     let surroundings = Surroundings::of_process(Arc::new(MemoryStore::new()), "file:///zone".parse().unwrap());
     let text = |text: &str| text.to_owned();
-    let expected = Expected::Raw { cluster_id: text("c"), topic: text("t"), topic_id: text("i"), group: text("g") };
+    let expected =
+        Expected::Raw { cluster_id: text("c"), topic: text("t"), topic_id: text("i"), group: text("g"), rewind: None };
     let Opened::Empty(empty) = Zone::open(surroundings.clone(), expected, Digest::of(b"spec")).await.unwrap() else {
         panic!("the store is empty")
     };
@@ -45,12 +46,13 @@ async fn zone_of(rows: &[(&str, i32)]) -> (ZoneReader, LiveFile) {
         to: 1,
         accepted: 1,
         rejected: 0,
+        accepted_with_rejects: 0,
         tombstones: 0,
         absent: 0,
         gaps: 0,
         max_timestamp: None,
     };
-    let data = RawData { partitions: vec![range], added: vec![file], removed: vec![] };
+    let data = RawData { partitions: vec![range], added: vec![file], removed: vec![], schemas: vec![] };
     let Appended::Won(_) = zone.append(Data::Raw(data)).await.unwrap() else { panic!("nobody else writes") };
     let reader = ZoneReader::open(surroundings).await.unwrap();
     let live = reader.fold().live().values().next().unwrap().clone();

@@ -44,6 +44,7 @@ pub(super) fn raw_expected() -> Expected {
         topic: "books".to_owned(),
         topic_id: TOPIC_ID.to_owned(),
         group: "gristmill.library.books".to_owned(),
+        rewind: None,
     }
 }
 
@@ -144,12 +145,18 @@ pub(super) async fn raw_data(zone: &mut Zone, ranges: Vec<Range>) -> Result<Data
         to: range.to,
         accepted: u64::try_from(range.to - range.from - 1).expect("a range goes forward"),
         rejected: 1,
+        accepted_with_rejects: 0,
         tombstones: 0,
         absent: 0,
         gaps: 0,
         max_timestamp: None,
     };
-    Ok(Data::Raw(RawData { partitions: ranges.iter().map(range).collect(), added, removed: Vec::new() }))
+    Ok(Data::Raw(RawData {
+        partitions: ranges.iter().map(range).collect(),
+        added,
+        removed: Vec::new(),
+        schemas: Vec::new(),
+    }))
 }
 
 /// Appends until it is decided. `None` if the entry was given up before its append began: its files are gone.

@@ -57,13 +57,14 @@ fn land(fold: &mut Fold) {
         to: from + 1,
         accepted: 1,
         rejected: 0,
+        accepted_with_rejects: 0,
         tombstones: 0,
         absent: 0,
         gaps: 0,
         max_timestamp: None,
     };
     let added = vec![file(FileZone::Raw, "raw"), file(FileZone::Rejected, "rejected")];
-    let data = RawData { partitions: vec![range], added, removed: vec![] };
+    let data = RawData { partitions: vec![range], added, removed: vec![], schemas: vec![] };
     fold.apply(&entry(u128::from(number) + 100, Kind::Data(Data::Raw(data)))).expect("the entry follows");
 }
 

@@ -20,7 +20,7 @@ fn layout(columns: &[(&str, &str)]) -> Layout {
             "raw": {"path": "file:///raw"}}}))
     .expect("that is a StreamIngest");
     let plan = IngestPlan::try_from(&ingest).expect("that is a plan");
-    Layout::new(&plan.columns, &["year".to_owned()])
+    Layout::new(&plan.record.columns, &["year".to_owned()])
 }
 
 const COLUMNS: [(&str, &str); 3] = [("id", "String"), ("year", "Int32"), ("pages", "Int32")];
