@@ -5,7 +5,9 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::shared::{Hadoop, PodOptions, ZoneStatus};
+use crate::hadoop::Hadoop;
+use crate::pod::PodOptions;
+use crate::shared::ZoneStatus;
 
 /// Moves what is new in the RAW zone of a StreamIngest to a Processed zone every hour, deduplicated and partitioned.
 #[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,7 +51,7 @@ pub struct HourlyCompactionSpec {
     /// Identity towards HDFS. Default: that of the StreamIngest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hadoop: Option<Hadoop>,
-    /// Resources of the pod of a run.
+    /// Resources, place and surroundings of the pod of a run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<PodOptions>,
 }

@@ -11,20 +11,40 @@
 #![warn(missing_docs)]
 #![expect(unreachable_pub, reason = "KubeSchema derives a hidden copy of each struct, and the lint sees the copy")]
 
+pub mod hadoop;
 pub mod hourly_compaction;
+pub mod ingest_status;
+pub mod kafka_setting;
+mod kubernetes;
+pub mod network;
 pub mod plan;
+pub mod pod;
 pub mod projection;
+pub mod raw;
 pub mod record;
+pub mod reference;
+pub mod rejected;
 pub mod report;
 pub mod scalar;
+pub mod scaling;
 pub mod shared;
+pub mod source;
 pub mod stream_ingest;
 
+pub use hadoop::*;
 pub use hourly_compaction::*;
+pub use ingest_status::*;
+pub use network::*;
+pub use pod::*;
 pub use projection::{CompactionProjection, IngestProjection, spec_digest};
+pub use raw::*;
 pub use record::*;
-pub use scalar::{Bound, HumanDuration, InvalidScalar, Quantity};
+pub use reference::*;
+pub use rejected::*;
+pub use scalar::{Bound, HumanDuration, InvalidScalar, Percent, Period, Quantity};
+pub use scaling::*;
 pub use shared::*;
+pub use source::*;
 pub use stream_ingest::*;
 
 /// API group of both resources.

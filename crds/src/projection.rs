@@ -4,6 +4,8 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::hourly_compaction::{HourlyCompaction, HourlyCompactionSpec};
+use crate::raw::Raw;
+use crate::source::KafkaSource;
 use crate::stream_ingest::{StreamIngest, StreamIngestSpec};
 
 /// Documents of an ingest worker: the StreamIngest without what concerns only its pod.
@@ -26,8 +28,30 @@ impl IngestProjection {
     /// Projects a resource for its worker.
     pub fn new(ingest: &StreamIngest) -> Self {
         // No `..`: a new field must be placed here or left out on purpose.
-        let StreamIngestSpec { source, record, raw, hadoop, pod: _ } = ingest.spec.clone();
-        let spec = StreamIngestSpec { source, record, raw, hadoop, pod: None };
+        let StreamIngestSpec {
+            source,
+            record,
+            rejected,
+            raw,
+            hadoop,
+            scaling: _,
+            rewind,
+            suspend: _,
+            pod: _,
+            network_policy: _,
+        } = ingest.spec.clone();
+        let spec = StreamIngestSpec {
+            source,
+            record,
+            rejected,
+            raw,
+            hadoop,
+            scaling: None,
+            rewind,
+            suspend: None,
+            pod: None,
+            network_policy: None,
+        };
         Self { ingest: StreamIngest { metadata: name_only(&ingest.metadata), spec, status: None } }
     }
 
@@ -56,10 +80,15 @@ impl CompactionProjection {
             hadoop,
             pod: None,
         };
-        Self {
-            compaction: HourlyCompaction { metadata: name_only(&compaction.metadata), spec, status: None },
-            ingest: IngestProjection::new(ingest).ingest,
-        }
+        let mut ingest = IngestProjection::new(ingest).ingest;
+        // What says how messages come in does not concern what is already in RAW.
+        let KafkaSource { start_from, on_data_loss, security, config, .. } = &mut ingest.spec.source.kafka;
+        (*start_from, *on_data_loss, *security) = (None, None, None);
+        config.clear();
+        let Raw { path: _, files, compression, retention } = &mut ingest.spec.raw;
+        (*files, *compression, *retention) = (None, None, None);
+        (ingest.spec.rejected, ingest.spec.rewind) = (None, None);
+        Self { compaction: HourlyCompaction { metadata: name_only(&compaction.metadata), spec, status: None }, ingest }
     }
 
     /// The YAML documents that the pod mounts.

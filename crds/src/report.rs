@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::hourly_compaction::{Run, SourcePosition};
+use crate::ingest_status::{Lag, MessageCounts, RetentionStatus, RowCounts};
 use crate::shared::ZoneStatus;
-use crate::stream_ingest::{Lag, MessageCounts, RowCounts};
 
 /// Answer of a worker on `GET /status`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,15 +33,26 @@ pub struct IngestReport {
     /// What is not yet committed; absent until the end offsets are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag: Option<Lag>,
+    /// Complete up to here (RFC 3339, UTC); absent until the ends of all partitions are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watermark: Option<String>,
+    /// Messages with a reject in the window of the budget, in percent; absent until there is a message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected_percent: Option<String>,
+    /// What retention did, and what holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<RetentionStatus>,
 }
 
-/// What an ingest worker does now. The names are the reasons of the Ready condition.
+/// What an ingest worker does now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum IngestPhase {
     /// It opens the zone and joins the group.
     Starting,
     /// Messages flow, or the topic is silent.
     Ingesting,
+    /// More messages are rejected than the budget allows; it stays up, consumes nothing, and waits for a change or a resume.
+    Held,
     /// Kafka can't be reached; it waits.
     SourceUnavailable,
     /// The store of the zone can't be reached; it waits.
@@ -56,6 +67,7 @@ impl IngestPhase {
         match self {
             IngestPhase::Starting => "Starting",
             IngestPhase::Ingesting => "Ingesting",
+            IngestPhase::Held => "RejectedBudgetExceeded",
             IngestPhase::SourceUnavailable => "SourceUnavailable",
             IngestPhase::StoreUnavailable => "StoreUnavailable",
             IngestPhase::Draining => "Draining",

@@ -28,3 +28,69 @@ fn no_default_stands_below_a_list() {
         check("crd", &schema, false);
     }
 }
+
+/// Calls `visit` with every schema of both specs and its path.
+fn every_schema_of_the_specs(visit: &mut impl FnMut(&str, &serde_json::Map<String, serde_json::Value>)) {
+    fn walk(
+        path: &str,
+        schema: &serde_json::Value,
+        visit: &mut impl FnMut(&str, &serde_json::Map<String, serde_json::Value>),
+    ) {
+        let serde_json::Value::Object(schema) = schema else { return };
+        visit(path, schema);
+        if let Some(serde_json::Value::Object(properties)) = schema.get("properties") {
+            for (name, property) in properties {
+                walk(&format!("{path}.{name}"), property, visit);
+            }
+        }
+        for (key, suffix) in [("items", "[]"), ("additionalProperties", "{}")] {
+            if let Some(inner) = schema.get(key) {
+                walk(&format!("{path}{suffix}"), inner, visit);
+            }
+        }
+    }
+    for crd in [StreamIngest::crd(), HourlyCompaction::crd()] {
+        let schema = serde_json::to_value(&crd).expect("a CRD is JSON");
+        let spec = "/spec/versions/0/schema/openAPIV3Schema/properties/spec";
+        walk(&format!("{}.spec", crd.spec.names.kind), schema.pointer(spec).expect("a spec"), visit);
+    }
+}
+
+#[test]
+fn every_list_map_and_text_of_a_spec_is_bounded() {
+    // What is unbounded today can't be bounded tomorrow without breaking users, and the cost of CEL rules rests on it.
+    let mut seen = 0;
+    every_schema_of_the_specs(&mut |path, schema| {
+        let bounded = |key: &str| assert!(schema.contains_key(key), "{path} has no {key}");
+        match schema.get("type").and_then(serde_json::Value::as_str) {
+            Some("string") if !schema.contains_key("enum") => bounded("maxLength"),
+            Some("array") => bounded("maxItems"),
+            Some("object") if schema.contains_key("additionalProperties") => bounded("maxProperties"),
+            _ => return,
+        }
+        seen += 1;
+    });
+    assert!(seen > 100, "the walk has seen {seen} schemas only");
+}
+
+#[test]
+fn every_field_of_a_spec_is_described() {
+    every_schema_of_the_specs(&mut |path, schema| {
+        let item = path.ends_with("[]") || path.ends_with("{}");
+        assert!(item || schema.contains_key("description"), "{path} has no description");
+    });
+}
+
+#[test]
+fn every_rule_says_what_to_do() {
+    let mut rules = 0;
+    every_schema_of_the_specs(&mut |path, schema| {
+        let validations = schema.get("x-kubernetes-validations").and_then(serde_json::Value::as_array);
+        for rule in validations.into_iter().flatten() {
+            let message = rule.get("message").and_then(serde_json::Value::as_str).unwrap_or_default();
+            assert!(message.len() > 15, "a rule of {path} has no message: {rule}");
+            rules += 1;
+        }
+    });
+    assert!(rules >= 15, "the walk has seen {rules} rules only");
+}

@@ -15,6 +15,8 @@ pub enum ConditionType {
     Ready,
     /// The spec is valid.
     Accepted,
+    /// No pods are to run; written only while that is so.
+    Suspended,
 }
 
 impl ConditionType {
@@ -23,6 +25,7 @@ impl ConditionType {
         match self {
             ConditionType::Ready => "Ready",
             ConditionType::Accepted => "Accepted",
+            ConditionType::Suspended => "Suspended",
         }
     }
 }

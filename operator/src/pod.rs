@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use gristmill_crds::plan::{Reference, ReferenceKind};
 use gristmill_crds::{PodOptions, Quantity};
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMap, ConfigMapVolumeSource, Container, EmptyDirVolumeSource, EnvVar, EnvVarSource,
-    ObjectFieldSelector, PodSecurityContext, PodSpec, ResourceFieldSelector, ResourceRequirements, SeccompProfile,
-    SecurityContext, ServiceAccount, Volume, VolumeMount,
+    ObjectFieldSelector, PodSecurityContext, PodSpec, PodTemplateSpec, ResourceFieldSelector, ResourceRequirements,
+    SeccompProfile, SecretVolumeSource, SecurityContext, ServiceAccount, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -19,11 +20,17 @@ use crate::quantity;
 pub const CONTAINER: &str = "gristmill";
 /// Where the documents are mounted.
 pub const DOCUMENT: &str = "/etc/gristmill/resource.yaml";
+/// Where the Secrets and ConfigMaps are mounted that the documents refer to: DIRECTORY/NAME/KEY.
+const SECRETS: &str = "/etc/gristmill/secrets";
+/// Volume of the documents.
+const DOCUMENT_VOLUME: &str = "resource";
 /// Key of the documents in their ConfigMap.
 pub const DOCUMENT_KEY: &str = "resource.yaml";
 
 /// CPU that a pod requests unless the resource says more: one decoding thread at half load.
 const DEFAULT_CPU: &str = "500m";
+/// Time in which a stopping process commits and leaves, with room to spare.
+const DRAIN_SECONDS: i64 = 60;
 
 /// What differs between the pods of the two kinds.
 pub struct Process<'a> {
@@ -31,49 +38,26 @@ pub struct Process<'a> {
     pub args: Vec<String>,
     /// Memory when the resource names none.
     pub default_memory: &'static str,
+    /// What the documents refer to.
+    pub references: &'a [Reference],
     /// The resource's wishes.
-    pub options: Option<&'a PodOptions>,
+    pub options: &'a PodOptions,
 }
 
 /// The container of a process.
-pub fn container(process: Process<'_>, settings: &Settings) -> Container {
+pub fn container(mut process: Process<'_>, settings: &Settings) -> Container {
+    let PodOptions { image, env, .. } = process.options;
+    if !process.references.is_empty() {
+        process.args.extend(["--secrets-dir".to_owned(), SECRETS.to_owned()]);
+    }
     Container {
         name: CONTAINER.to_owned(),
-        image: Some(settings.worker_image.clone()),
+        image: Some(image.clone().unwrap_or_else(|| settings.worker_image.clone())),
         image_pull_policy: settings.image_pull_policy.map(|policy| policy.as_str().to_owned()),
         resources: Some(resources(process.options, process.default_memory)),
         args: Some(process.args),
-        env: Some(vec![
-            environment(
-                "GRISTMILL_MEMORY",
-                EnvVarSource {
-                    resource_field_ref: Some(ResourceFieldSelector {
-                        resource: "limits.memory".to_owned(),
-                        ..Default::default()
-                    }),
-                    ..Default::default()
-                },
-            ),
-            environment(
-                "POD_NAME",
-                EnvVarSource {
-                    field_ref: Some(ObjectFieldSelector {
-                        field_path: "metadata.name".to_owned(),
-                        ..Default::default()
-                    }),
-                    ..Default::default()
-                },
-            ),
-        ]),
-        volume_mounts: Some(vec![
-            VolumeMount {
-                name: "resource".to_owned(),
-                mount_path: "/etc/gristmill".to_owned(),
-                read_only: Some(true),
-                ..Default::default()
-            },
-            VolumeMount { name: "tmp".to_owned(), mount_path: "/tmp".to_owned(), ..Default::default() },
-        ]),
+        env: Some(environment().into_iter().chain(env.iter().cloned()).collect()),
+        volume_mounts: Some(mounts(process.references)),
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),
             capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), ..Default::default() }),
@@ -86,32 +70,141 @@ pub fn container(process: Process<'_>, settings: &Settings) -> Container {
     }
 }
 
+/// What the operator tells a process about its pod.
+fn environment() -> [EnvVar; 2] {
+    let variable =
+        |name: &str, value_from| EnvVar { name: name.to_owned(), value_from: Some(value_from), ..Default::default() };
+    let memory = ResourceFieldSelector { resource: "limits.memory".to_owned(), ..Default::default() };
+    let name = ObjectFieldSelector { field_path: "metadata.name".to_owned(), ..Default::default() };
+    [
+        variable("GRISTMILL_MEMORY", EnvVarSource { resource_field_ref: Some(memory), ..Default::default() }),
+        variable("POD_NAME", EnvVarSource { field_ref: Some(name), ..Default::default() }),
+    ]
+}
+
+fn mounts(references: &[Reference]) -> Vec<VolumeMount> {
+    let mount = |name: &str, path: String, read_only| VolumeMount {
+        name: name.to_owned(),
+        mount_path: path,
+        read_only,
+        ..Default::default()
+    };
+    // A mount point can't be made inside a read-only mount: with others below it, the document is mounted as a file.
+    let documents = VolumeMount {
+        sub_path: (!references.is_empty()).then(|| DOCUMENT_KEY.to_owned()),
+        ..mount(DOCUMENT_VOLUME, if references.is_empty() { "/etc/gristmill" } else { DOCUMENT }.to_owned(), Some(true))
+    };
+    let referred = references
+        .iter()
+        .enumerate()
+        .map(|(index, reference)| mount(&volume_name(index), format!("{SECRETS}/{}", reference.name), Some(true)));
+    [documents].into_iter().chain(referred).chain([mount("tmp", "/tmp".to_owned(), None)]).collect()
+}
+
+/// Names of objects may be longer than names of volumes.
+fn volume_name(index: usize) -> String {
+    format!("reference-{index}")
+}
+
+fn volumes(config_map: &str, references: &[Reference]) -> Vec<Volume> {
+    let of_config_map = |volume: &str, name: &str| Volume {
+        name: volume.to_owned(),
+        config_map: Some(ConfigMapVolumeSource { name: name.to_owned(), ..Default::default() }),
+        ..Default::default()
+    };
+    let referred = references.iter().enumerate().map(|(index, Reference { kind, name })| match kind {
+        ReferenceKind::ConfigMap => of_config_map(&volume_name(index), name),
+        ReferenceKind::Secret => Volume {
+            name: volume_name(index),
+            secret: Some(SecretVolumeSource { secret_name: Some(name.clone()), ..Default::default() }),
+            ..Default::default()
+        },
+    });
+    let tmp = Volume { name: "tmp".to_owned(), empty_dir: Some(EmptyDirVolumeSource::default()), ..Default::default() };
+    [of_config_map(DOCUMENT_VOLUME, config_map)].into_iter().chain(referred).chain([tmp]).collect()
+}
+
+/// What a pod is made of beside its container.
+pub struct Surroundings<'a> {
+    /// The operator's own labels.
+    pub labels: BTreeMap<String, String>,
+    /// Account of the pod, unless the resource names another.
+    pub service_account: &'a str,
+    /// The documents.
+    pub config_map: &'a str,
+    /// What the documents refer to.
+    pub references: &'a [Reference],
+    /// The resource's wishes.
+    pub options: &'a PodOptions,
+}
+
 /// The pod around a container.
 ///
 /// No user id is fixed: the image has a numeric one, and OpenShift assigns its own.
-pub fn spec(container: Container, service_account: &str, config_map: &str) -> PodSpec {
-    PodSpec {
-        service_account_name: Some(service_account.to_owned()),
-        automount_service_account_token: Some(false),
-        // Off, since a Service called gristmill-log would otherwise set the variable GRISTMILL_LOG_PORT, and the
-        // CLI reads GRISTMILL_ variables.
-        enable_service_links: Some(false),
-        security_context: Some(PodSecurityContext {
-            run_as_non_root: Some(true),
-            seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), ..Default::default() }),
+pub fn template(container: Container, surroundings: Surroundings<'_>) -> PodTemplateSpec {
+    let Surroundings { labels, service_account, config_map, references, options } = surroundings;
+    // No `..`: an option that is forgotten here is one that a user writes in vain.
+    let PodOptions {
+        cpu: _,
+        memory: _,
+        image: _,
+        image_pull_secrets,
+        annotations,
+        labels: more_labels,
+        host_aliases,
+        dns_config,
+        env: _,
+        node_selector,
+        tolerations,
+        affinity,
+        topology_spread_constraints,
+        priority_class_name,
+        runtime_class_name,
+        service_account_name,
+        termination_grace_period_seconds,
+    } = options.clone();
+    PodTemplateSpec {
+        metadata: Some(ObjectMeta {
+            // Ours win: the selector finds the pods by them.
+            labels: Some(more_labels.into_iter().chain(labels).collect()),
+            annotations: written_map(annotations),
             ..Default::default()
         }),
-        containers: vec![container],
-        volumes: Some(vec![
-            Volume {
-                name: "resource".to_owned(),
-                config_map: Some(ConfigMapVolumeSource { name: config_map.to_owned(), ..Default::default() }),
+        spec: Some(PodSpec {
+            service_account_name: Some(service_account_name.unwrap_or_else(|| service_account.to_owned())),
+            automount_service_account_token: Some(false),
+            // Off, since a Service called gristmill-log would otherwise set the variable GRISTMILL_LOG_PORT, and the
+            // CLI reads GRISTMILL_ variables.
+            enable_service_links: Some(false),
+            security_context: Some(PodSecurityContext {
+                run_as_non_root: Some(true),
+                seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), ..Default::default() }),
                 ..Default::default()
-            },
-            Volume { name: "tmp".to_owned(), empty_dir: Some(EmptyDirVolumeSource::default()), ..Default::default() },
-        ]),
-        ..Default::default()
+            }),
+            termination_grace_period_seconds: Some(termination_grace_period_seconds.unwrap_or(DRAIN_SECONDS)),
+            image_pull_secrets: written(image_pull_secrets),
+            host_aliases: written(host_aliases),
+            dns_config,
+            node_selector: written_map(node_selector),
+            tolerations: written(tolerations),
+            affinity,
+            topology_spread_constraints: written(topology_spread_constraints),
+            priority_class_name,
+            runtime_class_name,
+            containers: vec![container],
+            volumes: Some(volumes(config_map, references)),
+            ..Default::default()
+        }),
     }
+}
+
+/// A list that is not there rather than empty: the API server drops empty ones.
+fn written<T>(list: Vec<T>) -> Option<Vec<T>> {
+    (!list.is_empty()).then_some(list)
+}
+
+fn written_map(map: BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
+    (!map.is_empty()).then_some(map)
 }
 
 /// The account of a pod. It has no permission and no token: workers do not speak to the API server.
@@ -146,21 +239,18 @@ pub fn with_live_text(mut wanted: ConfigMap, live: &[Arc<ConfigMap>]) -> ConfigM
 
 /// Name of the ConfigMap that a pod spec mounts.
 pub fn mounted_config_map(spec: &PodSpec) -> Option<&str> {
-    spec.volumes.iter().flatten().find_map(|volume| volume.config_map.as_ref()).map(|source| source.name.as_str())
+    let documents = spec.volumes.iter().flatten().find(|volume| volume.name == DOCUMENT_VOLUME)?;
+    documents.config_map.as_ref().map(|source| source.name.as_str())
 }
 
 /// Memory as request and as limit; CPU as request only, so that a pod may use what its node has idle.
-fn resources(options: Option<&PodOptions>, default_memory: &str) -> ResourceRequirements {
-    let PodOptions { cpu, memory } = options.cloned().unwrap_or_default();
-    let cpu = quantity::cpu(&cpu.unwrap_or_else(|| Quantity(DEFAULT_CPU.to_owned())));
-    let memory = quantity::memory(&memory.unwrap_or_else(|| Quantity(default_memory.to_owned())));
+fn resources(options: &PodOptions, default_memory: &str) -> ResourceRequirements {
+    let PodOptions { cpu, memory, .. } = options;
+    let cpu = quantity::cpu(&cpu.clone().unwrap_or_else(|| Quantity(DEFAULT_CPU.to_owned())));
+    let memory = quantity::memory(&memory.clone().unwrap_or_else(|| Quantity(default_memory.to_owned())));
     ResourceRequirements {
         requests: Some(BTreeMap::from([("cpu".to_owned(), cpu), ("memory".to_owned(), memory.clone())])),
         limits: Some(BTreeMap::from([("memory".to_owned(), memory)])),
         ..Default::default()
     }
-}
-
-fn environment(name: &str, value_from: EnvVarSource) -> EnvVar {
-    EnvVar { name: name.to_owned(), value_from: Some(value_from), ..Default::default() }
 }

@@ -90,7 +90,7 @@ impl<K, S> CustomResource<K, S> {
 /// Conditions are a list that others may add to; theirs are not ours to compare or to write.
 fn with_our_conditions(mut status: Value) -> Value {
     if let Some(Value::Array(conditions)) = status.get_mut("conditions") {
-        let ours = [ConditionType::Ready, ConditionType::Accepted].map(ConditionType::as_str);
+        let ours = [ConditionType::Ready, ConditionType::Accepted, ConditionType::Suspended].map(ConditionType::as_str);
         let type_of = |condition: &Value| condition.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
         conditions.retain(|condition| ours.contains(&type_of(condition).as_str()));
     }

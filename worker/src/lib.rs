@@ -13,6 +13,7 @@ pub mod documents;
 pub mod exit;
 pub mod ingest;
 pub mod kafka;
+pub mod lint;
 pub mod local;
 pub mod parquet_file;
 pub mod produce;

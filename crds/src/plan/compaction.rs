@@ -1,7 +1,9 @@
 //! The plan of an `HourlyCompaction`, checked against the `StreamIngest` that it refers to.
 
-use super::ingest::{check_pod, hadoop_user};
-use super::{IngestPlan, Invalid, Problems, identity, refuse_local, zone_url};
+use super::ingest::references;
+use super::pod::check_pod;
+use super::reference::check_names;
+use super::{HadoopPlan, IngestPlan, Invalid, Problems, Reference, SecurityPlan, identity, refuse_local, zone_url};
 use crate::hourly_compaction::{
     Deduplication, HourlyCompaction, HourlyCompactionSpec, IngestRef, PartitionField, PartitionTransform, Processed,
 };
@@ -30,8 +32,8 @@ pub struct CompactionPlan {
     pub key: Vec<String>,
     /// Columns that decide which row of a key stays.
     pub order_by: Vec<String>,
-    /// HDFS user name: its own, else that of the StreamIngest.
-    pub hdfs_user: Option<String>,
+    /// How HDFS is found, and who we are to it: its own, else that of the StreamIngest.
+    pub hadoop: Option<HadoopPlan>,
     /// Digest of the projection of both documents, `sha256:<hex>`.
     pub spec_digest: String,
 }
@@ -58,7 +60,8 @@ impl CompactionPlan {
         let Deduplication { key, order_by } = deduplication;
         check_key(key, &ingest_plan, &mut problems);
         check_columns("spec.deduplication.orderBy", order_by, &ingest_plan, &mut problems);
-        let hdfs_user = hadoop_user("spec.hadoop", hadoop.as_ref(), &mut problems);
+        let hadoop = HadoopPlan::read("spec.hadoop", hadoop.as_ref(), &mut problems);
+        check_names(&references(&SecurityPlan::default(), hadoop.as_ref()), &mut problems);
         check_pod("spec.pod", pod.as_ref(), &mut problems);
         if !problems.0.is_empty() {
             return Err(problems.into_invalid(document));
@@ -72,10 +75,20 @@ impl CompactionPlan {
             partition_by,
             key: key.clone(),
             order_by: order_by.clone(),
-            hdfs_user: hdfs_user.or_else(|| ingest_plan.hdfs_user.clone()),
+            hadoop: hadoop.or_else(|| ingest_plan.hadoop.clone()),
             spec_digest: CompactionProjection::new(compaction, ingest).digest(),
             ingest: ingest_plan,
         })
+    }
+
+    /// HDFS user name of simple authentication, if a document names one.
+    pub fn hdfs_user(&self) -> Option<&str> {
+        self.hadoop.as_ref().and_then(HadoopPlan::simple_user)
+    }
+
+    /// The Secrets and ConfigMaps that a run reads, each once, in order of their names.
+    pub fn references(&self) -> Vec<Reference> {
+        references(&SecurityPlan::default(), self.hadoop.as_ref())
     }
 
     /// The plan, if pods can run it.

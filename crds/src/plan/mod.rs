@@ -5,17 +5,37 @@
 
 mod column;
 mod compaction;
+mod hadoop;
 mod ingest;
+mod kafka;
 mod path;
+mod pod;
+mod position;
+mod raw;
 mod record;
+mod reference;
+mod rejected;
+mod scaling;
 #[cfg(test)]
 mod tests;
+mod warning;
+
+use std::ops::RangeInclusive;
 
 pub use column::{ColumnPlan, Range, ValueType};
 pub use compaction::CompactionPlan;
+pub use hadoop::{HadoopIdentity, HadoopPlan};
 pub use ingest::IngestPlan;
+pub use kafka::{SaslPlan, SecurityPlan, TlsPlan};
 pub use path::{ColumnPath, InvalidPath, Origin, RowPath, Selector};
+pub use position::{Position, RewindPlan};
+pub use raw::{FileEnd, RetentionPlan};
 pub use record::RecordPlan;
+pub use reference::{ConfigMapKey, Reference, ReferenceKind, SecretKey};
+pub use rejected::{RejectedBudget, RejectedPlan};
+pub use scaling::ScalingPlan;
+
+use crate::scalar::InvalidScalar;
 
 /// Names that RAW adds to every row, in this order; a user's column can't have one of them.
 pub const METADATA_COLUMNS: [&str; 8] = [
@@ -76,6 +96,27 @@ impl Problems {
 
     fn into_invalid(self, document: String) -> Invalid {
         Invalid { document, problems: self.0 }
+    }
+}
+
+/// A scalar of a range, if one is written; `bounds` is the range as a person writes it.
+fn within<T: PartialOrd>(
+    at: &str,
+    written: Option<Result<T, InvalidScalar>>,
+    range: RangeInclusive<T>,
+    bounds: &str,
+    problems: &mut Problems,
+) -> Option<T> {
+    match written? {
+        Ok(value) if range.contains(&value) => Some(value),
+        Ok(_) => {
+            problems.add(at, format!("is outside {bounds}"));
+            None
+        }
+        Err(error) => {
+            problems.add(at, error.to_string());
+            None
+        }
     }
 }
 

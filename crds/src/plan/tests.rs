@@ -4,7 +4,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
-use crate::stream_ingest::{StartPosition, StreamIngest};
+use crate::stream_ingest::StreamIngest;
 use crate::{CompactionProjection, HourlyCompaction, IngestProjection};
 
 const QUICKSTART: &str = include_str!("../../../manifests/quickstart/books.yaml");
@@ -47,10 +47,10 @@ fn refusal<T: std::fmt::Debug>(result: Result<T, Invalid>) -> String {
 fn the_quickstart_is_valid_and_has_the_documented_defaults() {
     let (document, _) = quickstart();
     let plan = IngestPlan::try_from(&ingest(document)).expect("the quickstart is valid");
-    assert_eq!(plan.start_from, StartPosition::Earliest);
+    assert_eq!(plan.start_from, Position::Earliest);
     assert_eq!(plan.target_size, 128 << 20);
     assert_eq!(plan.max_age.as_secs(), 10);
-    assert_eq!(plan.hdfs_user.as_deref(), Some("etl"));
+    assert_eq!(plan.hdfs_user(), Some("etl"));
     assert_eq!(plan.record.row_path.to_string(), "/library/book");
     // sha256("hdfs://namenode.library.svc:8020/raw_zone/books")
     assert_eq!(plan.consumer_group.rsplit_once('.').map(|(stem, _)| stem), Some("gristmill.library.books"));

@@ -3,13 +3,13 @@
 use gristmill_crds::plan::CompactionPlan;
 use gristmill_crds::{CompactionProjection, HourlyCompaction, StreamIngest};
 use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec, JobSpec, JobTemplateSpec};
-use k8s_openapi::api::core::v1::{ConfigMap, PodSpec, PodTemplateSpec, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, PodSpec, ServiceAccount};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
 use crate::context::Settings;
 use crate::labels;
-use crate::pod::{self, DOCUMENT, Process};
+use crate::pod::{self, DOCUMENT, Process, Surroundings};
 
 /// Memory of a run unless the resource says more: the keys of a delta live in it.
 const DEFAULT_MEMORY: &str = "1Gi";
@@ -55,7 +55,7 @@ pub fn build(
                 starting_deadline_seconds: Some(STARTING_DEADLINE_SECONDS),
                 successful_jobs_history_limit: Some(HISTORY),
                 failed_jobs_history_limit: Some(HISTORY),
-                job_template: job_template(compaction, &child, &config_map, settings),
+                job_template: job_template(compaction, plan, &config_map, settings),
                 ..Default::default()
             }),
             ..Default::default()
@@ -66,26 +66,33 @@ pub fn build(
 }
 
 /// The template of scheduled runs, and of `kubectl create job --from=cronjob/...`, which copies its labels.
-fn job_template(compaction: &HourlyCompaction, child: &str, config_map: &str, settings: &Settings) -> JobTemplateSpec {
+fn job_template(
+    compaction: &HourlyCompaction,
+    plan: &CompactionPlan,
+    config_map: &str,
+    settings: &Settings,
+) -> JobTemplateSpec {
+    let labels = labels::of_compaction(&compaction.name_any());
+    let options = compaction.spec.pod.clone().unwrap_or_default();
+    let references = plan.references();
     let process = Process {
         args: ["compact", "-f", DOCUMENT].map(str::to_owned).into(),
         default_memory: DEFAULT_MEMORY,
-        options: compaction.spec.pod.as_ref(),
+        references: &references,
+        options: &options,
     };
-    let labelled = ObjectMeta { labels: Some(labels::of_compaction(&compaction.name_any())), ..Default::default() };
+    let surroundings = Surroundings {
+        labels: labels.clone(),
+        service_account: &labels::compaction_name(&compaction.name_any()),
+        config_map,
+        references: &references,
+        options: &options,
+    };
+    let mut template = pod::template(pod::container(process, settings), surroundings);
+    template.spec = template.spec.map(|spec| PodSpec { restart_policy: Some("Never".to_owned()), ..spec });
     JobTemplateSpec {
-        metadata: Some(labelled.clone()),
-        spec: Some(JobSpec {
-            backoff_limit: Some(BACKOFF_LIMIT),
-            template: PodTemplateSpec {
-                metadata: Some(labelled),
-                spec: Some(PodSpec {
-                    restart_policy: Some("Never".to_owned()),
-                    ..pod::spec(pod::container(process, settings), child, config_map)
-                }),
-            },
-            ..Default::default()
-        }),
+        metadata: Some(ObjectMeta { labels: Some(labels), ..Default::default() }),
+        spec: Some(JobSpec { backoff_limit: Some(BACKOFF_LIMIT), template, ..Default::default() }),
     }
 }
 

@@ -1,10 +1,10 @@
 //! The objects of a StreamIngest. Pure: equal inputs build equal objects.
 
-use gristmill_crds::{IngestProjection, StreamIngest};
+use gristmill_crds::plan::{IngestPlan, Reference};
+use gristmill_crds::{IngestProjection, PodOptions, StreamIngest};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::core::v1::{
-    ConfigMap, Container, ContainerPort, ContainerResizePolicy, HTTPGetAction, PodSpec, PodTemplateSpec, Probe,
-    ServiceAccount,
+    ConfigMap, Container, ContainerPort, ContainerResizePolicy, HTTPGetAction, Probe, ServiceAccount,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -12,14 +12,11 @@ use kube::ResourceExt;
 
 use crate::context::Settings;
 use crate::labels::{self, STREAM_INGEST};
-use crate::pod::{self, DOCUMENT, Process};
+use crate::pod::{self, DOCUMENT, Process, Surroundings};
 use crate::worker::ADMIN_PORT;
 
 /// Memory of a worker unless the resource says more.
 const DEFAULT_MEMORY: &str = "256Mi";
-
-/// Time in which a stopping worker seals, commits and leaves the group.
-const DRAIN_SECONDS: i64 = 60;
 
 /// What must exist for a StreamIngest.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,30 +30,34 @@ pub struct Wanted {
 }
 
 /// Builds the objects of a resource that has a plan.
-pub fn build(ingest: &StreamIngest, settings: &Settings) -> Wanted {
+pub fn build(ingest: &StreamIngest, plan: &IngestPlan, settings: &Settings) -> Wanted {
     let projection = IngestProjection::new(ingest);
     let child = labels::ingest_name(&ingest.name_any());
     let config_map = labels::config_map_name(&child, &projection.digest());
     Wanted {
-        deployment: deployment(ingest, &child, &config_map, settings),
+        deployment: deployment(ingest, plan, &config_map, settings),
         config_map: pod::config_map(metadata(ingest, config_map), &projection.documents()),
         service_account: pod::service_account(metadata(ingest, child)),
     }
 }
 
-fn deployment(ingest: &StreamIngest, child: &str, config_map: &str, settings: &Settings) -> Deployment {
+fn deployment(ingest: &StreamIngest, plan: &IngestPlan, config_map: &str, settings: &Settings) -> Deployment {
     let name = ingest.name_any();
-    let template = PodTemplateSpec {
-        metadata: Some(ObjectMeta { labels: Some(labels::of_ingest(&name)), ..Default::default() }),
-        spec: Some(PodSpec {
-            termination_grace_period_seconds: Some(DRAIN_SECONDS),
-            ..pod::spec(container(ingest, settings), child, config_map)
-        }),
+    let child = labels::ingest_name(&name);
+    let options = ingest.spec.pod.clone().unwrap_or_default();
+    let references = plan.references();
+    let surroundings = Surroundings {
+        labels: labels::of_ingest(&name),
+        service_account: &child,
+        config_map,
+        references: &references,
+        options: &options,
     };
+    let template = pod::template(container(&options, &references, settings), surroundings);
     Deployment {
-        metadata: metadata(ingest, child.to_owned()),
+        metadata: metadata(ingest, child),
         spec: Some(DeploymentSpec {
-            replicas: Some(1),
+            replicas: Some(if plan.suspend { 0 } else { plan.scaling.initial_replicas() }),
             selector: LabelSelector {
                 match_labels: Some([(STREAM_INGEST.to_owned(), name)].into()),
                 ..Default::default()
@@ -78,12 +79,13 @@ fn deployment(ingest: &StreamIngest, child: &str, config_map: &str, settings: &S
     }
 }
 
-fn container(ingest: &StreamIngest, settings: &Settings) -> Container {
+fn container(options: &PodOptions, references: &[Reference], settings: &Settings) -> Container {
     let admin_address = format!("0.0.0.0:{ADMIN_PORT}");
     let process = Process {
         args: ["ingest", "-f", DOCUMENT, "--admin-addr", &admin_address].map(str::to_owned).into(),
         default_memory: DEFAULT_MEMORY,
-        options: ingest.spec.pod.as_ref(),
+        references,
+        options,
     };
     Container {
         ports: Some(vec![ContainerPort {

@@ -63,7 +63,7 @@ async fn settle(stream: &Stream, observed: &Observed, operator: &Operator) -> Re
     let ingest = stream.typed()?;
     let plan = IngestPlan::try_from(ingest).and_then(IngestPlan::in_cluster).map_err(Error::Invalid)?;
     // No `..`: a new object must be applied here.
-    let Wanted { service_account, config_map, deployment } = build(ingest, &operator.settings);
+    let Wanted { service_account, config_map, deployment } = build(ingest, &plan, &operator.settings);
     let current = config_map.name_any();
     let config_map = crate::pod::with_live_text(config_map, &observed.config_maps);
 

@@ -11,6 +11,7 @@ use super::Stream;
 use super::observe::{Observed, Worker};
 use crate::condition::{self, ConditionType, State, Truth};
 use crate::error::Error;
+use crate::labels::STREAM_INGEST;
 use crate::pod_state::{self, Failure, PodState};
 
 /// Figures change all the time; a write a minute keeps 200 resources below 4 writes a second.
@@ -18,6 +19,9 @@ const BETWEEN_WRITES: SignedDuration = SignedDuration::from_secs(60);
 
 /// A worker that just started may need this long until it answers.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
+
+/// What a suspended resource says.
+const SUSPENDED: &str = "spec.suspend is true: workers commit and leave, and none is started; set it to false to go on where the zone stands";
 
 /// The status after a reconcile.
 pub fn next(
@@ -33,6 +37,7 @@ pub fn next(
     let mut status = StreamIngestStatus {
         observed_generation: generation,
         observed_time: Some(now.to_string()),
+        selector: Some(format!("{STREAM_INGEST}={}", stream.name())),
         replicas: Some(deployment.and_then(|status| status.replicas).unwrap_or(0)),
         ready_replicas: Some(deployment.and_then(|status| status.ready_replicas).unwrap_or(0)),
         conditions: vec![
@@ -43,6 +48,9 @@ pub fn next(
     };
     if let Ok(plan) = outcome {
         status.consumer_group = Some(plan.consumer_group.clone());
+        if plan.suspend {
+            status.conditions.push(condition(ConditionType::Suspended, State::holds("Suspended", SUSPENDED)));
+        }
     }
     if let Worker::Reporting { report, .. } = &observed.worker {
         take_figures(&mut status, report);
@@ -86,6 +94,9 @@ fn take_figures(status: &mut StreamIngestStatus, report: &IngestReport) {
         messages,
         rows,
         lag,
+        watermark,
+        rejected_percent,
+        retention,
     } = report;
     status.version = Some(version.clone());
     status.consumer_group = Some(consumer_group.clone());
@@ -101,6 +112,16 @@ fn take_figures(status: &mut StreamIngestStatus, report: &IngestReport) {
     if let Some(lag) = lag {
         status.lag = Some(*lag);
     }
+    let keep_last = |figure: &Option<String>, last: &mut Option<String>| {
+        if figure.is_some() {
+            last.clone_from(figure);
+        }
+    };
+    keep_last(watermark, &mut status.watermark);
+    keep_last(rejected_percent, &mut status.rejected_percent);
+    if retention.is_some() {
+        status.retention.clone_from(retention);
+    }
 }
 
 fn ready(stream: &Stream, observed: &Observed, outcome: &Result<IngestPlan, Error>, now: Timestamp) -> State {
@@ -108,6 +129,16 @@ fn ready(stream: &Stream, observed: &Observed, outcome: &Result<IngestPlan, Erro
         Ok(plan) => plan,
         Err(error) => return State::fails(error.reason(), error.to_message()),
     };
+    if plan.suspend {
+        // The wish is fulfilled: tools that wait for Ready are not kept waiting by it.
+        return State::holds("Suspended", SUSPENDED);
+    }
+    if plan.scaling.initial_replicas() == 0 {
+        return State::holds(
+            "ScaledToZero",
+            "spec.scaling.replicas is 0: no worker runs; set it to 1 or more to go on",
+        );
+    }
     match &observed.worker {
         Worker::Absent => match replica_failure(observed) {
             Some(message) => State::fails("WorkerUnavailable", format!("its pod can't be created: {message}")),
@@ -140,6 +171,7 @@ fn reporting(plan: &IngestPlan, pod: &Pod, state: &PodState, report: &IngestRepo
         (IngestPhase::Starting, PodState::Running { last_failure: Some(failure), .. }) => failing(pod, failure),
         (
             IngestPhase::Starting
+            | IngestPhase::Held
             | IngestPhase::SourceUnavailable
             | IngestPhase::StoreUnavailable
             | IngestPhase::Draining,

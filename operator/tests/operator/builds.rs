@@ -12,6 +12,10 @@ fn settings() -> Settings {
     Settings { worker_image: "gristmill:0.1.0".to_owned(), image_pull_policy: None }
 }
 
+fn built(ingest: &StreamIngest) -> stream_ingest::build::Wanted {
+    stream_ingest::build::build(ingest, &IngestPlan::try_from(ingest).unwrap(), &settings())
+}
+
 fn text_of(config_map: &k8s_openapi::api::core::v1::ConfigMap) -> &str {
     &config_map.data.as_ref().unwrap()["resource.yaml"]
 }
@@ -19,7 +23,7 @@ fn text_of(config_map: &k8s_openapi::api::core::v1::ConfigMap) -> &str {
 #[test]
 fn stream_ingest_builds_its_three_objects() {
     let (ingest, _) = quickstart();
-    let wanted = stream_ingest::build::build(&ingest, &settings());
+    let wanted = built(&ingest);
     insta::assert_yaml_snapshot!("ingest_service_account", wanted.service_account);
     insta::assert_yaml_snapshot!("ingest_config_map", wanted.config_map);
     insta::assert_yaml_snapshot!("ingest_deployment", wanted.deployment);
@@ -41,7 +45,7 @@ fn worker_reads_the_mounted_document_as_the_operator_wrote_it() {
     // Words and numbers that YAML readers disagree about.
     ingest.spec.record.columns[3].null_if =
         ["NO", "off", "1.0", "~", "", "2026-01-31", "a: b"].map(str::to_owned).into();
-    let wanted = stream_ingest::build::build(&ingest, &settings());
+    let wanted = built(&ingest);
     let read: StreamIngest = serde_saphyr::from_str(text_of(&wanted.config_map)).unwrap();
     assert_eq!(read, IngestProjection::new(&ingest).ingest);
     assert_eq!(IngestPlan::try_from(&read).unwrap().spec_digest, IngestPlan::try_from(&ingest).unwrap().spec_digest);
@@ -66,9 +70,39 @@ fn compaction_reads_both_mounted_documents_as_the_operator_wrote_them() {
 #[test]
 fn pod_size_does_not_rename_the_config_map() {
     let (mut ingest, _) = quickstart();
-    let before = stream_ingest::build::build(&ingest, &settings());
+    let before = built(&ingest);
     ingest.spec.pod = Some(serde_json::from_value(serde_json::json!({"cpu": "2", "memory": "1024Mi"})).unwrap());
-    let after = stream_ingest::build::build(&ingest, &settings());
+    let after = built(&ingest);
     assert_eq!(before.config_map, after.config_map);
     assert_ne!(before.deployment, after.deployment);
+}
+
+#[test]
+fn options_for_pods_and_what_the_documents_refer_to_stand_in_the_template() {
+    let (mut ingest, _) = quickstart();
+    ingest.spec.pod = Some(
+        serde_json::from_value(serde_json::json!({
+            "image": "registry.example.com/gristmill:0.1.0",
+            "imagePullSecrets": [{"name": "registry"}],
+            "annotations": {"sidecar.istio.io/inject": "false"},
+            "labels": {"team": "library"},
+            "hostAliases": [{"ip": "10.0.0.7", "hostnames": ["datanode-0"]}],
+            "dnsConfig": {"searches": ["kafka.svc.cluster.local"]},
+            "env": [{"name": "RUST_LOG", "value": "info"}],
+            "nodeSelector": {"disk": "ssd"},
+            "tolerations": [{"key": "dedicated", "operator": "Exists"}],
+            "priorityClassName": "low",
+            "serviceAccountName": "books",
+            "terminationGracePeriodSeconds": 90,
+        }))
+        .unwrap(),
+    );
+    ingest.spec.source.kafka.security = Some(
+        serde_json::from_value(serde_json::json!({
+            "tls": {"caConfigMapKeyRef": {"name": "kafka-ca", "key": "ca.crt"}},
+            "sasl": {"mechanism": "ScramSha512", "username": "books", "passwordSecretKeyRef": {"name": "sasl", "key": "password"}},
+        }))
+        .unwrap(),
+    );
+    insta::assert_yaml_snapshot!("ingest_pod_template", built(&ingest).deployment.spec.unwrap().template);
 }

@@ -162,6 +162,7 @@ async fn report_of_the_worker_becomes_the_status() {
     rows:
       accepted: 180
       rejected: 9
+    selector: gristmill.dev/stream-ingest=books
     version: 0.1.0
     zone:
       format: 1
@@ -330,4 +331,27 @@ async fn resource_that_is_being_deleted_is_left_to_the_garbage_collector() {
     cluster.delete("apps/deployments", "books-ingest");
     cluster.reconcile_stream().await.unwrap();
     assert_eq!(cluster.writes(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn suspended_stream_has_no_workers_and_is_as_wished() {
+    let cluster = ingesting().await;
+    cluster.edit(STREAMS, "books", |stream| stream["spec"]["suspend"] = json!(true));
+    cluster.reconcile_stream().await.unwrap();
+    assert_eq!(cluster.get("apps/deployments", "books-ingest").unwrap()["spec"]["replicas"], 0);
+    assert_eq!(cluster.condition(STREAMS, "Ready").0, "True/Suspended");
+    assert_eq!(cluster.condition(STREAMS, "Suspended").0, "True/Suspended");
+    cluster.edit(STREAMS, "books", |stream| stream["spec"]["suspend"] = json!(false));
+    cluster.reconcile_stream().await.unwrap();
+    assert_eq!(cluster.get("apps/deployments", "books-ingest").unwrap()["spec"]["replicas"], 1);
+    let conditions = cluster.get(STREAMS, "books").unwrap()["status"]["conditions"].clone();
+    assert!(conditions.as_array().unwrap().iter().all(|condition| condition["type"] != "Suspended"), "{conditions}");
+}
+
+#[tokio::test]
+async fn stream_that_is_held_by_its_budget_says_so() {
+    let cluster = ingesting().await;
+    cluster.report(Some(ingest_report("Held")));
+    cluster.reconcile_stream().await.unwrap();
+    assert_eq!(cluster.condition(STREAMS, "Ready"), ("False/RejectedBudgetExceeded".into(), "it is Held".into()));
 }

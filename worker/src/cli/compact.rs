@@ -55,7 +55,7 @@ pub(super) async fn run(args: CompactArgs) -> Result<(), Failure> {
 
 async fn compact(args: &CompactArgs) -> Result<Report, Failure> {
     let plan = plan(args)?;
-    let access = HadoopAccess { user: plan.hdfs_user.clone(), ..HadoopAccess::default() };
+    let access = HadoopAccess { user: plan.hdfs_user().map(str::to_owned), ..HadoopAccess::default() };
     let zones = Zones::of(&plan, &access, args.wait)?;
     Ok(compact::run(&plan, &zones, &Options::default()).await?)
 }

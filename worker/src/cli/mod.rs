@@ -6,6 +6,7 @@ mod decode;
 mod demo;
 mod ingest;
 mod inspect;
+mod lint;
 mod produce;
 
 use std::io::{IsTerminal, Write as _};
@@ -54,6 +55,8 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Land the messages of a topic in a RAW zone.
     Ingest(ingest::IngestArgs),
+    /// Check documents as the API server, the operator and the worker do.
+    Lint(lint::LintArgs),
     /// Send sample messages to a topic.
     Produce(produce::ProduceArgs),
 }
@@ -94,6 +97,7 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Demo(args) => demo::run(args).await,
         Command::Inspect(args) => inspect::run(args).await,
         Command::Ingest(args) => ingest::run(args).await,
+        Command::Lint(args) => lint::run(&args),
         Command::Produce(args) => produce::run(args).await,
     }
 }

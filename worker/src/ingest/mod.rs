@@ -92,7 +92,7 @@ impl Options {
     pub fn new(plan: &IngestPlan) -> Self {
         Self {
             connection: Connection::plaintext(&plan.bootstrap_servers),
-            hadoop: HadoopAccess { user: plan.hdfs_user.clone(), ..HadoopAccess::default() },
+            hadoop: HadoopAccess { user: plan.hdfs_user().map(str::to_owned), ..HadoopAccess::default() },
             until: Until::Cancelled,
             wait: None,
             budget: Budget::default(),

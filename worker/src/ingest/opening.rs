@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use gristmill_core::log::{Digest, InvalidName, PartitionStart};
-use gristmill_crds::StartPosition;
-use gristmill_crds::plan::IngestPlan;
+use gristmill_crds::plan::{IngestPlan, Position};
 
 use super::patience::{Patience, Trouble, Waited};
 use crate::exit::{Exit, Failure};
@@ -53,7 +52,7 @@ pub(super) async fn open(
             Opened::Empty(empty) => empty,
         };
         let Waited::Done(ranges) = patience.repeat(ask).await? else { return Ok(Waited::Cancelled) };
-        match empty.create_raw(starts(plan.start_from, &ranges)).await {
+        match empty.create_raw(starts(&plan.start_from, &ranges)?).await {
             Ok(zone) => break zone,
             // Whether the zone was made is found out by opening it.
             Err(error) => patience.endure_again(error, &mut trouble).await?,
@@ -68,15 +67,24 @@ pub(super) async fn open(
 }
 
 /// `startFrom`, resolved once and for all (F10).
-fn starts(position: StartPosition, ranges: &BTreeMap<i32, OffsetRange>) -> Vec<PartitionStart> {
-    let starts = ranges.iter().map(|(partition, range)| PartitionStart {
-        partition: *partition,
-        start_offset: match position {
-            StartPosition::Earliest => range.low,
-            StartPosition::Latest => range.high,
-        },
-    });
-    starts.collect()
+///
+/// # Errors
+/// A time: this version looks none up.
+fn starts(position: &Position, ranges: &BTreeMap<i32, OffsetRange>) -> Result<Vec<PartitionStart>, Failure> {
+    let start = |(partition, range): (&i32, &OffsetRange)| {
+        let start_offset = match position {
+            Position::Earliest => range.low,
+            Position::Latest => range.high,
+            Position::Offsets(offsets) => offsets.get(partition).copied().unwrap_or(range.low),
+            Position::Timestamp(_) => {
+                let message =
+                    "spec.source.kafka.startFrom: this version begins at no Timestamp; write Offsets".to_owned();
+                return Err(Failure { exit: Exit::Usage, reason: "Invalid", message });
+            }
+        };
+        Ok(PartitionStart { partition: *partition, start_offset })
+    };
+    ranges.iter().map(start).collect()
 }
 
 /// The topic must still be the one that genesis names.
@@ -135,8 +143,8 @@ mod tests {
     fn new_zone_begins_at_the_edge_that_start_from_names() {
         let ranges = BTreeMap::from([(0, RANGE)]);
         let earliest = PartitionStart { partition: 0, start_offset: 100 };
-        assert_eq!(starts(StartPosition::Earliest, &ranges), [earliest]);
+        assert_eq!(starts(&Position::Earliest, &ranges).expect("a start"), [earliest]);
         let latest = PartitionStart { partition: 0, start_offset: 200 };
-        assert_eq!(starts(StartPosition::Latest, &ranges), [latest]);
+        assert_eq!(starts(&Position::Latest, &ranges).expect("a start"), [latest]);
     }
 }

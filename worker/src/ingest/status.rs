@@ -45,6 +45,9 @@ impl StatusBoard {
             messages: MessageCounts::default(),
             rows: RowCounts::default(),
             lag: None,
+            watermark: None,
+            rejected_percent: None,
+            retention: None,
         };
         let vitals = Vitals { joined: AtomicBool::new(false), started: Instant::now(), last_turn: AtomicU64::new(0) };
         Self { report: watch::Sender::new(report), read: watch::Sender::new(0), vitals: Arc::new(vitals) }
@@ -135,7 +138,7 @@ impl StatusBoard {
     pub(super) fn lag(&self, partitions: usize, records: i64) {
         self.report.send_modify(|report| {
             report.partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
-            report.lag = Some(Lag { records });
+            report.lag = Some(Lag { records, seconds: None });
         });
     }
 }

@@ -11,8 +11,7 @@ use gristmill::documents::Documents;
 use gristmill::exit::{Exit, Failure};
 use gristmill::ingest::{self, Budget, Options, Summary};
 use gristmill::produce::books::{BookMessage, BookMessages, Kind, Mix};
-use gristmill_crds::StartPosition;
-use gristmill_crds::plan::IngestPlan;
+use gristmill_crds::plan::{IngestPlan, Position};
 use gristmill_crds::report::IngestPhase;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
@@ -193,7 +192,7 @@ async fn start_from_latest_is_resolved_when_the_zone_is_made_and_never_again() {
     topic.send_books(&books(4, 3));
     let folder = folder();
     let mut plan = plan(&topic, folder.path());
-    plan.start_from = StartPosition::Latest;
+    plan.start_from = Position::Latest;
     catch_up(&plan).await.expect("there is nothing to do");
     assert_eq!(Landed::read(&plan).await.next, [3, 0]);
     topic.send_books(&books(5, 4));

@@ -1,10 +1,19 @@
 //! Reads the resources that a command is given: YAML files with one or more documents.
+//!
+//! Secrets and ConfigMaps may stand in the same files. What kubectl would read otherwise than we do is refused.
+
+mod typed;
+mod values;
+mod words;
 
 use std::path::{Path, PathBuf};
 
 use gristmill_crds::plan::{CompactionPlan, IngestPlan};
 use gristmill_crds::{API_VERSION, HourlyCompaction, StreamIngest};
 use serde::de::DeserializeOwned;
+
+pub use values::ValueDocument;
+use words::Ambiguous;
 
 /// A file that can't be read as resources.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +36,8 @@ pub enum Error {
     },
     /// A document lacks apiVersion or kind, or has another.
     #[error(
-        "document {number} of {} is a {found}; expected kind StreamIngest or HourlyCompaction of {API_VERSION}",
+        "document {number} of {} is a {found}; expected kind StreamIngest or HourlyCompaction of {API_VERSION}, or \
+         Secret or ConfigMap of v1",
         path.display()
     )]
     Kind {
@@ -39,7 +49,7 @@ pub enum Error {
         found: String,
     },
     /// A field is unknown, missing or of another type.
-    #[error("document {number} of {}: {field}: {message}", path.display())]
+    #[error("document {number} of {} is invalid\n  {field}: {message}", path.display())]
     Field {
         /// The file.
         path: PathBuf,
@@ -62,52 +72,74 @@ pub struct Documents {
     pub ingests: Vec<StreamIngest>,
     /// In the order of the files.
     pub compactions: Vec<HourlyCompaction>,
+    /// In the order of the files.
+    pub secrets: Vec<ValueDocument>,
+    /// In the order of the files.
+    pub config_maps: Vec<ValueDocument>,
 }
 
 impl Documents {
     /// Reads every document of every file.
     ///
     /// # Errors
-    /// The first file or document that is not one of our resources.
+    /// The first file or document that can't be read.
     pub fn read(paths: &[PathBuf]) -> Result<Self, Error> {
+        let (documents, errors) = Self::survey(paths);
+        errors.into_iter().next().map_or(Ok(documents), Err)
+    }
+
+    /// Reads what can be read, and says what can't.
+    pub fn survey(paths: &[PathBuf]) -> (Self, Vec<Error>) {
         let mut documents = Self::default();
+        let mut errors = Vec::new();
         for path in paths {
-            let text = std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.clone(), source })?;
-            documents.add(path, &text)?;
+            match std::fs::read_to_string(path) {
+                Ok(text) => errors.extend(documents.add(path, &text)),
+                Err(source) => errors.push(Error::Read { path: path.clone(), source }),
+            }
         }
-        Ok(documents)
+        (documents, errors)
     }
 
     /// Reads the documents of a text; `path` is what errors call it.
     ///
     /// # Errors
-    /// The first document that is not one of our resources.
+    /// The first document that can't be read.
     pub fn parse(path: &Path, text: &str) -> Result<Self, Error> {
         let mut documents = Self::default();
-        documents.add(path, text)?;
-        Ok(documents)
+        let errors = documents.add(path, text);
+        errors.into_iter().next().map_or(Ok(documents), Err)
     }
 
-    fn add(&mut self, path: &Path, text: &str) -> Result<(), Error> {
-        let values: Vec<serde_json::Value> = serde_saphyr::from_multiple(text)
-            .map_err(|error| Error::Yaml { path: path.to_owned(), message: error.to_string() })?;
-        for (index, value) in values.into_iter().enumerate() {
-            if value.is_null() {
-                continue;
+    fn add(&mut self, path: &Path, text: &str) -> Vec<Error> {
+        let ambiguous: Vec<Error> = words::ambiguous(text).into_iter().map(|found| quote(path, &found)).collect();
+        if !ambiguous.is_empty() {
+            return ambiguous;
+        }
+        match serde_saphyr::from_multiple::<serde_json::Value>(text) {
+            Ok(values) => {
+                let numbered = (1..).zip(values).filter(|(_, value)| !value.is_null());
+                numbered.filter_map(|(number, value)| self.add_document(path, number, value).err()).collect()
             }
-            let number = index + 1;
-            let text_of = |key: &str| value.get(key).and_then(|v| v.as_str()).unwrap_or("").to_owned();
-            match (text_of("apiVersion").as_str(), text_of("kind").as_str()) {
-                (API_VERSION, "StreamIngest") => self.ingests.push(typed(path, number, value)?),
-                (API_VERSION, "HourlyCompaction") => self.compactions.push(typed(path, number, value)?),
-                (version, kind) => {
-                    let found = if kind.is_empty() {
-                        "document without kind".to_owned()
-                    } else {
-                        format!("{kind} of {version:?}")
-                    };
-                    return Err(Error::Kind { path: path.to_owned(), number, found });
-                }
+            Err(error) => vec![Error::Yaml { path: path.to_owned(), message: error.to_string() }],
+        }
+    }
+
+    fn add_document(&mut self, path: &Path, number: usize, value: serde_json::Value) -> Result<(), Error> {
+        let text_of = |key: &str| value.get(key).and_then(|v| v.as_str()).unwrap_or("").to_owned();
+        match (text_of("apiVersion").as_str(), text_of("kind").as_str()) {
+            (API_VERSION, "StreamIngest") => self.ingests.push(typed(path, number, value)?),
+            (API_VERSION, "HourlyCompaction") => self.compactions.push(typed(path, number, value)?),
+            ("v1", "Secret") => {
+                self.secrets.push(typed::<k8s_openapi::api::core::v1::Secret>(path, number, value)?.into());
+            }
+            ("v1", "ConfigMap") => {
+                self.config_maps.push(typed::<k8s_openapi::api::core::v1::ConfigMap>(path, number, value)?.into());
+            }
+            (version, kind) => {
+                let found =
+                    if kind.is_empty() { "document without kind".to_owned() } else { format!("{kind} of {version:?}") };
+                return Err(Error::Kind { path: path.to_owned(), number, found });
             }
         }
         Ok(())
@@ -137,6 +169,14 @@ impl Documents {
         Ok((compaction, ingest))
     }
 
+    /// Kind and name of every resource, in the order of kinds and files.
+    pub fn titles(&self) -> Vec<String> {
+        let title = |kind: &str, name: &Option<String>| format!("{kind} {}", name.as_deref().unwrap_or_default());
+        let ingests = self.ingests.iter().map(|ingest| title("StreamIngest", &ingest.metadata.name));
+        let compactions = self.compactions.iter().map(|c| title("HourlyCompaction", &c.metadata.name));
+        ingests.chain(compactions).collect()
+    }
+
     /// The validated plan of the StreamIngest.
     ///
     /// # Errors
@@ -155,12 +195,17 @@ impl Documents {
     }
 }
 
+fn quote(path: &Path, Ambiguous { number, line, field, word, meaning }: &Ambiguous) -> Error {
+    let message = format!("kubectl reads {word} in line {line} as {meaning}; quote it: \"{word}\"");
+    Error::Field { path: path.to_owned(), number: *number, field: field.clone(), message }
+}
+
 fn typed<T: DeserializeOwned>(path: &Path, number: usize, value: serde_json::Value) -> Result<T, Error> {
-    serde_path_to_error::deserialize(value).map_err(|error| Error::Field {
+    typed::read(value).map_err(|typed::Misfit { field, message }| Error::Field {
         path: path.to_owned(),
         number,
-        field: error.path().to_string(),
-        message: error.inner().to_string(),
+        field,
+        message,
     })
 }
 

@@ -1,0 +1,52 @@
+//! What is checked of the options for pods; the rest is Kubernetes' to judge.
+
+use super::Problems;
+use crate::pod::PodOptions;
+use crate::scalar::Quantity;
+
+pub(super) fn check_pod(at: &str, pod: Option<&PodOptions>, problems: &mut Problems) {
+    let Some(pod) = pod else { return };
+    if let Some(memory) = &pod.memory {
+        let at = format!("{at}.memory");
+        match memory.to_bytes() {
+            // Below it the process has no room for one open file beside its own code and librdkafka's buffers.
+            Ok(bytes) if bytes < 128 << 20 => {
+                problems.add(at, format!("{:?} is too small; write at least 128Mi", memory.0))
+            }
+            Ok(_) => {}
+            Err(error) => problems.add(at, error.to_string()),
+        }
+    }
+    if let Some(cpu) = &pod.cpu {
+        check_cpu(&format!("{at}.cpu"), cpu, problems);
+    }
+    for (index, variable) in pod.env.iter().enumerate() {
+        let at = format!("{at}.env[{index}].name");
+        let name = &variable.name;
+        if name.is_empty() || name.contains(['=', '\0']) {
+            problems.add(at, format!("{name:?} is not the name of an environment variable"));
+        } else if name.starts_with("GRISTMILL_") || name == "POD_NAME" {
+            problems
+                .add(at, format!("{name:?} is set by the operator; remove it: the resource's fields say what it says"));
+        }
+    }
+    for (field, map) in [("labels", &pod.labels), ("annotations", &pod.annotations)] {
+        for key in map.keys().filter(|key| key.starts_with("gristmill.dev/")) {
+            problems.add(format!("{at}.{field}.{key}"), "is the operator's own; choose another name");
+        }
+    }
+    if let Some(seconds) = pod.termination_grace_period_seconds
+        && !(1..=3600).contains(&seconds)
+    {
+        problems.add(format!("{at}.terminationGracePeriodSeconds"), format!("{seconds} is outside 1 to 3600"));
+    }
+}
+
+/// An amount of CPU as Kubernetes writes it.
+pub(super) fn check_cpu(at: &str, cpu: &Quantity, problems: &mut Problems) {
+    let (number, unit) = cpu.0.strip_suffix('m').map_or((cpu.0.as_str(), 1.0), |number| (number, 0.001));
+    // A thousandth is what Kubernetes counts in; more than a node of today has is a slip.
+    if !number.parse::<f64>().is_ok_and(|value| (0.001..=100_000.0).contains(&(value * unit))) {
+        problems.add(at, format!("{:?} is not an amount of CPU such as 500m or \"1.5\"", cpu.0));
+    }
+}

@@ -1,0 +1,74 @@
+//! What is valid and probably not meant: `gristmill lint` says it, nothing refuses it.
+
+use std::time::Duration;
+
+use super::{CompactionPlan, IngestPlan, Problem};
+use crate::rejected::{BudgetAction, PayloadPolicy};
+use crate::source::SaslMechanism;
+
+/// Seconds of a day.
+const DAY: u64 = 24 * 3600;
+/// Files of a day and worker that are worth a word: one a minute.
+const MANY_FILES: u64 = 1440;
+
+impl IngestPlan {
+    /// Files that one worker closes by age in a day at the most: when messages keep coming, and each file stays small.
+    ///
+    /// Files that are closed by size or number of records come on top.
+    pub fn files_per_day(&self) -> u64 {
+        let seconds = self.max_age.as_secs().max(1);
+        DAY.div_ceil(seconds)
+    }
+
+    /// What is valid and probably not meant, in the order of the document.
+    pub fn warnings(&self) -> Vec<Problem> {
+        let mut warnings = Vec::new();
+        let mut warn = |path: &str, message: String| warnings.push(Problem { path: path.to_owned(), message });
+        let plain = self.security.sasl.as_ref().is_some_and(|sasl| sasl.mechanism == SaslMechanism::Plain);
+        if plain && self.security.tls.is_none() {
+            let message = "sends the password readable over the network; add security.tls, or use ScramSha512";
+            warn("spec.source.kafka.security.sasl.mechanism", message.to_owned());
+        }
+        if self.rejected.budget.action == BudgetAction::Continue && self.rejected.budget.max_percent() == "100" {
+            let message = "with action Continue no share of rejects is ever reported; lower it to see a broken feed";
+            warn("spec.rejected.maxPercent", message.to_owned());
+        }
+        if self.rejected.payload == PayloadPolicy::Full && self.rejected.retention.is_none() {
+            let message = "keeps whole messages for ever, which may hold personal data; add rejected.retention";
+            warn("spec.rejected.payload", message.to_owned());
+        }
+        if let Some(message) = only_local(&self.raw_path) {
+            warn("spec.raw.path", message);
+        }
+        let files = self.files_per_day();
+        if files > MANY_FILES {
+            let message = format!("closes up to {files} files a day and worker; 5m, the default, is 288");
+            warn("spec.raw.files.maxAge", message);
+        }
+        if let Some(retention) = self.retention.as_ref().filter(|retention| retention.after < Duration::from_secs(DAY))
+        {
+            let hours = retention.after.as_secs_f64() / 3600.0;
+            let message = format!("is {hours:.1} hours: a compaction that is registered later finds older rows gone");
+            warn("spec.raw.retention.after", message);
+        }
+        if self.raw_path.starts_with("hdfs://") && self.hadoop.is_none() {
+            let message = "is missing: in a cluster the pods have no user name for HDFS; write simple or kerberos";
+            warn("spec.hadoop", message.to_owned());
+        }
+        warnings
+    }
+}
+
+impl CompactionPlan {
+    /// What is valid and probably not meant, in the order of the document.
+    pub fn warnings(&self) -> Vec<Problem> {
+        let local = only_local(&self.processed_path);
+        let warn = |message| Problem { path: "spec.processed.path".to_owned(), message };
+        local.into_iter().map(warn).collect()
+    }
+}
+
+fn only_local(url: &str) -> Option<String> {
+    url.starts_with("file://")
+        .then(|| format!("{url:?} is for a laptop; the operator refuses it, since it would be gone with a pod"))
+}

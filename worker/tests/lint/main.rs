@@ -1,0 +1,148 @@
+//! Documents before anything runs: what is refused, with which words, and by which commands.
+
+mod wrong;
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use gristmill::documents::Documents;
+use gristmill::lint::{Verdict, lint};
+use tempfile::TempDir;
+
+use crate::wrong::WRONG;
+
+const FULL: &str = include_str!("full.yaml");
+
+/// A wrong document. Its piece must stand in `full.yaml` exactly once.
+fn wrong(piece: &str, other: &str) -> String {
+    assert_eq!(FULL.matches(piece).count(), 1, "{piece:?} does not stand exactly once in full.yaml");
+    FULL.replacen(piece, other, 1)
+}
+
+fn written(folder: &TempDir, name: &str, text: &str) -> PathBuf {
+    let path = folder.path().join(name);
+    std::fs::write(&path, text).expect("a file in a temporary folder");
+    path
+}
+
+/// The verdict on texts, each a file `file-N.yaml`.
+fn verdict(texts: &[&str]) -> Verdict {
+    let folder = TempDir::new().expect("a temporary folder");
+    let paths: Vec<PathBuf> =
+        texts.iter().enumerate().map(|(index, text)| written(&folder, &format!("file-{index}.yaml"), text)).collect();
+    let (documents, unreadable) = Documents::survey(&paths);
+    let mut verdict = lint(&documents, unreadable);
+    for refusal in &mut verdict.refusals {
+        *refusal = refusal.replace(&format!("{}/", folder.path().display()), "");
+    }
+    verdict
+}
+
+fn gristmill(arguments: &[&str], document: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_gristmill"))
+        .args(arguments)
+        .arg("-f")
+        .arg(document)
+        .env_remove("GRISTMILL_MEMORY")
+        .output()
+        .expect("the binary runs")
+}
+
+#[test]
+fn the_full_document_is_valid() {
+    insta::assert_snapshot!(verdict(&[FULL]).summaries.join("\n"), @"");
+}
+
+#[test]
+fn every_wrong_document_is_refused_by_field_and_with_what_to_write() {
+    let mut table = String::new();
+    for (what, piece, other) in WRONG {
+        let Verdict { summaries, refusals } = verdict(&[&wrong(piece, other)]);
+        let [refusal] = refusals.as_slice() else { panic!("{what}: {summaries:?} {refusals:?}") };
+        writeln!(table, "{what}\n  {}\n", refusal.replace('\n', "\n  ")).expect("a String takes every write");
+    }
+    assert!(WRONG.len() >= 40);
+    insta::assert_snapshot!("wrong", table);
+}
+
+#[test]
+fn lint_and_ingest_print_the_same_refusal_and_exit_with_2() {
+    let folder = TempDir::new().expect("a temporary folder");
+    for (what, piece, other) in WRONG {
+        let path = written(&folder, "books.yaml", &wrong(piece, other));
+        let linted = gristmill(&["lint"], &path);
+        let ingested = gristmill(&["ingest", "--attach", "--until-caught-up"], &path);
+        let text = String::from_utf8_lossy(&linted.stderr).into_owned();
+        assert_eq!(text, String::from_utf8_lossy(&ingested.stderr), "{what}");
+        assert!(text.starts_with("gristmill: ") && text.len() > 40, "{what}: {text}");
+        assert_eq!((linted.status.code(), ingested.status.code()), (Some(2), Some(2)), "{what}");
+    }
+}
+
+#[test]
+fn lint_prints_summaries_of_what_is_valid_and_refusals_of_the_rest() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let path =
+        written(&folder, "books.yaml", &format!("{FULL}---\n{}", wrong("compression: Zstd", "compression: gzip")));
+    let output = gristmill(&["lint"], &path);
+    let stdout = String::from_utf8(output.stdout).expect("UTF-8");
+    let stderr = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(stdout.starts_with("ok StreamIngest books: ") && stdout.lines().count() == 1, "{stdout}");
+    assert!(stderr.contains("spec.raw.compression: \"gzip\" is none of its values"), "{stderr}");
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn the_quickstart_is_valid_with_a_word_about_its_many_files() {
+    let quickstart = concat!(env!("CARGO_MANIFEST_DIR"), "/../manifests/quickstart/books.yaml");
+    let output = gristmill(&["lint"], Path::new(quickstart));
+    assert_eq!(output.status.code(), Some(0));
+    insta::assert_snapshot!(String::from_utf8(output.stdout).expect("UTF-8"), @"");
+}
+
+#[test]
+fn secrets_and_config_maps_may_stand_beside_the_resources() {
+    let text = "apiVersion: v1\nkind: Secret\nmetadata: {name: sasl}\nstringData: {password: secret}\ndata: {other: aGVsbG8=}\n---\n\
+        apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ca}\ndata: {ca.crt: text}\n";
+    let documents = Documents::parse(Path::new("books.yaml"), text).expect("both are read");
+    let [secret] = documents.secrets.as_slice() else { panic!("one Secret") };
+    assert_eq!(secret.name, "sasl");
+    assert_eq!(
+        (secret.values["password"].as_slice(), secret.values["other"].as_slice()),
+        (&b"secret"[..], &b"hello"[..])
+    );
+    assert_eq!(documents.config_maps[0].values["ca.crt"], b"text");
+    assert!(!format!("{documents:?}").contains("hello"));
+}
+
+#[test]
+fn a_compaction_without_its_stream_ingest_is_refused() {
+    let compaction = "apiVersion: gristmill.dev/v1alpha1\nkind: HourlyCompaction\nmetadata: {name: books}\nspec:\n  \
+        ingestRef: {name: books}\n  processed: {path: \"hdfs://nn:8020/p\", partitionBy: [{column: title, transform: Identity}]}\n  \
+        deduplication: {key: [record_id]}\n";
+    assert_eq!(
+        verdict(&[compaction]).refusals,
+        ["spec.ingestRef.name: no StreamIngest \"books\" in the files; add its document with -f"]
+    );
+}
+
+#[test]
+fn one_name_twice_is_refused() {
+    let refusals = verdict(&[FULL, FULL]).refusals;
+    assert_eq!(refusals, ["StreamIngest books stands in the files twice; rename or remove one"]);
+}
+
+#[test]
+fn other_kinds_and_texts_that_are_not_yaml_are_refused() {
+    let refusals = verdict(&["kind: Pod\napiVersion: v1\n", "a: [\n", ""]).refusals;
+    assert!(
+        refusals[0].contains("document 1 of file-0.yaml is a Pod of \"v1\"; expected kind StreamIngest"),
+        "{refusals:?}"
+    );
+    assert!(refusals[1].starts_with("file-1.yaml is not YAML: "), "{refusals:?}");
+    assert_eq!(
+        verdict(&[""]).refusals,
+        ["the files hold no StreamIngest and no HourlyCompaction; name a file that does with -f"]
+    );
+}
