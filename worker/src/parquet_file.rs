@@ -64,6 +64,8 @@ pub enum Error {
 pub struct Layout {
     /// A row group is complete at this encoded size: the memory that an open file needs.
     pub row_group_bytes: usize,
+    /// How pages are compressed.
+    pub compression: gristmill_crds::Compression,
     /// Columns with a bloom filter.
     pub bloom_filters: Vec<String>,
     /// Rows of the file at most: a filter needs memory for them, up to those of a whole row group.
@@ -72,15 +74,21 @@ pub struct Layout {
 
 impl Default for Layout {
     fn default() -> Self {
-        Self { row_group_bytes: 32 << 20, bloom_filters: Vec::new(), expected_rows: DEFAULT_BLOOM_FILTER_NDV }
+        Self { row_group_bytes: 32 << 20, compression: Default::default(), bloom_filters: Vec::new(), expected_rows: DEFAULT_BLOOM_FILTER_NDV }
     }
 }
 
 impl Layout {
     fn properties(&self) -> WriterProperties {
-        let level = ZstdLevel::try_new(ZSTD_LEVEL).expect("3 is a level of zstd");
+        let compression = match self.compression {
+            gristmill_crds::Compression::Zstd => {
+                Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL).expect("3 is a level of zstd"))
+            }
+            gristmill_crds::Compression::Snappy => Compression::SNAPPY,
+            gristmill_crds::Compression::Uncompressed => Compression::UNCOMPRESSED,
+        };
         let mut properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(level))
+            .set_compression(compression)
             .set_max_row_group_bytes(Some(self.row_group_bytes))
             // In the form that Parquet's readers parse; they distrust the statistics of other writers.
             .set_created_by(concat!("gristmill version ", env!("CARGO_PKG_VERSION")).to_owned());

@@ -1,33 +1,56 @@
 //! Assigned partitions, taken from where the log stands after the topic was asked whether it still reaches there.
 
-use super::interruption::Step;
-use super::opening::still_held;
+use std::collections::BTreeMap;
+
+use gristmill_core::log::RewindPlan;
+
+use super::interruption::{Interruption, Step};
+use super::rewind::rewind;
+use super::standing::{Standing, standing};
 use super::patience::Passing;
 use super::recover::stands_at;
 use super::worker::{Worker, attend};
 use crate::exit::{Exit, Failure};
-use crate::kafka::{Brokers, Source};
+use crate::kafka::{Brokers, OffsetRange, Position, Source, TopicFacts};
+
+/// Offsets refused in a row although they are held: a leader that has just changed refuses one or two.
+const REFUSALS_BORNE: u32 = 5;
 
 impl<S: Source> Worker<'_, S> {
     pub(super) async fn adopt(&mut self, partitions: &[i32]) -> Step {
-        let generation = self.progress.generation();
-        self.settle().await?;
-        if self.zone.fold().generation() != generation {
-            // Rows of the open file would name a generation that has ended.
-            self.start_over().await?;
+        match self.take_up(partitions).await {
+            Err(Interruption::Revoked) => {
+                // Whatever of them is still ours is taken up again after that.
+                self.feed.put_back(partitions);
+                Err(Interruption::Revoked)
+            }
+            taken => taken,
         }
+    }
+
+    async fn take_up(&mut self, partitions: &[i32]) -> Step {
+        self.settle().await?;
         let brokers = &self.brokers;
         let ask = self.patience.repeat(async || brokers.ranges(partitions.to_vec()).await);
         let ranges = Step::from(attend(&mut self.feed, self.grace, ask).await??)?;
-        let mut positions = Vec::new();
+        self.rewind_truncated(&ranges).await?;
+        let fold = self.zone.fold();
+        let (mut positions, mut lost) = (Vec::new(), Vec::new());
         for (partition, range) in &ranges {
-            let next = self.zone.fold().next(*partition);
-            still_held(self.plan, *partition, next, *range)?;
-            positions.push(stands_at(self.zone.fold(), *partition));
+            let mut position = stands_at(fold, *partition);
+            if let Standing::Lost { below } = self.standing(position, *range)? {
+                lost.push((*partition, below));
+                position = Position { offset: below, leader_epoch: None, ..position };
+            }
+            positions.push(position);
         }
         self.feed.assign(&positions).map_err(Passing::into_failure)?;
         for position in positions.iter().filter(|position| self.feed.owns(position.partition)) {
-            self.progress.begin(*position, ranges[&position.partition].high);
+            let partition = position.partition;
+            self.progress.begin(stands_at(fold, partition), ranges[&partition].high);
+        }
+        for (partition, below) in lost {
+            self.record_gap(partition, below);
         }
         self.patience.board.joined();
         self.ingesting();
@@ -35,23 +58,78 @@ impl<S: Source> Worker<'_, S> {
         Ok(())
     }
 
-    /// The broker refused an offset: messages are lost, or it was a leader that had just changed.
+    /// A broker refused an offset: messages are lost, or it was a leader that had just changed.
     pub(super) async fn check_held(&mut self) -> Step {
+        self.refusals += 1;
         let positions = self.progress.positions();
         let partitions: Vec<i32> = positions.iter().map(|position| position.partition).collect();
         let brokers = &self.brokers;
         let ask = self.patience.repeat(async || brokers.ranges(partitions.clone()).await);
         let ranges = Step::from(attend(&mut self.feed, self.grace, ask).await??)?;
-        for position in &positions {
-            let held = still_held(self.plan, position.partition, position.offset, ranges[&position.partition]);
-            if held.is_err() {
-                // What was read before the loss may be lost to the next start as well: it is kept.
-                self.commit().await?;
-            }
-            held?;
+        let stands = |position: &Position| standing(position.offset, ranges[&position.partition]);
+        if positions.iter().any(|position| stands(position) != Standing::Held) || self.refusals > REFUSALS_BORNE {
+            // What was read before the loss may be lost to the next start as well: it is kept.
+            self.commit().await?;
         }
-        self.feed.seek(&positions).await.map_err(Passing::into_failure)?;
+        if self.refusals > REFUSALS_BORNE && positions.iter().all(|position| stands(position) == Standing::Held) {
+            return Err(self.diverged().into());
+        }
+        for position in &positions {
+            if let Standing::Lost { below } = self.standing(*position, ranges[&position.partition])? {
+                self.record_gap(position.partition, below);
+            }
+        }
+        self.rewind_truncated(&ranges).await?;
+        self.feed.seek(&self.progress.positions()).await.map_err(Passing::into_failure)?;
         Ok(())
+    }
+
+    fn standing(&self, position: Position, range: OffsetRange) -> Result<Standing, Failure> {
+        standing(position.offset, range).allowed(self.plan, position.partition, position.offset)
+    }
+
+    /// The offsets below this one are gone, and the resource wants that counted.
+    fn record_gap(&mut self, partition: i32, below: i64) {
+        let Some(next) = self.progress.next(partition).filter(|next| *next < below) else { return };
+        tracing::warn!("{}", Standing::Lost { below }.describe(&self.plan.topic, partition, next));
+        self.progress.lose_below(partition, below);
+        self.open.note_advance();
+    }
+
+    /// A partition that was truncated goes on at its end in a new generation: its offsets name other messages now. The
+    /// messages that were read before stay in the generation that ends.
+    async fn rewind_truncated(&mut self, ranges: &BTreeMap<i32, OffsetRange>) -> Step {
+        let mut next = BTreeMap::new();
+        let mut nonce = format!("truncated in generation {}:", self.zone.fold().generation());
+        for (partition, range) in ranges {
+            let position = stands_at(self.zone.fold(), *partition);
+            if let Standing::Truncated { end } = self.standing(position, *range)? {
+                tracing::warn!("{}", Standing::Truncated { end }.describe(&self.plan.topic, *partition, position.offset));
+                nonce.push_str(&format!(" {partition}/{end}"));
+                next.insert(*partition, end);
+            }
+        }
+        if next.is_empty() {
+            return Ok(());
+        }
+        let TopicFacts { cluster_id, topic_id, .. } = self.facts.clone();
+        let source = gristmill_core::log::Source { cluster_id, topic_id };
+        let plan = RewindPlan { nonce, source, next };
+        let (zone, patience) = (&mut self.zone, &self.patience);
+        let work = patience.repeat(async || rewind(zone, &plan).await);
+        Step::from(attend(&mut self.feed, self.grace, work).await??)?;
+        self.start_over().await
+    }
+
+    /// Brokers refuse an offset again and again that lies within what they hold: by the leader's epoch they know that
+    /// other messages stand before it than were read (KIP-320).
+    fn diverged(&self) -> Failure {
+        let message = format!(
+            "the brokers of topic {:?} have lost messages that were read: a leader was elected that had not received \
+             them, and others stand in their place; choose where to go on by spec.rewind",
+            self.plan.topic
+        );
+        Failure { exit: Exit::DataLoss, reason: "DataLoss", message }
     }
 
     /// A message is larger than this member receives: its partition stops there, and the others go on.
@@ -66,6 +144,12 @@ impl<S: Source> Worker<'_, S> {
              and the worker's memory, or go past it by spec.rewind",
             self.plan.topic, place.partition, place.offset
         );
-        Err(Failure { exit: Exit::Kafka, reason: "MessageTooLarge", message }.into())
+        if self.targets.is_some() {
+            self.commit().await?;
+            return Err(Failure { exit: Exit::Kafka, reason: "MessageTooLarge", message }.into());
+        }
+        tracing::error!(reason = "MessageTooLarge", "{message}");
+        self.patience.board.stopped(place.partition, place.offset, message);
+        Ok(())
     }
 }

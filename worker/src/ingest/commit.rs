@@ -1,6 +1,8 @@
 //! The commit: seal the open file, append its entry, publish it, mirror the offsets. One is in flight at a time.
 
-use gristmill_core::log::{Data, FileEntry, RawData, Refusal, Sequence};
+use std::time::Duration;
+
+use gristmill_core::log::{Data, FileEntry, FileSchema, RawData, Refusal, RejectCounts, Sequence};
 
 use super::interruption::Step;
 use super::open_file::Written;
@@ -9,6 +11,11 @@ use super::worker::{Worker, attend};
 use crate::exit::Failure;
 use crate::kafka::{Member, Source};
 use crate::zone::{Appended, ZoneError};
+
+/// Entries that may be committed and not visible before consumption waits for them.
+const UNPUBLISHED_BORNE: usize = 8;
+/// Pause between two attempts to make an entry visible.
+const PUBLISH_AGAIN: Duration = Duration::from_secs(5);
 
 impl<S: Source> Worker<'_, S> {
     pub(super) async fn commit_if_due(&mut self) -> Step {
@@ -21,6 +28,7 @@ impl<S: Source> Worker<'_, S> {
         }
         self.open.age() >= self.pace.max_age()
             || self.open.bytes() >= self.plan.target_size
+            || self.plan.max_records.is_some_and(|most| self.open.messages() >= most)
             || self.reaches_targets()
     }
 
@@ -41,10 +49,17 @@ impl<S: Source> Worker<'_, S> {
         };
         let (files, written) = sealed;
         let count = files.len();
+        let hold = self.judge(RejectCounts::of(&self.progress.ranges(&self.facts.topic_id)));
         let appended = self.append(files).await?;
         self.trouble = Trouble::default();
         match appended {
-            Appended::Won(sequence) => self.won(sequence, written, count).await,
+            Appended::Won(sequence) => {
+                self.won(sequence, written, count).await?;
+                match hold {
+                    Some(hold) => self.hold(hold).await,
+                    None => Ok(()),
+                }
+            }
             Appended::Lost(refusal) => self.lost(&refusal).await,
         }
     }
@@ -52,7 +67,8 @@ impl<S: Source> Worker<'_, S> {
     /// Appends one entry and waits until it is decided, however long the store is away.
     async fn append(&mut self, added: Vec<FileEntry>) -> Step<Appended> {
         let partitions = self.progress.ranges(&self.facts.topic_id);
-        let data = Data::Raw(RawData { partitions, added, removed: Vec::new(), schemas: Vec::new() });
+        let schemas = self.new_schemas(&added);
+        let data = Data::Raw(RawData { partitions, added, removed: Vec::new(), schemas });
         let (zone, patience) = (&mut self.zone, &self.patience);
         let work = async {
             let began = patience.clock.uptime();
@@ -73,18 +89,26 @@ impl<S: Source> Worker<'_, S> {
         Ok(attend(&mut self.feed, self.grace, work).await??)
     }
 
+    /// The schemas of these files that the log does not describe yet.
+    fn new_schemas(&self, added: &[FileEntry]) -> Vec<FileSchema> {
+        let known = |id: &str| self.zone.fold().schemas().get(id).is_some_and(|schema| schema.described.is_some());
+        let used = |schema: &FileSchema| added.iter().any(|file| file.schema == schema.id);
+        self.open.schemas().into_iter().filter(|schema| used(schema) && !known(&schema.id)).collect()
+    }
+
     async fn won(&mut self, sequence: Sequence, written: Written, files: usize) -> Step {
         let ranges = self.progress.ranges(&self.facts.topic_id);
         self.progress.commit();
         self.pace.committed();
-        self.publish(sequence).await?;
+        self.open.committed(self.plan.rejected.budget.window);
+        self.unpublished.insert(sequence);
+        self.publish().await?;
         self.member.mirror(&self.progress.offsets());
         let messages = ranges.iter().map(|range| range.accepted + range.rejected + range.tombstones).sum::<u64>();
         let absent = ranges.iter().map(|range| range.absent).sum::<u64>();
         let Written { rows, rejects, bytes } = written;
         self.summary.count(sequence, messages, &written, files);
-        self.patience.board.zone(self.zone.fold());
-        let lag = self.tell_lag();
+        let lag = self.tell();
         tracing::info!(
             sequence = sequence.0,
             rows,
@@ -100,16 +124,39 @@ impl<S: Source> Worker<'_, S> {
         Ok(())
     }
 
-    async fn publish(&mut self, sequence: Sequence) -> Step {
-        let (zone, patience) = (&mut self.zone, &self.patience);
+    /// Makes committed entries visible. One that can't be is tried again later, and after a few consumption waits for it:
+    /// what nobody can see does not pile up (F14).
+    pub(super) async fn publish(&mut self) -> Step {
+        let (zone, patience, unpublished) = (&mut self.zone, &self.patience, &mut self.unpublished);
         let work = async {
             let began = patience.clock.uptime();
-            while let Err(error) = zone.publish(sequence).await {
-                patience.endure(error, patience.clock.uptime() - began)?;
+            while let Some(sequence) = unpublished.first().copied() {
+                match zone.publish(sequence).await {
+                    Ok(()) => drop(unpublished.pop_first()),
+                    Err(error) => {
+                        patience.board.unpublished(unpublished.len(), &error);
+                        if unpublished.len() < UNPUBLISHED_BORNE {
+                            patience.bear(&error)?;
+                            return Ok(());
+                        }
+                        patience.endure(error, patience.clock.uptime() - began)?;
+                        patience.clock.sleep(PUBLISH_AGAIN).await;
+                    }
+                }
             }
+            patience.board.all_published();
             Ok::<_, Failure>(())
         };
+        self.publish_at = self.clock.uptime() + PUBLISH_AGAIN;
         Ok(attend(&mut self.feed, self.grace, work).await??)
+    }
+
+    /// Tries again to make visible what could not be.
+    pub(super) async fn publish_again(&mut self) -> Step {
+        if self.unpublished.is_empty() || self.clock.uptime() < self.publish_at {
+            return Ok(());
+        }
+        self.publish().await
     }
 
     async fn lost(&mut self, refusal: &Refusal) -> Step {

@@ -12,7 +12,9 @@
 mod adopt;
 mod budget;
 mod commit;
+mod completeness;
 mod hand_over;
+mod hold;
 mod interruption;
 mod observe;
 mod open_file;
@@ -20,7 +22,11 @@ mod opening;
 mod pace;
 mod patience;
 mod progress;
+mod reasons;
 mod recover;
+mod resume;
+mod rewind;
+mod standing;
 mod status;
 #[cfg(test)]
 mod simulation;
@@ -28,6 +34,8 @@ mod take;
 mod watch;
 mod worker;
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,8 +45,10 @@ use gristmill_crds::report::IngestPhase;
 use tokio_util::sync::CancellationToken;
 
 pub use budget::Budget;
+pub use resume::{Resumed, resume};
 pub use status::StatusBoard;
 
+use self::completeness::Completeness;
 use self::open_file::{OpenFile, Written};
 use self::opening::Opening;
 use self::pace::Pace;
@@ -85,6 +95,8 @@ pub struct Options {
     pub cancel: CancellationToken,
     /// Where it tells what it does.
     pub board: StatusBoard,
+    /// A file that may hold a token by which a user ends a hold; a pod's is an annotation in a downward-API volume.
+    pub resume_file: Option<PathBuf>,
 }
 
 impl Options {
@@ -98,6 +110,7 @@ impl Options {
             budget: Budget::default(),
             cancel: CancellationToken::new(),
             board: StatusBoard::new(plan),
+            resume_file: None,
         }
     }
 
@@ -167,7 +180,7 @@ async fn run_on<S: Source>(
     surroundings: Surroundings,
     options: Options,
 ) -> Result<Summary, Failure> {
-    let Options { connection: _, hadoop: _, until, wait, budget, cancel, board } = options;
+    let Options { connection: _, hadoop: _, until, wait, budget, cancel, board, resume_file } = options;
     let clock = surroundings.clock();
     let patience = Patience { clock: Arc::clone(&clock), limit: wait, cancel: cancel.clone(), board };
     let brokers = source.brokers().map_err(Passing::into_failure)?;
@@ -179,7 +192,7 @@ async fn run_on<S: Source>(
     patience.board.phase(IngestPhase::Starting, format!("joins group {}", plan.consumer_group));
     let targets = match until {
         Until::Cancelled => None,
-        Until::CaughtUp => Some(ends.clone()),
+        Until::CaughtUp => Some(ends),
     };
     if targets.as_ref().is_some_and(|targets| covers(&zone, targets)) {
         return Ok(Summary::default());
@@ -199,7 +212,13 @@ async fn run_on<S: Source>(
         pace: Pace::new(plan.max_age, chance(&zone)),
         grace: HAND_OVER_WITHIN,
         targets,
-        ends,
+        completeness: Completeness::default(),
+        unpublished: BTreeSet::new(),
+        publish_at: Duration::ZERO,
+        is_held: false,
+        look_at: None,
+        resume_file,
+        refusals: 0,
         patience,
         trouble: Trouble::default(),
         summary: Summary::default(),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gristmill_core::log::{RejectCounts, rejects_in_window};
 use gristmill_crds::report::IngestPhase;
 use tokio::sync::watch;
 
@@ -17,9 +18,10 @@ impl<S: Source> Worker<'_, S> {
     pub(super) async fn observe(&mut self, looks: &mut watch::Receiver<Look>) -> Step {
         let stalled = match &*looks.borrow_and_update() {
             Look::None => Vec::new(),
-            Look::Seen { facts, ends } => {
+            Look::Seen { facts, ends, read_at } => {
                 same_topic(self.plan, &self.facts, facts)?;
-                self.ends.clone_from(ends);
+                self.facts.partitions = facts.partitions;
+                self.completeness.see(ends.clone(), read_at.timestamp_millis());
                 self.progress.stalled(ends)
             }
             Look::Blind { since, fault } => {
@@ -27,7 +29,8 @@ impl<S: Source> Worker<'_, S> {
                 return Ok(());
             }
         };
-        self.tell_lag();
+        // What others have committed counts as well.
+        self.settle().await?;
         if self.patience.board.report().phase == IngestPhase::SourceUnavailable {
             self.ingesting();
         }
@@ -46,13 +49,18 @@ impl<S: Source> Worker<'_, S> {
         Ok(())
     }
 
-    /// What is not committed yet of what the topic was last seen to hold.
-    pub(super) fn tell_lag(&self) -> i64 {
+    /// Tells what the log says, and what is not committed yet of what the topic was last seen to hold.
+    pub(super) fn tell(&mut self) -> i64 {
         let fold = self.zone.fold();
-        let lag = self.ends.iter().map(|(partition, end)| (end - fold.next(*partition)).max(0)).sum();
-        if !self.ends.is_empty() {
-            self.patience.board.lag(self.ends.len(), lag);
+        self.completeness.note(fold);
+        let board = &self.patience.board;
+        board.zone(fold);
+        board.rejects(rejects_in_window(fold, RejectCounts::default(), self.zone.now(), &self.plan.rejected.budget));
+        if self.completeness.partitions() == 0 {
+            return 0;
         }
-        lag
+        let lag = self.completeness.lag(fold, self.clock.now().timestamp_millis());
+        board.lag(self.completeness.partitions(), lag, self.completeness.watermark(fold));
+        lag.records
     }
 }

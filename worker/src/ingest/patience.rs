@@ -106,6 +106,17 @@ impl Patience {
         Ok(())
     }
 
+    /// Lets an error pass that waiting may help against, without waiting.
+    ///
+    /// # Errors
+    /// Waiting is no use.
+    pub(super) fn bear(&self, error: &ZoneError) -> Result<(), Failure> {
+        match error.phase() {
+            Some(_) => Ok(()),
+            None => Err(Failure::new(error.exit(), error.reason(), error)),
+        }
+    }
+
     /// Says what is waited for, or gives up.
     ///
     /// # Errors
@@ -138,6 +149,8 @@ impl Passing for ZoneError {
     fn phase(&self) -> Option<IngestPhase> {
         match self.fault() {
             ZoneFault::StoreUnavailable => Some(IngestPhase::StoreUnavailable),
+            // Permission or quota: somebody lifts it, and nothing here has to be started again for that (F37).
+            ZoneFault::StoreRefuses if self.reason() == "StoreDenied" => Some(IngestPhase::StoreUnavailable),
             ZoneFault::StoreRefuses | ZoneFault::ZoneRefuses | ZoneFault::Ours => None,
         }
     }

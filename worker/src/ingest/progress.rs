@@ -27,6 +27,7 @@ struct Tally {
     from: i64,
     next: i64,
     accepted: u64,
+    accepted_with_rejects: u64,
     rejected: u64,
     tombstones: u64,
     absent: u64,
@@ -120,7 +121,10 @@ impl Progress {
         tally.skip_to(origin.offset);
         tally.next += 1;
         match verdict {
-            Verdict::Accepted { .. } => tally.accepted += 1,
+            Verdict::Accepted { rejected_rows, .. } => {
+                tally.accepted += 1;
+                tally.accepted_with_rejects += u64::from(rejected_rows > 0);
+            }
             Verdict::Rejected { .. } => tally.rejected += 1,
             Verdict::Tombstone => tally.tombstones += 1,
         }
@@ -173,7 +177,7 @@ impl Progress {
                 to: tally.next,
                 accepted: tally.accepted,
                 rejected: tally.rejected,
-                accepted_with_rejects: 0,
+                accepted_with_rejects: tally.accepted_with_rejects,
                 tombstones: tally.tombstones,
                 absent: tally.absent,
                 gaps: tally.gaps,

@@ -6,9 +6,11 @@ use std::time::Duration;
 use gristmill_core::log::Fold;
 
 use super::interruption::Step;
+use super::opening::replaced;
 use super::patience::Passing;
 use super::worker::{Worker, attend};
-use crate::kafka::{Position, Source};
+use crate::exit::Failure;
+use crate::kafka::{Brokers, Position, Source};
 
 impl<S: Source> Worker<'_, S> {
     /// A file could not be written. Its name is burned, so its messages are read again once the store is back.
@@ -29,6 +31,11 @@ impl<S: Source> Worker<'_, S> {
         }
         self.forget();
         self.settle().await?;
+        if self.zone.fold().is_fenced(self.zone.incarnation()) {
+            // Others took this process for dead; what it has staged is theirs to sweep (rule 15).
+            let incarnation = self.zone.renew_incarnation().map_err(Failure::from)?;
+            tracing::warn!(%incarnation, "fenced; goes on under a new incarnation");
+        }
         self.forget();
         self.feed.seek(&self.progress.positions()).await.map_err(Passing::into_failure)?;
         let (zone, patience) = (&mut self.zone, &self.patience);
@@ -42,6 +49,11 @@ impl<S: Source> Worker<'_, S> {
         attend(&mut self.feed, Duration::ZERO, discard).await
     }
 
+    /// Drops the open file whole without a look at the log.
+    pub(super) fn drop_open(&mut self) {
+        self.forget();
+    }
+
     /// Rows and offsets go together, always: offsets without their rows must never be committed.
     fn forget(&mut self) {
         self.open.drop_whole();
@@ -49,7 +61,8 @@ impl<S: Source> Worker<'_, S> {
         self.progress.restart(fold.generation(), |partition| stands_at(fold, partition));
     }
 
-    /// Decides an append that was dropped where it stood, and reads the log to its head.
+    /// Decides an append that was dropped where it stood, reads the log to its head, and heeds what it says of all
+    /// workers.
     pub(super) async fn settle(&mut self) -> Step {
         let (zone, patience) = (&mut self.zone, &self.patience);
         let work = patience.repeat(async || {
@@ -57,12 +70,36 @@ impl<S: Source> Worker<'_, S> {
             zone.refresh().await
         });
         Step::from(attend(&mut self.feed, Duration::ZERO, work).await??)?;
-        self.patience.board.zone(self.zone.fold());
+        self.tell();
+        if self.zone.fold().source().is_some_and(|source| source.topic_id != self.facts.topic_id) {
+            self.follow_topic().await?;
+        }
+        if self.zone.fold().generation() != self.progress.generation() {
+            // Rows of the open file name a generation that has ended.
+            self.forget();
+            self.feed.seek(&self.progress.positions()).await.map_err(Passing::into_failure)?;
+        }
+        Box::pin(self.heed_hold()).await
+    }
+
+    /// Another worker's rewind has gone on to another topic of the name: it must be the one that is there.
+    async fn follow_topic(&mut self) -> Step {
+        let (brokers, patience) = (&self.brokers, &self.patience);
+        let ask = patience.repeat(async || brokers.facts().await);
+        let facts = Step::from(attend(&mut self.feed, Duration::ZERO, ask).await??)?;
+        let is_there = |source: &gristmill_core::log::Source| {
+            source.topic_id == facts.topic_id && source.cluster_id == facts.cluster_id
+        };
+        if !self.zone.fold().source().is_some_and(is_there) {
+            return Err(replaced(self.plan, &self.facts, &facts).into());
+        }
+        self.facts = facts;
         Ok(())
     }
 }
 
 /// Where the log stands in a partition.
 pub(super) fn stands_at(fold: &Fold, partition: i32) -> Position {
-    Position { partition, offset: fold.next(partition), leader_epoch: None }
+    let leader_epoch = fold.partitions().get(&partition).and_then(|state| state.leader_epoch);
+    Position { partition, offset: fold.next(partition), leader_epoch }
 }

@@ -30,6 +30,7 @@ impl<'m, S: Source> Worker<'m, S> {
         });
         let origin = Origin { partition, offset, timestamp, leader_epoch: message.leader_epoch() };
         self.progress.record(&origin, verdict);
+        self.refusals = 0;
         self.patience.board.read();
         if !self.open.is_full() {
             return Ok(());

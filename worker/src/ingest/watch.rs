@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
 use crate::kafka::{Brokers, KafkaFault, TopicFacts};
@@ -23,6 +24,8 @@ pub(super) enum Look {
         facts: TopicFacts,
         /// Its readable ends, asked for before this look was told.
         ends: BTreeMap<i32, i64>,
+        /// When that was asked.
+        read_at: DateTime<Utc>,
     },
     /// It does not answer.
     Blind {
@@ -36,11 +39,12 @@ pub(super) enum Look {
 /// Looks again and again, and tells; it never ends by itself.
 pub(super) async fn watch(brokers: impl Brokers, clock: &dyn Clock, told: watch::Sender<Look>) {
     loop {
+        let read_at = clock.now();
         let seen = look(&brokers).await;
         let now = clock.uptime();
         told.send_modify(|last| {
             *last = match seen {
-                Ok((facts, ends)) => Look::Seen { facts, ends },
+                Ok((facts, ends)) => Look::Seen { facts, ends, read_at },
                 Err(fault) => Look::Blind { since: blind_since(last, now), fault },
             };
         });

@@ -9,16 +9,19 @@
 //! observe    ends of partitions, seen from the side
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use gristmill_core::log::Sequence;
 use gristmill_crds::plan::IngestPlan;
 use gristmill_crds::report::IngestPhase;
 use tokio::sync::watch;
 
 use super::Summary;
+use super::completeness::Completeness;
 use super::interruption::{Interruption, Step};
 use super::open_file::OpenFile;
 use super::pace::Pace;
@@ -48,7 +51,17 @@ pub(super) struct Worker<'m, S: Source> {
     pub(super) grace: Duration,
     /// Offsets at which the work is done; none to work until a signal.
     pub(super) targets: Option<BTreeMap<i32, i64>>,
-    pub(super) ends: BTreeMap<i32, i64>,
+    pub(super) completeness: Completeness,
+    /// Entries of ours that are committed and not visible yet, and when that is tried again.
+    pub(super) unpublished: BTreeSet<Sequence>,
+    pub(super) publish_at: Duration,
+    /// Consumption is held by the log, and when that is looked at again.
+    pub(super) is_held: bool,
+    pub(super) look_at: Option<Duration>,
+    /// Where a user's resume token is looked for.
+    pub(super) resume_file: Option<PathBuf>,
+    /// Offsets refused since the last message came.
+    pub(super) refusals: u32,
     pub(super) patience: Patience,
     /// Files that could not be written, since the last entry that was decided.
     pub(super) trouble: Trouble,
@@ -76,7 +89,7 @@ impl<'m, S: Source> Worker<'m, S> {
             };
             self.patience.board.turn();
             let step = match step {
-                Ok(()) => self.commit_if_due().await,
+                Ok(()) => self.keep_up().await,
                 interrupted => interrupted,
             };
             match self.resolve(step).await {
@@ -86,6 +99,13 @@ impl<'m, S: Source> Worker<'m, S> {
             }
         }
         Ok(self.summary)
+    }
+
+    /// What is due after each event.
+    async fn keep_up(&mut self) -> Step {
+        self.commit_if_due().await?;
+        self.publish_again().await?;
+        self.look_if_held().await
     }
 
     async fn handle(&mut self, event: SourceEvent<MessageOf<'m, S>>) -> Step {
@@ -126,7 +146,7 @@ impl<'m, S: Source> Worker<'m, S> {
 
     pub(super) fn ingesting(&self) {
         let board = &self.patience.board;
-        if board.is_ready() && !self.patience.cancel.is_cancelled() {
+        if board.is_ready() && !self.is_held && !self.patience.cancel.is_cancelled() {
             let partitions = self.progress.owned();
             board
                 .phase(IngestPhase::Ingesting, format!("reads {partitions} partitions of topic {:?}", self.plan.topic));

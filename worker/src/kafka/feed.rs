@@ -163,6 +163,18 @@ impl<'m, M: Member> Feed<'m, M> {
         Ok(())
     }
 
+    /// Tells once more of assigned partitions that were not taken, but for those that were lost meanwhile.
+    pub fn put_back(&mut self, partitions: &[i32]) {
+        self.hear();
+        let lost = |partition: &i32| {
+            self.held.iter().any(|event| matches!(event, SourceEvent::Lost(lost) if lost.contains(partition)))
+        };
+        let left: Vec<i32> = partitions.iter().filter(|partition| !lost(partition)).copied().collect();
+        if !left.is_empty() {
+            self.held.push_back(SourceEvent::Assigned(left));
+        }
+    }
+
     /// Whether the group waits for partitions.
     pub fn is_asked_back(&self) -> bool {
         self.wanted_since.is_some()
