@@ -62,7 +62,7 @@ pub enum Error {
 /// How a file is laid out.
 #[derive(Debug, Clone)]
 pub struct Layout {
-    /// A row group is complete at this encoded size: the memory that an open file needs.
+    /// A row group is complete at this encoded size, or when its encoders take so much memory.
     pub row_group_bytes: usize,
     /// How pages are compressed.
     pub compression: gristmill_crds::Compression,
@@ -74,7 +74,12 @@ pub struct Layout {
 
 impl Default for Layout {
     fn default() -> Self {
-        Self { row_group_bytes: 32 << 20, compression: Default::default(), bloom_filters: Vec::new(), expected_rows: DEFAULT_BLOOM_FILTER_NDV }
+        Self {
+            row_group_bytes: 32 << 20,
+            compression: Default::default(),
+            bloom_filters: Vec::new(),
+            expected_rows: DEFAULT_BLOOM_FILTER_NDV,
+        }
     }
 }
 
@@ -107,6 +112,7 @@ pub struct ParquetFile {
     encoder: ArrowWriter<Vec<u8>>,
     staged: StagedWriter,
     rows: u64,
+    most_memory: usize,
 }
 
 /// A Parquet file that is closed and durable, and its rows.
@@ -125,7 +131,7 @@ impl ParquetFile {
     /// Parquet can't hold the schema.
     pub fn create(staged: StagedWriter, schema: SchemaRef, layout: &Layout) -> Result<Self, Error> {
         let encoder = ArrowWriter::try_new(Vec::new(), schema, Some(layout.properties())).map_err(encode)?;
-        Ok(Self { encoder, staged, rows: 0 })
+        Ok(Self { encoder, staged, rows: 0, most_memory: layout.row_group_bytes })
     }
 
     /// Appends rows; a row group that they complete goes to the store.
@@ -136,6 +142,10 @@ impl ParquetFile {
         let before = self.encoder.flushed_row_groups().len();
         self.encoder.write(batch).map_err(encode)?;
         self.rows += batch.num_rows() as u64;
+        // Encoders and dictionaries may be larger than what they encode to.
+        if self.encoder.memory_size() >= self.most_memory {
+            self.encoder.flush().map_err(encode)?;
+        }
         if self.encoder.flushed_row_groups().len() > before {
             self.encoder.sync().map_err(|source| encode(source.into()))?;
             self.hand_over().await?;

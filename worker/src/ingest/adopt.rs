@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use gristmill_core::log::RewindPlan;
 
 use super::interruption::{Interruption, Step};
-use super::rewind::rewind;
-use super::standing::{Standing, standing};
 use super::patience::Passing;
 use super::recover::stands_at;
+use super::rewind::rewind;
+use super::standing::{Standing, standing};
 use super::worker::{Worker, attend};
 use crate::exit::{Exit, Failure};
 use crate::kafka::{Brokers, OffsetRange, Position, Source, TopicFacts};
@@ -29,7 +29,7 @@ impl<S: Source> Worker<'_, S> {
     }
 
     async fn take_up(&mut self, partitions: &[i32]) -> Step {
-        self.settle().await?;
+        self.settle(self.grace).await?;
         let brokers = &self.brokers;
         let ask = self.patience.repeat(async || brokers.ranges(partitions.to_vec()).await);
         let ranges = Step::from(attend(&mut self.feed, self.grace, ask).await??)?;
@@ -104,7 +104,10 @@ impl<S: Source> Worker<'_, S> {
         for (partition, range) in ranges {
             let position = stands_at(self.zone.fold(), *partition);
             if let Standing::Truncated { end } = self.standing(position, *range)? {
-                tracing::warn!("{}", Standing::Truncated { end }.describe(&self.plan.topic, *partition, position.offset));
+                tracing::warn!(
+                    "{}",
+                    Standing::Truncated { end }.describe(&self.plan.topic, *partition, position.offset)
+                );
                 nonce.push_str(&format!(" {partition}/{end}"));
                 next.insert(*partition, end);
             }

@@ -102,7 +102,7 @@ impl<S: Source> Worker<'_, S> {
         self.pace.committed();
         self.open.committed(self.plan.rejected.budget.window);
         self.unpublished.insert(sequence);
-        self.publish().await?;
+        self.publish(UNPUBLISHED_BORNE).await?;
         self.member.mirror(&self.progress.offsets());
         let messages = ranges.iter().map(|range| range.accepted + range.rejected + range.tombstones).sum::<u64>();
         let absent = ranges.iter().map(|range| range.absent).sum::<u64>();
@@ -124,9 +124,9 @@ impl<S: Source> Worker<'_, S> {
         Ok(())
     }
 
-    /// Makes committed entries visible. One that can't be is tried again later, and after a few consumption waits for it:
+    /// Makes committed entries visible. One that can't be is tried again later, and with so many consumption waits for it:
     /// what nobody can see does not pile up (F14).
-    pub(super) async fn publish(&mut self) -> Step {
+    async fn publish(&mut self, too_many: usize) -> Step {
         let (zone, patience, unpublished) = (&mut self.zone, &self.patience, &mut self.unpublished);
         let work = async {
             let began = patience.clock.uptime();
@@ -135,7 +135,7 @@ impl<S: Source> Worker<'_, S> {
                     Ok(()) => drop(unpublished.pop_first()),
                     Err(error) => {
                         patience.board.unpublished(unpublished.len(), &error);
-                        if unpublished.len() < UNPUBLISHED_BORNE {
+                        if unpublished.len() < too_many {
                             patience.bear(&error)?;
                             return Ok(());
                         }
@@ -156,7 +156,12 @@ impl<S: Source> Worker<'_, S> {
         if self.unpublished.is_empty() || self.clock.uptime() < self.publish_at {
             return Ok(());
         }
-        self.publish().await
+        self.publish(UNPUBLISHED_BORNE).await
+    }
+
+    /// Makes everything visible before the process ends.
+    pub(super) async fn publish_all(&mut self) -> Step {
+        self.publish(1).await
     }
 
     async fn lost(&mut self, refusal: &Refusal) -> Step {

@@ -27,8 +27,7 @@ impl<S: Source> Worker<'_, S> {
     /// Judges the budget before an append.
     pub(super) fn judge(&self, about: RejectCounts) -> Option<Judged> {
         let budget = &self.plan.rejected.budget;
-        let RejectCounts { messages, with_rejects } =
-            exceeds(self.zone.fold(), about, self.zone.now(), budget)?;
+        let RejectCounts { messages, with_rejects } = exceeds(self.zone.fold(), about, self.zone.now(), budget)?;
         let message = format!(
             "{} % of {messages} messages in {} s have rejects, where {} % are tolerated: {}; correct spec.record or \
              the producer, then resume",
@@ -68,7 +67,7 @@ impl<S: Source> Worker<'_, S> {
             })?;
             let token = self.resume_token().filter(|token| !self.zone.fold().has_resumed_by(token));
             if held.spec_digest == ours && token.is_none() {
-                return self.stay_held();
+                return self.stay_held().await;
             }
             let (zone, patience) = (&mut self.zone, &self.patience);
             let work = patience.repeat(async || match zone.decide().await? {
@@ -82,7 +81,7 @@ impl<S: Source> Worker<'_, S> {
         }
     }
 
-    fn stay_held(&mut self) -> Step {
+    async fn stay_held(&mut self) -> Step {
         let Some(held) = self.zone.fold().held() else { return Ok(()) };
         let message = held.hold.message.clone();
         if self.targets.is_some() {
@@ -93,6 +92,8 @@ impl<S: Source> Worker<'_, S> {
             self.is_held = true;
             self.drop_open();
             self.feed.suspend().map_err(Passing::into_failure)?;
+            // What was told before is dropped as well: it is read again when the hold ends.
+            self.feed.seek(&self.progress.positions()).await.map_err(Passing::into_failure)?;
         }
         self.patience.board.phase(IngestPhase::Held, message);
         Ok(())
@@ -114,7 +115,7 @@ impl<S: Source> Worker<'_, S> {
         if self.look_at.is_none_or(|at| self.clock.uptime() < at) {
             return Ok(());
         }
-        self.settle().await
+        self.settle(self.grace).await
     }
 
     /// A token by which a user wants to go on, as it stands in the file that the pod is given.

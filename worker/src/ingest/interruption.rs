@@ -14,6 +14,16 @@ pub(super) enum Interruption {
     Revoked,
 }
 
+impl Interruption {
+    /// What becomes of an ingest that ends with it: a signal and a group that does not wait are no failures.
+    pub(super) fn into_outcome(self) -> Result<(), Failure> {
+        match self {
+            Self::Failed(failure) => Err(failure),
+            Self::Signalled | Self::Revoked => Ok(()),
+        }
+    }
+}
+
 /// A step of the loop.
 pub(super) type Step<T = ()> = Result<T, Interruption>;
 

@@ -26,10 +26,10 @@ mod reasons;
 mod recover;
 mod resume;
 mod rewind;
-mod standing;
-mod status;
 #[cfg(test)]
 mod simulation;
+mod standing;
+mod status;
 mod take;
 mod watch;
 mod worker;
@@ -63,9 +63,8 @@ use crate::zone::{Clock, Surroundings, Zone};
 
 /// From a signal to the last commit: a pod is killed 60 s after it was asked to end, and leaving the group takes some.
 const DRAIN_WITHIN: Duration = Duration::from_secs(45);
-/// How long the group waits for partitions that it wants back: a third of librdkafka's max.poll.interval.ms, after which
-/// a member is taken for dead (F12).
-const HAND_OVER_WITHIN: Duration = Duration::from_secs(100);
+/// librdkafka's default of max.poll.interval.ms.
+const MAX_POLL_INTERVAL: Duration = Duration::from_secs(300);
 /// A zone operation gives up on an unavailable store after this, so that the worker can say what it waits for.
 const ATTEMPT: Duration = Duration::from_secs(5);
 
@@ -166,11 +165,12 @@ pub async fn run(plan: &IngestPlan, options: Options) -> Result<Summary, Failure
         connection: options.connection.clone(),
         topic: plan.topic.clone(),
         group: plan.consumer_group.clone(),
-        reception: options.budget.reception(),
+        reception: options.budget.reception(&options.connection),
     };
     let url: ZoneUrl = plan.raw_path.parse()?;
     let store = store::open(&url, &options.hadoop)?;
-    run_on(plan, &source, Surroundings::of_process(store, url).with_patience(ATTEMPT), options).await
+    let grace = hand_over_within(&options.connection);
+    run_on(plan, &source, Surroundings::of_process(store, url).with_patience(ATTEMPT), grace, options).await
 }
 
 /// Ingests from any source into any store.
@@ -178,6 +178,7 @@ async fn run_on<S: Source>(
     plan: &IngestPlan,
     source: &S,
     surroundings: Surroundings,
+    grace: Duration,
     options: Options,
 ) -> Result<Summary, Failure> {
     let Options { connection: _, hadoop: _, until, wait, budget, cancel, board, resume_file } = options;
@@ -194,7 +195,7 @@ async fn run_on<S: Source>(
         Until::Cancelled => None,
         Until::CaughtUp => Some(ends),
     };
-    if targets.as_ref().is_some_and(|targets| covers(&zone, targets)) {
+    if zone.fold().held().is_none() && targets.as_ref().is_some_and(|targets| covers(&zone, targets)) {
         return Ok(Summary::default());
     }
     let (member, changes) =
@@ -210,7 +211,7 @@ async fn run_on<S: Source>(
         progress: Progress::of_generation(zone.fold().generation()),
         open: OpenFile::new(plan, &budget, Arc::clone(&clock)),
         pace: Pace::new(plan.max_age, chance(&zone)),
-        grace: HAND_OVER_WITHIN,
+        grace,
         targets,
         completeness: Completeness::default(),
         unpublished: BTreeSet::new(),
@@ -231,6 +232,13 @@ async fn run_on<S: Source>(
     };
     member.leave().await;
     outcome
+}
+
+/// How long the group waits for partitions that it wants back: a third of the interval after which a member is taken for
+/// dead (F12).
+fn hand_over_within(connection: &Connection) -> Duration {
+    let interval = connection.setting("max.poll.interval.ms").and_then(|text| text.parse().ok());
+    interval.map_or(MAX_POLL_INTERVAL, Duration::from_millis) / 3
 }
 
 /// A number that other workers do not have.

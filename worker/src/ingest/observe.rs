@@ -30,7 +30,7 @@ impl<S: Source> Worker<'_, S> {
             }
         };
         // What others have committed counts as well.
-        self.settle().await?;
+        self.settle(self.grace).await?;
         if self.patience.board.report().phase == IngestPhase::SourceUnavailable {
             self.ingesting();
         }

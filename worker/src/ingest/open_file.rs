@@ -49,11 +49,8 @@ pub(super) struct Written {
 impl OpenFile {
     pub(super) fn new(plan: &IngestPlan, budget: &Budget, clock: Arc<dyn Clock>) -> Self {
         let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
-        let layout = |bytes: u64| Layout {
-            row_group_bytes: size(bytes),
-            compression: plan.compression,
-            ..Layout::default()
-        };
+        let layout =
+            |bytes: u64| Layout { row_group_bytes: size(bytes), compression: plan.compression, ..Layout::default() };
         Self {
             clock,
             decoder: MessageDecoder::new(plan),

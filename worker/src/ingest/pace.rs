@@ -77,7 +77,8 @@ mod tests {
 
     #[test]
     fn workers_that_began_together_do_not_commit_together() {
-        let ages: std::collections::BTreeSet<_> = (0..8).map(|chance| Pace::new(MINUTE, chance << 20).max_age()).collect();
+        let ages: std::collections::BTreeSet<_> =
+            (0..8).map(|chance| Pace::new(MINUTE, chance << 20).max_age()).collect();
         assert_eq!(ages.len(), 8);
         assert!(ages.iter().all(|age| *age <= MINUTE && *age >= MINUTE * 9 / 10), "{ages:?}");
     }

@@ -201,7 +201,8 @@ mod tests {
         // A pause ends at once.
         cancel.cancel();
         let clock = Arc::new(crate::zone::SystemClock);
-        let patience = Patience { clock, limit: Some(Duration::from_nanos(1)), cancel, board: StatusBoard::new(&plan()) };
+        let patience =
+            Patience { clock, limit: Some(Duration::from_nanos(1)), cancel, board: StatusBoard::new(&plan()) };
         let mut trouble = Trouble::default();
         patience.endure_again(unavailable(), &mut trouble).await.expect("the first failure is borne");
         let failure = patience.endure_again(unavailable(), &mut trouble).await.expect_err("the wait is over");

@@ -30,7 +30,7 @@ impl<S: Source> Worker<'_, S> {
             self.pace.discarded();
         }
         self.forget();
-        self.settle().await?;
+        self.settle(Duration::ZERO).await?;
         if self.zone.fold().is_fenced(self.zone.incarnation()) {
             // Others took this process for dead; what it has staged is theirs to sweep (rule 15).
             let incarnation = self.zone.renew_incarnation().map_err(Failure::from)?;
@@ -63,30 +63,30 @@ impl<S: Source> Worker<'_, S> {
 
     /// Decides an append that was dropped where it stood, reads the log to its head, and heeds what it says of all
     /// workers.
-    pub(super) async fn settle(&mut self) -> Step {
+    pub(super) async fn settle(&mut self, grace: Duration) -> Step {
         let (zone, patience) = (&mut self.zone, &self.patience);
         let work = patience.repeat(async || {
             zone.decide().await?;
             zone.refresh().await
         });
-        Step::from(attend(&mut self.feed, Duration::ZERO, work).await??)?;
+        Step::from(attend(&mut self.feed, grace, work).await??)?;
         self.tell();
         if self.zone.fold().source().is_some_and(|source| source.topic_id != self.facts.topic_id) {
-            self.follow_topic().await?;
+            self.follow_topic(grace).await?;
         }
         if self.zone.fold().generation() != self.progress.generation() {
             // Rows of the open file name a generation that has ended.
             self.forget();
             self.feed.seek(&self.progress.positions()).await.map_err(Passing::into_failure)?;
         }
-        Box::pin(self.heed_hold()).await
+        self.heed_hold().await
     }
 
     /// Another worker's rewind has gone on to another topic of the name: it must be the one that is there.
-    async fn follow_topic(&mut self) -> Step {
+    async fn follow_topic(&mut self, grace: Duration) -> Step {
         let (brokers, patience) = (&self.brokers, &self.patience);
         let ask = patience.repeat(async || brokers.facts().await);
-        let facts = Step::from(attend(&mut self.feed, Duration::ZERO, ask).await??)?;
+        let facts = Step::from(attend(&mut self.feed, grace, ask).await??)?;
         let is_there = |source: &gristmill_core::log::Source| {
             source.topic_id == facts.topic_id && source.cluster_id == facts.cluster_id
         };

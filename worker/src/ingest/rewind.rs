@@ -21,7 +21,8 @@ pub(super) async fn resolve(
     brokers: &impl Brokers,
     patience: &Patience,
 ) -> Result<Waited<BTreeMap<i32, i64>>, Failure> {
-    let edge = |edge: fn(&OffsetRange) -> i64| ranges.iter().map(|(partition, range)| (*partition, edge(range))).collect();
+    let edge =
+        |edge: fn(&OffsetRange) -> i64| ranges.iter().map(|(partition, range)| (*partition, edge(range))).collect();
     let offsets = match position {
         Position::Earliest => edge(|range| range.low),
         Position::Latest => edge(|range| range.high),

@@ -10,7 +10,7 @@ use crate::kafka::{Delivered, Source};
 impl<'m, S: Source> Worker<'m, S> {
     pub(super) async fn take(&mut self, message: &MessageOf<'m, S>) -> Step {
         let (partition, offset) = (message.partition(), message.offset());
-        if self.progress.admit(partition, offset) == Admission::Known {
+        if self.is_held || self.progress.admit(partition, offset) == Admission::Known {
             return Ok(());
         }
         let headers = message.headers();

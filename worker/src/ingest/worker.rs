@@ -11,8 +11,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::sync::Arc;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use gristmill_core::log::Sequence;
@@ -76,6 +76,8 @@ impl<'m, S: Source> Worker<'m, S> {
     pub(super) async fn work(mut self, looks: &mut watch::Receiver<Look>) -> Result<Summary, Failure> {
         let clock = Arc::clone(&self.clock);
         let mut tick = clock.sleep(TICK);
+        let held = self.heed_hold().await;
+        self.resolve(held).await.or_else(Interruption::into_outcome)?;
         while !self.is_done() {
             let step = tokio::select! {
                 biased;
@@ -98,6 +100,7 @@ impl<'m, S: Source> Worker<'m, S> {
                 Err(Interruption::Signalled | Interruption::Revoked) => return self.drain().await,
             }
         }
+        self.publish_all().await.or_else(Interruption::into_outcome)?;
         Ok(self.summary)
     }
 
@@ -133,10 +136,12 @@ impl<'m, S: Source> Worker<'m, S> {
     /// Commits what was read after a signal. What can't be committed without keeping the group waiting is left out.
     async fn drain(mut self) -> Result<Summary, Failure> {
         self.patience.board.phase(IngestPhase::Draining, "commits what was read and leaves the group");
-        match self.commit().await {
-            Ok(()) | Err(Interruption::Signalled | Interruption::Revoked) => Ok(self.summary),
-            Err(Interruption::Failed(failure)) => Err(failure),
-        }
+        let committed = match self.commit().await {
+            Ok(()) => self.publish_all().await,
+            interrupted => interrupted,
+        };
+        committed.or_else(Interruption::into_outcome)?;
+        Ok(self.summary)
     }
 
     /// Everything up to the targets is committed.

@@ -11,8 +11,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::source::{Change, Changes, Delivered, Member, Position, Received};
 use super::KafkaFault;
+use super::source::{Change, Changes, Delivered, Member, Position, Received};
 use crate::zone::Clock;
 
 #[cfg(test)]

@@ -62,8 +62,9 @@ impl GroupMember {
         let (changes, heard) = mpsc::channel(CHANGES);
         let wanted = Wanted::default();
         let failed = |source| options.connection.refused(source);
-        let consumer: StreamConsumer<Rebalances> =
-            configuration(options).create_with_context(Rebalances { changes, wanted: Arc::clone(&wanted) }).map_err(failed)?;
+        let consumer: StreamConsumer<Rebalances> = configuration(options)
+            .create_with_context(Rebalances { changes, wanted: Arc::clone(&wanted) })
+            .map_err(failed)?;
         consumer.subscribe(&[&options.topic]).map_err(failed)?;
         Ok((Self { consumer: Arc::new(consumer), topic: options.topic.clone(), wanted }, Changes(heard)))
     }
@@ -204,13 +205,21 @@ fn configuration(options: &MemberOptions) -> ClientConfig {
         .set("auto.offset.reset", "error")
         .set("isolation.level", "read_committed")
         .set("enable.partition.eof", "true")
-        .set("partition.assignment.strategy", "cooperative-sticky")
-        // A worker that was killed frees its partitions after this; one that leaves does so at once.
-        .set("session.timeout.ms", "15000")
-        // The default of 5 min would leave a new partition unread for so long.
-        .set("topic.metadata.refresh.interval.ms", "60000")
         .set_log_level(RDKafkaLogLevel::Warning);
     reception.configure(&mut config);
+    let mut unless_set = |name, value| {
+        if !connection.sets(name) {
+            config.set(name, value);
+        }
+    };
+    // The default of 5 min would leave a new partition unread for so long.
+    unless_set("topic.metadata.refresh.interval.ms", "60000");
+    // In a group of KIP-848 the brokers decide on both, and librdkafka refuses them.
+    if connection.setting("group.protocol") != Some("consumer") {
+        unless_set("partition.assignment.strategy", "cooperative-sticky");
+        // A worker that was killed frees its partitions after this; one that leaves does so at once.
+        unless_set("session.timeout.ms", "15000");
+    }
     config
 }
 
@@ -316,5 +325,46 @@ impl Delivered for BorrowedMessage<'_> {
 
     fn headers(&self) -> Vec<(Cow<'_, str>, Option<&[u8]>)> {
         ffi::message_headers(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn configured(settings: &[(&str, &str)]) -> ClientConfig {
+        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        configuration(&MemberOptions {
+            connection: Connection::plaintext("127.0.0.1:1").with_settings(settings),
+            topic: "books".to_owned(),
+            group: "group".to_owned(),
+            client_id: "test".to_owned(),
+            reception: Reception { queued: 1 << 20, fetch: 1 << 20, message: 16 << 20 },
+        })
+    }
+
+    #[test]
+    fn settings_of_the_resource_are_kept_but_for_those_that_exactly_once_rests_on() {
+        let config = configured(&[("session.timeout.ms", "30000"), ("isolation.level", "read_uncommitted")]);
+        assert_eq!(config.get("session.timeout.ms"), Some("30000"));
+        assert_eq!(config.get("partition.assignment.strategy"), Some("cooperative-sticky"));
+        assert_eq!(config.get("isolation.level"), Some("read_committed"));
+        assert_eq!(configured(&[]).get("session.timeout.ms"), Some("15000"));
+    }
+
+    #[tokio::test]
+    async fn group_of_kip_848_is_joined_without_the_settings_that_its_brokers_decide_on() {
+        let config = configured(&[("group.protocol", "consumer")]);
+        assert_eq!(config.get("session.timeout.ms"), None);
+        assert_eq!(config.get("partition.assignment.strategy"), None);
+        config.create::<StreamConsumer>().expect("librdkafka takes these settings together");
+    }
+
+    #[tokio::test]
+    async fn longest_answer_is_a_fetch_and_a_message_together() {
+        let config = configured(&[]);
+        let longest = ((1 + 16 + 1) << 20).to_string();
+        assert_eq!(config.get("receive.message.max.bytes"), Some(longest.as_str()));
+        config.create::<StreamConsumer>().expect("librdkafka takes these sizes together");
     }
 }

@@ -65,7 +65,13 @@ impl TopicProbe {
             .create_with_context(Quiet)
             .map_err(|source| connection.refused(source))?;
         let servers = connection.servers().to_owned();
-        Ok(Self { client: Arc::new(client), connection: connection.clone(), servers, topic: topic.to_owned(), reception })
+        Ok(Self {
+            client: Arc::new(client),
+            connection: connection.clone(),
+            servers,
+            topic: topic.to_owned(),
+            reception,
+        })
     }
 
     /// The number of partitions, and the ids of the brokers.
@@ -197,4 +203,3 @@ impl Brokers for TopicProbe {
         .await
     }
 }
-

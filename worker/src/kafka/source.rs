@@ -143,10 +143,7 @@ pub trait Brokers: Clone + Send + Sync {
     ///
     /// # Errors
     /// As [`Self::ranges`].
-    fn offsets_at(
-        &self,
-        timestamp: i64,
-    ) -> impl Future<Output = Result<BTreeMap<i32, i64>, KafkaFault>> + Send;
+    fn offsets_at(&self, timestamp: i64) -> impl Future<Output = Result<BTreeMap<i32, i64>, KafkaFault>> + Send;
 
     /// The first of these positions at which a broker's answer is larger than a member receives.
     ///

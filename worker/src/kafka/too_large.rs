@@ -24,7 +24,8 @@ pub(super) fn first(
     reception: Reception,
     positions: Vec<Position>,
 ) -> Result<Option<Position>, KafkaFault> {
-    let failed = |source| KafkaFault::Ask { act: "find the message that is too large", topic: topic.to_owned(), source };
+    let failed =
+        |source| KafkaFault::Ask { act: "find the message that is too large", topic: topic.to_owned(), source };
     config
         // librdkafka wants a name although nothing of it is used.
         .set("group.id", "gristmill-probe")

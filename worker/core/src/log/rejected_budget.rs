@@ -1,8 +1,8 @@
 //! Whether too many messages were rejected lately (F28): by the log, so that a restart and another worker judge alike.
 
 use chrono::TimeDelta;
-use gristmill_crds::plan::RejectedBudget;
 use gristmill_crds::BudgetAction;
+use gristmill_crds::plan::RejectedBudget;
 
 use super::fold::{Fold, RejectCounts};
 use super::names::LogTime;

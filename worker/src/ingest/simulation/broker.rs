@@ -121,7 +121,22 @@ impl Cluster {
         Ok(answer(&state))
     }
 
+    /// A control record or an aborted message: an offset that is never delivered.
+    pub(super) fn append_marker(&self, partition: usize) {
+        self.change(|state| state.partitions[partition].high += 1);
+    }
+
+    /// A partition more.
+    pub(super) fn grow(&self) {
+        self.change(|state| state.partitions.push(PartitionLog::default()));
+    }
+
     // The group.
+
+    /// Puts every member out; each finds out by its next heartbeat.
+    pub(super) fn expel_all(&self) {
+        self.change(|state| state.members.clear());
+    }
 
     pub(super) fn join(&self, changes: mpsc::Sender<Change>) -> u64 {
         let heard = self.timeline.uptime();

@@ -224,7 +224,9 @@ impl Brokers for SimulatedBrokers {
     }
 
     async fn ranges(&self, partitions: Vec<i32>) -> Result<BTreeMap<i32, OffsetRange>, KafkaFault> {
-        self.0.answer(|state| partitions.into_iter().map(|partition| (partition, state.range(partition))).collect()).await
+        self.0
+            .answer(|state| partitions.into_iter().map(|partition| (partition, state.range(partition))).collect())
+            .await
     }
 
     async fn ends(&self) -> Result<BTreeMap<i32, i64>, KafkaFault> {
@@ -262,12 +264,7 @@ impl Source for SimulatedSource {
         let (changes, heard) = mpsc::channel(1024);
         let number = self.0.join(changes.clone());
         let beaten = self.0.timeline.uptime();
-        let state = State {
-            number,
-            beaten,
-            places: BTreeMap::new(),
-            ahead: VecDeque::new(),
-        };
+        let state = State { number, beaten, places: BTreeMap::new(), ahead: VecDeque::new() };
         Ok((SimulatedMember { cluster: self.0.clone(), changes, state: Mutex::new(state) }, Changes(heard)))
     }
 }

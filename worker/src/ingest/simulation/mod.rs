@@ -11,7 +11,9 @@
 
 mod broker;
 mod executor;
+mod held;
 mod member;
+mod positions;
 mod schedules;
 mod store;
 mod world;

@@ -1,49 +1,13 @@
-//! The schedules of PROTOCOL.md that concern Kafka, by number.
+//! Schedules of the zone protocol that concern a group over a failing store, by number.
 
-use std::future::Future;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::world::{Ended, World};
+use super::world::{Ended, HOUR, SECOND, Task, World, send, with_workers};
 use super::{Violation, executor, for_seeds};
 use crate::ingest::Until;
 use crate::zone::Clock;
-
-const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_secs(3600);
-
-/// Runs a scenario beside workers that are started again whenever they end or are killed.
-fn with_workers<'a>(
-    world: &'a World,
-    workers: usize,
-    scenario: impl Future<Output = Result<(), Violation>> + 'a,
-) -> Result<(), Violation> {
-    let calm = CancellationToken::new();
-    let ending = calm.clone();
-    let mut tasks: Vec<std::pin::Pin<Box<dyn Future<Output = Result<(), Violation>> + 'a>>> = Vec::new();
-    tasks.push(Box::pin(async move {
-        scenario.await?;
-        ending.cancel();
-        Ok(())
-    }));
-    tasks.push(Box::pin(world.coordinate()));
-    for _ in 0..workers {
-        tasks.push(Box::pin(work(world)));
-    }
-    executor::run(&world.timeline, tasks)
-}
-
-/// A worker that is started again whenever it ends.
-async fn work(world: &World) -> Result<(), Violation> {
-    loop {
-        let never = CancellationToken::new();
-        match world.process(&world.plan, Until::Cancelled, never.clone(), never).await {
-            Ended::Done(Err(failure)) => return Err(format!("a worker failed: {failure}")),
-            Ended::Done(Ok(_)) | Ended::Killed => {}
-        }
-    }
-}
 
 /// A worker that is killed or asked to end at times that are drawn, until the calm begins.
 async fn restless(world: &World, calm: CancellationToken) -> Result<(), Violation> {
@@ -58,7 +22,11 @@ async fn restless(world: &World, calm: CancellationToken) -> Result<(), Violatio
                 () = calm.cancelled() => std::future::pending().await,
                 () = world.timeline.sleep(world.timeline.some(120 * SECOND)) => {}
             }
-            if world.timeline.once_in(2) { kill.cancel() } else { cancel.cancel() }
+            if world.timeline.once_in(2) {
+                kill.cancel()
+            } else {
+                cancel.cancel()
+            }
             std::future::pending().await
         };
         let ended = tokio::select! {
@@ -72,16 +40,6 @@ async fn restless(world: &World, calm: CancellationToken) -> Result<(), Violatio
             return Err(format!("a worker failed: {failure}"));
         }
         world.timeline.sleep(world.timeline.some(20 * SECOND)).await;
-    }
-}
-
-/// Sends messages now and then.
-async fn send(world: &World, messages: u64) {
-    for _ in 0..messages {
-        world.send();
-        if world.timeline.once_in(4) {
-            world.timeline.sleep(world.timeline.some(10 * SECOND)).await;
-        }
     }
 }
 
@@ -100,7 +58,7 @@ fn workers_that_come_and_go_over_a_failing_store_commit_each_message_once() {
             world.caught_up(HOUR).await?;
             world.check().await
         };
-        let mut tasks: Vec<std::pin::Pin<Box<dyn Future<Output = Result<(), Violation>> + '_>>> = Vec::new();
+        let mut tasks: Vec<Task<'_>> = Vec::new();
         tasks.push(Box::pin(scenario));
         tasks.push(Box::pin(world.coordinate()));
         for _ in 0..3 {
@@ -126,5 +84,46 @@ fn schedule_31_store_down_for_ten_minutes_is_waited_for_in_the_group() {
             world.check().await
         };
         with_workers(&world, 2, scenario)
+    });
+}
+
+/// 27: one of eight partitions is revoked in the middle of a file, while the store is too slow to commit before the
+/// deadline; then the assignment is lost; then ten rebalances in a row. There is progress all the time.
+#[test]
+fn schedule_27_rebalances_over_a_slow_store_lose_nothing_and_do_not_stop_progress() {
+    for_seeds(10, |seed| {
+        let world = World::new(seed, 8);
+        let scenario = async {
+            send(&world, 60).await;
+            world.weather.set_slowness(200 * SECOND);
+            let (cancel, kill) = (CancellationToken::new(), CancellationToken::new());
+            let newcomer = world.process(&world.plan, Until::Cancelled, cancel.clone(), kill.clone());
+            let storm = async {
+                world.timeline.sleep(600 * SECOND).await;
+                world.cluster.expel_all();
+                world.timeline.sleep(60 * SECOND).await;
+                world.weather.set_slowness(SECOND);
+                kill.cancel();
+            };
+            drop(futures::future::join(newcomer, storm).await);
+            let before = world.zone().await?.fold().head();
+            for _ in 0..10 {
+                send(&world, 10).await;
+                let cancel = CancellationToken::new();
+                let process = world.process(&world.plan, Until::Cancelled, cancel.clone(), CancellationToken::new());
+                let leave = async {
+                    world.timeline.sleep(25 * SECOND).await;
+                    cancel.cancel();
+                };
+                drop(futures::future::join(process, leave).await);
+            }
+            let after = world.zone().await?.fold().head();
+            if after <= before {
+                return Err(format!("no commit in ten rebalances: {before} and {after}"));
+            }
+            world.caught_up(HOUR).await?;
+            world.check().await
+        };
+        with_workers(&world, 1, scenario)
     });
 }

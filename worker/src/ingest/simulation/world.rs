@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +14,11 @@ use gristmill_core::log::FileZone;
 use gristmill_crds::plan::IngestPlan;
 use tokio_util::sync::CancellationToken;
 
-use super::Violation;
 use super::broker::{Cluster, number};
 use super::executor::Timeline;
 use super::member::SimulatedSource;
 use super::store::{Weather, WeatheredStore};
+use super::{Violation, executor};
 use crate::documents::Documents;
 use crate::exit::Failure;
 use crate::ingest::{ATTEMPT, Options, StatusBoard, Summary, Until, run_on};
@@ -25,9 +27,12 @@ use crate::store::{MemoryStore, ZoneUrl};
 use crate::zone::{Clock, Surroundings, ZoneReader};
 
 /// A valid message of one row, a message of two rows of which one is invalid, one that is not well-formed.
-const GOOD: &str = "<library><book><record_id>1</record_id></book></library>";
+pub(super) const GOOD: &str = "<library><book><record_id>1</record_id></book></library>";
 const HALF: &str = "<library><book><record_id>1</record_id></book><book/></library>";
-const BAD: &str = "<library><book>";
+pub(super) const BAD: &str = "<library><book>";
+
+/// How long the group waits for a process.
+const GRACE: Duration = Duration::from_secs(100);
 
 /// Everything that the processes of a run share.
 #[derive(Clone)]
@@ -39,6 +44,12 @@ pub(super) struct World {
     pub(super) plan: IngestPlan,
     boards: Rc<RefCell<Vec<StatusBoard>>>,
 }
+
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
+
+/// A task of the executor.
+pub(super) type Task<'a> = Pin<Box<dyn Future<Output = Result<(), Violation>> + 'a>>;
 
 /// How a process ended.
 #[derive(Debug)]
@@ -70,6 +81,42 @@ spec:
 ";
     let documents = Documents::parse("simulated.yaml".as_ref(), document).expect("the document is valid");
     documents.ingest_plan(None).expect("the document is valid")
+}
+
+/// Runs a scenario beside workers that are started again whenever they end or are killed.
+pub(super) fn with_workers<'a>(
+    world: &'a World,
+    workers: usize,
+    scenario: impl Future<Output = Result<(), Violation>> + 'a,
+) -> Result<(), Violation> {
+    let mut tasks: Vec<Task<'a>> = Vec::new();
+    tasks.push(Box::pin(scenario));
+    tasks.push(Box::pin(world.coordinate()));
+    for _ in 0..workers {
+        tasks.push(Box::pin(work(world)));
+    }
+    executor::run(&world.timeline, tasks)
+}
+
+/// A worker that is started again whenever it ends.
+async fn work(world: &World) -> Result<(), Violation> {
+    loop {
+        let never = CancellationToken::new();
+        match world.process(&world.plan, Until::Cancelled, never.clone(), never).await {
+            Ended::Done(Err(failure)) => return Err(format!("a worker failed: {failure}")),
+            Ended::Done(Ok(_)) | Ended::Killed => {}
+        }
+    }
+}
+
+/// Sends messages now and then.
+pub(super) async fn send(world: &World, messages: u64) {
+    for _ in 0..messages {
+        world.send();
+        if world.timeline.once_in(4) {
+            world.timeline.sleep(world.timeline.some(10 * SECOND)).await;
+        }
+    }
 }
 
 impl World {
@@ -106,7 +153,13 @@ impl World {
     }
 
     /// A process that works by this plan until it ends or is killed.
-    pub(super) async fn process(&self, plan: &IngestPlan, until: Until, cancel: CancellationToken, kill: CancellationToken) -> Ended {
+    pub(super) async fn process(
+        &self,
+        plan: &IngestPlan,
+        until: Until,
+        cancel: CancellationToken,
+        kill: CancellationToken,
+    ) -> Ended {
         let board = StatusBoard::new(plan);
         self.boards.borrow_mut().push(board.clone());
         let options = Options { until, cancel, board, ..Options::new(plan) };
@@ -114,7 +167,24 @@ impl World {
         tokio::select! {
             biased;
             () = kill.cancelled() => Ended::Killed,
-            outcome = run_on(plan, &source, self.surroundings(self.weather.clone()), options) => Ended::Done(outcome),
+            outcome = run_on(plan, &source, self.surroundings(self.weather.clone()), GRACE, options) => Ended::Done(outcome),
+        }
+    }
+
+    /// A process that ends when it has caught up, beside the coordinator.
+    pub(super) async fn catch_up(&self, plan: &IngestPlan) -> Result<Summary, Failure> {
+        let never = CancellationToken::new();
+        match self.process(plan, Until::CaughtUp, never.clone(), never).await {
+            Ended::Done(outcome) => outcome,
+            Ended::Killed => unreachable!("nobody kills it"),
+        }
+    }
+
+    /// A process that ends when it has caught up must fail for this reason.
+    pub(super) async fn fails_with(&self, plan: &IngestPlan, reason: &str) -> Result<String, Violation> {
+        match self.catch_up(plan).await {
+            Err(failure) if failure.reason == reason => Ok(failure.message),
+            outcome => Err(format!("{outcome:?} where {reason} was due")),
         }
     }
 
@@ -224,7 +294,7 @@ impl World {
         Ok(())
     }
 
-    /// What the last process that began says of itself.
+    /// What the process that began last says of itself.
     pub(super) fn board(&self) -> StatusBoard {
         self.boards.borrow().last().expect("a process has begun").clone()
     }
