@@ -30,6 +30,10 @@ impl<S: Source> Worker<'_, S> {
 
     async fn take_up(&mut self, partitions: &[i32]) -> Step {
         self.settle(self.grace).await?;
+        if partitions.iter().any(|partition| self.progress.next(*partition).is_some()) {
+            // It was lost and given anew without a word of the loss: rows of the open file may be others' by now.
+            self.start_over().await?;
+        }
         let brokers = &self.brokers;
         let ask = self.patience.repeat(async || brokers.ranges(partitions.to_vec()).await);
         let ranges = Step::from(attend(&mut self.feed, self.grace, ask).await??)?;
@@ -96,8 +100,8 @@ impl<S: Source> Worker<'_, S> {
         self.open.note_advance();
     }
 
-    /// A partition that was truncated goes on at its end in a new generation: its offsets name other messages now. The
-    /// messages that were read before stay in the generation that ends.
+    /// A partition that was truncated is read anew from what it holds, in a new generation: nobody tells from which offset
+    /// on its messages are others than were read. What was read before stays in the generation that ends.
     async fn rewind_truncated(&mut self, ranges: &BTreeMap<i32, OffsetRange>) -> Step {
         let mut next = BTreeMap::new();
         let mut nonce = format!("truncated in generation {}:", self.zone.fold().generation());
@@ -109,7 +113,7 @@ impl<S: Source> Worker<'_, S> {
                     Standing::Truncated { end }.describe(&self.plan.topic, *partition, position.offset)
                 );
                 nonce.push_str(&format!(" {partition}/{end}"));
-                next.insert(*partition, end);
+                next.insert(*partition, range.low);
             }
         }
         if next.is_empty() {

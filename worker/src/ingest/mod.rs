@@ -185,7 +185,7 @@ async fn run_on<S: Source>(
     let clock = surroundings.clock();
     let patience = Patience { clock: Arc::clone(&clock), limit: wait, cancel: cancel.clone(), board };
     let brokers = source.brokers().map_err(Passing::into_failure)?;
-    let opening = opening::open(plan, &surroundings, &brokers, &patience);
+    let opening = Box::pin(opening::open(plan, &surroundings, &brokers, &patience));
     let Waited::Done(Opening { zone, facts, ends }) = in_time(&*clock, &cancel, opening).await? else {
         return Ok(Summary::default());
     };
@@ -227,7 +227,7 @@ async fn run_on<S: Source>(
     };
     let outcome = tokio::select! {
         biased;
-        outcome = in_time(&*clock, &cancel, worker.work(&mut looks)) => outcome,
+        outcome = in_time(&*clock, &cancel, Box::pin(worker.work(&mut looks))) => outcome,
         () = watch::watch(brokers, &*clock, told) => unreachable!("it looks for ever"),
     };
     member.leave().await;

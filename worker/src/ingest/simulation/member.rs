@@ -134,10 +134,10 @@ impl Member for SimulatedMember {
 
     async fn receive(&self) -> Received<Message> {
         loop {
+            // Other processes may go on between two messages. Nothing is taken before it: this future may be dropped here.
+            self.cluster.timeline.sleep(Duration::ZERO).await;
             self.beat();
             if let Some(received) = self.poll() {
-                // A yield: other processes may go on between two messages.
-                self.cluster.timeline.sleep(Duration::ZERO).await;
                 return received;
             }
             let changed = self.cluster.changed.notified();

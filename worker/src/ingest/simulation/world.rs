@@ -164,10 +164,13 @@ impl World {
         self.boards.borrow_mut().push(board.clone());
         let options = Options { until, cancel, board, ..Options::new(plan) };
         let source = SimulatedSource(self.cluster.clone());
+        let surroundings = self.surroundings(self.weather.clone());
+        // On the heap: a scenario holds several, and a test's stack is small.
+        let work = Box::pin(run_on(plan, &source, surroundings, GRACE, options));
         tokio::select! {
             biased;
             () = kill.cancelled() => Ended::Killed,
-            outcome = run_on(plan, &source, self.surroundings(self.weather.clone()), GRACE, options) => Ended::Done(outcome),
+            outcome = work => Ended::Done(outcome),
         }
     }
 
