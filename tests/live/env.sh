@@ -48,6 +48,13 @@ export HDFS_URL=hdfs://$ADDRESS:8020
 export HDFS_URL_PODS=hdfs://namenode.library.svc:8020
 export WEBHDFS_URL=http://$ADDRESS:9870/webhdfs/v1
 export PYTHON=$PYTHON_HOME/bin/python
+export PYTHONPATH=$LIVE PYTHONDONTWRITEBYTECODE=1
+# Our own programs; a debug build serves while a suite is written.
+BINARIES=${GRISTMILL_BINARIES:-${CARGO_TARGET_DIR:-$LIVE/../../target}/release}
+case :$PATH: in
+*":$BINARIES:"*) ;;
+*) export PATH=$BINARIES:$PATH ;;
+esac
 foreign_cluster || case :$PATH: in
     *":$KUBERNETES_HOME/bin:"*) ;;
     *) export PATH=$KUBERNETES_HOME/bin:$PATH ;;

@@ -8,9 +8,11 @@ set -euo pipefail
 mkdir -p "$CACHE"
 export DEBIAN_FRONTEND=noninteractive
 
-# Two installs at the same time: the second waits and then finds all done.
-exec 9>"$CACHE/install.lock"
-flock -n 9 || { say "waiting for another install"; flock 9; }
+# Two installs of one part at the same time: the second waits and then finds it done.
+lock() { # lock PART
+    exec 9>"$CACHE/install-$1.lock"
+    flock -n 9 || { say "waiting for another install of $1"; flock 9; }
+}
 
 step() { # step NAME COMMAND...: one line with the seconds
     local name=$1 begin
@@ -41,9 +43,10 @@ packages() { # packages COMMAND=PACKAGE...: prints those whose command is missin
     done | sort -u
 }
 apt_install() {
-    # An image may come without lists, and old lists name packages that are gone.
-    apt-get install -y --no-install-recommends "$@" || {
-        apt-get update && apt-get install -y --no-install-recommends "$@"
+    # An image may come without lists, and old lists name packages that are gone. Another part may be at it.
+    local wait=(-o DPkg::Lock::Timeout=600)
+    apt-get install "${wait[@]}" -y --no-install-recommends "$@" || {
+        apt-get update "${wait[@]}" && apt-get install "${wait[@]}" -y --no-install-recommends "$@"
     }
 }
 need_packages() { # need_packages NAME COMMAND=PACKAGE...
@@ -95,7 +98,7 @@ install_kubernetes() {
 [ $# -gt 0 ] || set -- kafka hdfs python kubernetes
 for part in system "$@"; do
     case $part in
-    system | kafka | hdfs | python | kubernetes) "install_$part" ;;
+    system | kafka | hdfs | python | kubernetes) lock "$part" && "install_$part" ;;
     *) die "install.sh knows kafka, hdfs, python and kubernetes, not $part" ;;
     esac
 done

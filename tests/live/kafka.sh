@@ -1,24 +1,33 @@
 #!/bin/bash
-# kafka.sh up|stop|kill|down: one Kafka broker (KRaft, its own controller).
+# kafka.sh up|stop|kill|down [NODE]: a Kafka broker. Node 1, the default, is the cluster's controller as well; others
+# join it, and are for suites about replicas.
 #   up    starts it; also again after stop or kill, with the data it had
 #   stop  ends it in order;  kill  ends it as a crash would (SIGKILL)
-#   down  ends it and removes its data
+#   down  ends it and removes its data; node 1 takes the others with it
 # More lines for server.properties come from KAFKA_PROPERTIES at the first `up`.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
-home=$RUN/kafka
+node=${2:-1}
+name=kafka
+[ "$node" = 1 ] || name=kafka-$node
+home=$RUN/$name
+port=$((19082 + 10 * node)) pods_port=$((9082 + 10 * node))
 
 # Two listeners, since the broker sends clients to the address it advertises:
 # one for processes of the namespace, one that pods reach as well.
 configure() {
+    local roles=broker controller=
+    if [ "$node" = 1 ]; then
+        roles=broker,controller controller=,CONTROLLER://127.0.0.1:19093
+    fi
     mkdir -p "$home"
     cat >"$home/server.properties" <<P
-process.roles=broker,controller
-node.id=1
+process.roles=$roles
+node.id=$node
 controller.quorum.voters=1@127.0.0.1:19093
 controller.listener.names=CONTROLLER
-listeners=HOST://127.0.0.1:19092,PODS://$ADDRESS:9092,CONTROLLER://127.0.0.1:19093
-advertised.listeners=HOST://127.0.0.1:19092,PODS://$ADDRESS:9092
+listeners=HOST://127.0.0.1:$port,PODS://$ADDRESS:$pods_port$controller
+advertised.listeners=HOST://127.0.0.1:$port,PODS://$ADDRESS:$pods_port
 listener.security.protocol.map=HOST:PLAINTEXT,PODS:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=HOST
 log.dirs=$home/data
@@ -46,14 +55,25 @@ up() {
     need_netns
     [ -d "$KAFKA_HOME" ] || die "Kafka is not installed: run install.sh kafka first"
     [ -f "$home/formatted" ] || configure
-    start kafka java -Xms256m -Xmx768m "${java_options[@]}" -cp "$KAFKA_HOME/jars/*" kafka.Kafka "$home/server.properties"
-    waitfor kafka bash -c "exec 3<>/dev/tcp/127.0.0.1/19092 && exec 4<>/dev/tcp/$ADDRESS/9092"
+    start "$name" java -Xms256m -Xmx768m "${java_options[@]}" -cp "$KAFKA_HOME/jars/*" kafka.Kafka "$home/server.properties"
+    waitfor "$name" bash -c "exec 3<>/dev/tcp/127.0.0.1/$port && exec 4<>/dev/tcp/$ADDRESS/$pods_port"
+}
+down() {
+    local other
+    if [ "$node" = 1 ]; then
+        for other in "$RUN"/kafka-[0-9]*; do
+            [ ! -d "$other" ] || "$0" down "${other##*-}"
+        done
+    fi
+    # Nobody reads this data again: no need to wait for an orderly end.
+    kill_hard "$name" || true
+    rm -rf "$home"
 }
 
 case ${1:-} in
 up) up ;;
-stop) stop kafka 30 ;;
-kill) kill_hard kafka ;;
-down) stop kafka 10; rm -rf "$home" ;;
-*) die "usage: kafka.sh up|stop|kill|down" ;;
+stop) stop "$name" 30 ;;
+kill) kill_hard "$name" ;;
+down) down ;;
+*) die "usage: kafka.sh up|stop|kill|down [NODE]" ;;
 esac

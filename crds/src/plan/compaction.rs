@@ -3,6 +3,7 @@
 use super::ingest::references;
 use super::pod::check_pod;
 use super::reference::check_names;
+use super::schema::check_hourly_compaction;
 use super::{HadoopPlan, IngestPlan, Invalid, Problems, Reference, SecurityPlan, identity, refuse_local, zone_url};
 use crate::hourly_compaction::{
     Deduplication, HourlyCompaction, HourlyCompactionSpec, IngestRef, PartitionField, PartitionTransform, Processed,
@@ -63,6 +64,7 @@ impl CompactionPlan {
         let hadoop = HadoopPlan::read("spec.hadoop", hadoop.as_ref(), &mut problems);
         check_names(&references(&SecurityPlan::default(), hadoop.as_ref()), &mut problems);
         check_pod("spec.pod", pod.as_ref(), &mut problems);
+        check_hourly_compaction(&compaction.spec, &mut problems);
         if !problems.0.is_empty() {
             return Err(problems.into_invalid(document));
         }

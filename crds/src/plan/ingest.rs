@@ -10,6 +10,7 @@ use super::pod::check_pod;
 use super::raw::RawPlan;
 use super::reference::check_names;
 use super::scaling::check_network;
+use super::schema::check_stream_ingest;
 use super::{
     ColumnPlan, HadoopIdentity, HadoopPlan, Invalid, Position, Problems, RecordPlan, Reference, RejectedPlan,
     RetentionPlan, RewindPlan, ScalingPlan, identity, refuse_local,
@@ -135,6 +136,7 @@ impl TryFrom<&StreamIngest> for IngestPlan {
         let rewind = RewindPlan::read("spec.rewind", rewind.as_ref(), &mut problems);
         check_pod("spec.pod", pod.as_ref(), &mut problems);
         check_network("spec.networkPolicy", network_policy.as_ref(), &mut problems);
+        check_stream_ingest(&ingest.spec, &mut problems);
         let Some(record) = record.filter(|_| problems.0.is_empty()) else {
             return Err(problems.into_invalid(document));
         };

@@ -16,6 +16,7 @@ mod record;
 mod reference;
 mod rejected;
 mod scaling;
+mod schema;
 #[cfg(test)]
 mod tests;
 mod warning;
@@ -110,7 +111,7 @@ fn within<T: PartialOrd>(
     match written? {
         Ok(value) if range.contains(&value) => Some(value),
         Ok(_) => {
-            problems.add(at, format!("is outside {bounds}"));
+            problems.add(at, format!("is outside {bounds}; write a value in between"));
             None
         }
         Err(error) => {

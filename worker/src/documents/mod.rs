@@ -13,7 +13,7 @@ use gristmill_crds::{API_VERSION, HourlyCompaction, StreamIngest};
 use serde::de::DeserializeOwned;
 
 pub use values::ValueDocument;
-use words::Ambiguous;
+use words::Slip;
 
 /// A file that can't be read as resources.
 #[derive(Debug, thiserror::Error)]
@@ -112,9 +112,11 @@ impl Documents {
     }
 
     fn add(&mut self, path: &Path, text: &str) -> Vec<Error> {
-        let ambiguous: Vec<Error> = words::ambiguous(text).into_iter().map(|found| quote(path, &found)).collect();
-        if !ambiguous.is_empty() {
-            return ambiguous;
+        let slips = words::slips(text);
+        if !slips.is_empty() {
+            let field =
+                |Slip { number, field, message }| Error::Field { path: path.to_owned(), number, field, message };
+            return slips.into_iter().map(field).collect();
         }
         match serde_saphyr::from_multiple::<serde_json::Value>(text) {
             Ok(values) => {
@@ -193,11 +195,6 @@ impl Documents {
         let (compaction, ingest) = self.compaction(name)?;
         Ok(CompactionPlan::try_new(compaction, ingest)?)
     }
-}
-
-fn quote(path: &Path, Ambiguous { number, line, field, word, meaning }: &Ambiguous) -> Error {
-    let message = format!("kubectl reads {word} in line {line} as {meaning}; quote it: \"{word}\"");
-    Error::Field { path: path.to_owned(), number: *number, field: field.clone(), message }
 }
 
 fn typed<T: DeserializeOwned>(path: &Path, number: usize, value: serde_json::Value) -> Result<T, Error> {

@@ -24,6 +24,7 @@ fn sentence(field: &str, message: &str) -> Misfit {
         "" => name.to_owned(),
         // serde's path names an unknown field already, and a missing one never.
         field if field.rsplit('.').next() == Some(name) => field.to_owned(),
+        field if name.starts_with('[') => format!("{field}{name}"),
         field => format!("{field}.{name}"),
     };
     if let Some((name, _)) = quoted(message, "missing field ") {
@@ -43,18 +44,35 @@ fn sentence(field: &str, message: &str) -> Misfit {
     }
     let mistyped = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
     if let Some((found, expected)) = mistyped.and_then(|text| text.split_once(", expected ")) {
-        let expected = match expected {
-            "i32" | "i64" | "u32" | "u64" => "an integer",
-            // How serde calls a type of ours.
-            other if other.starts_with("struct ") => "a block of fields",
-            "a sequence" => "a list",
-            "a map" => "a block of names and texts",
-            other => other,
-        };
-        let quote = if expected == "a string" && !found.starts_with(['s', 'm']) { ": quote it" } else { "" };
-        return Misfit { field: field.to_owned(), message: format!("is {found}; write {expected}{quote}") };
+        return Misfit { field: field.to_owned(), message: mistyped_sentence(found, expected) };
     }
     Misfit { field: field.to_owned(), message: message.to_owned() }
+}
+
+/// `found` and `expected` are serde's words, for example ``integer `7` `` and `a string`.
+fn mistyped_sentence(found: &str, expected: &str) -> String {
+    let (kind, value) = found.split_once(' ').unwrap_or((found, ""));
+    let value = value.trim_matches('`');
+    let found = match kind {
+        "map" => "a block of fields".to_owned(),
+        "sequence" => "a list".to_owned(),
+        "null" => "empty".to_owned(),
+        "string" => format!("the text {value}"),
+        "boolean" | "integer" => format!("the {kind} {value}"),
+        "floating" => format!("the decimal {}", value.trim_start_matches("point `")),
+        _ => found.to_owned(),
+    };
+    match expected {
+        "a string" if !value.is_empty() => {
+            format!("is {found}, and a text is needed; quote it: \"{}\"", value.trim_start_matches("point `"))
+        }
+        "i32" | "i64" | "u32" | "u64" => format!("is {found}; write an integer"),
+        "a sequence" => format!("is {found}; write a list"),
+        "a map" => format!("is {found}; write a block of names and texts"),
+        // How serde calls a type of ours.
+        other if other.starts_with("struct ") => format!("is {found}; write a block of fields"),
+        other => format!("is {found}; write {other}"),
+    }
 }
 
 /// The name in backticks behind `prefix`, and what follows it.

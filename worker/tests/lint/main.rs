@@ -51,7 +51,7 @@ fn gristmill(arguments: &[&str], document: &Path) -> Output {
 
 #[test]
 fn the_full_document_is_valid() {
-    insta::assert_snapshot!(verdict(&[FULL]).summaries.join("\n"), @"");
+    insta::assert_snapshot!(verdict(&[FULL]).summaries.join("\n"), @"ok StreamIngest books: 6 columns; at most 288 files a day and worker by age; group gristmill.library.books.5f2bcb1f; needs Secret books-kafka, Secret books-kafka-sasl, Secret books-keytab, ConfigMap hadoop-conf, ConfigMap kafka-ca, ConfigMap krb5");
 }
 
 #[test]
@@ -98,7 +98,11 @@ fn the_quickstart_is_valid_with_a_word_about_its_many_files() {
     let quickstart = concat!(env!("CARGO_MANIFEST_DIR"), "/../manifests/quickstart/books.yaml");
     let output = gristmill(&["lint"], Path::new(quickstart));
     assert_eq!(output.status.code(), Some(0));
-    insta::assert_snapshot!(String::from_utf8(output.stdout).expect("UTF-8"), @"");
+    insta::assert_snapshot!(String::from_utf8(output.stdout).expect("UTF-8"), @"
+    ok StreamIngest books: 8 columns; at most 8640 files a day and worker by age; group gristmill.library.books.8dc2f9ee
+      warning: spec.raw.files.maxAge: closes up to 8640 files a day and worker; 5m, the default, is 288
+    ok HourlyCompaction books: from hdfs://namenode.library.svc:8020/raw_zone/books; key record_id
+    ");
 }
 
 #[test]

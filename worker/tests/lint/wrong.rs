@@ -28,7 +28,7 @@ pub(crate) const WRONG: &[Wrong] = &[
     (
         "a name that is too long",
         "{name: books, namespace",
-        "{name: books-of-the-library-of-the-town-of-mill, namespace",
+        "{name: books-of-the-library-of-the-town-of-millstone, namespace",
     ),
     ("a relative row path", "rowPath: /library/book", "rowPath: library/book"),
     ("a row path with an empty step", "rowPath: /library/book", "rowPath: /library//book"),
@@ -79,6 +79,7 @@ pub(crate) const WRONG: &[Wrong] = &[
     // Scaling, rewind, pods.
     ("replicas that the operator decides", "minReplicas: 1\n", "replicas: 2\n"),
     ("fewest above most", "minReplicas: 1\n", "minReplicas: 20\n"),
+    ("a duration that the API server refuses", "catchUpDuration: 30m", "catchUpDuration: 10m5m5m5m5m"),
     ("a utilization that leaves no room", "targetUtilizationPercent: 70", "targetUtilizationPercent: 100"),
     ("a rewind without a nonce", "nonce: 2026-11-23-bad-feed", "nonce: \"\""),
     ("a rewind without its offsets", ", offsets: [{partition: 0, offset: 100}]", ""),

@@ -9,32 +9,19 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import oracle
+import topics
+from suite import LIMIT, ROOT, SEED, TMP, Failed, main, require, run, say, size
+from suite import wait as wait_for
+from zone_log import HDFS
 
-LIVE = os.environ["GRISTMILL_LIVE"]
-ROOT = os.path.dirname(os.path.dirname(LIVE))
-SHORT = os.environ.get("GRISTMILL_LIVE_SHORT") == "1"
-SEED = int(os.environ.get("GRISTMILL_LIVE_SEED", "42"))
-MESSAGES = 3_000 if SHORT else 30_000
-KILLS = 3 if SHORT else 20
+MESSAGES = size(30_000, 3_000)
+KILLS = size(20, 3)
 # The messages flow for as long as the kills take: about 25 s each, of which the group's session is 15 s.
 RATE = MESSAGES // (KILLS * 25)
 TOPIC = "book_data_topic"
 NAMESPACE = "library"
-LIMIT = 240  # seconds that any single condition may take; generous, what it took is printed
-
-
-def say(text):
-    print(f"quickstart   {text}", flush=True)
-
-
-def run(*command, **options):
-    done = subprocess.run(command, text=True, capture_output=True, **options)
-    if done.returncode != 0:
-        raise SystemExit(f"{' '.join(command)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
-    return done.stdout
 
 
 def kubectl(*arguments, **options):
@@ -49,21 +36,16 @@ def refused(document):
     """The API server's sentence for a document that it must not take."""
     done = subprocess.run(["kubectl", "apply", "-f", "-"], input=document, text=True, capture_output=True)
     if done.returncode == 0:
-        raise SystemExit(f"the API server took a document that it must refuse:\n{document}")
+        raise Failed(f"the API server took a document that it must refuse:\n{document}")
     return done.stderr.strip()
 
 
 def wait(what, condition):
-    begin = time.monotonic()
-    while True:
-        value = condition()
-        if value:
-            say(f"{what}: {time.monotonic() - begin:.1f} s")
-            return value
-        if time.monotonic() - begin > LIMIT:
-            explain()
-            raise SystemExit(f"waited {LIMIT} s in vain: {what}")
-        time.sleep(0.5)
+    try:
+        return wait_for(what, condition, pause=0.5)
+    except Failed:
+        explain()
+        raise
 
 
 def explain():
@@ -98,15 +80,15 @@ def check_refusals():
     books = open(f"{ROOT}/manifests/quickstart/books.yaml").read().split("---")[0]
     moved = refused(books.replace("raw_zone/books", "raw_zone/elsewhere"))
     if "raw.path can't be changed" not in moved:
-        raise SystemExit(f"a moved zone is refused without the way out: {moved}")
+        raise Failed(f"a moved zone is refused without the way out: {moved}")
     lower = refused(books.replace("name: books", "name: other").replace("type: Int32", "type: int32"))
     if "int32" not in lower:
-        raise SystemExit(f"a wrong type is refused without its name: {lower}")
+        raise Failed(f"a wrong type is refused without its name: {lower}")
     broken = books.replace("name: books", "name: broken").replace("path: author/name", "path: ancestor::name")
     kubectl("apply", "-f", "-", input=broken)
     accepted = wait("a wrong path is refused by the operator", lambda: condition("streamingest", "Accepted", "broken"))
     if accepted["status"] != "False" or "spec.record.columns[2].path" not in accepted["message"]:
-        raise SystemExit(f"the refusal does not name the field: {accepted}")
+        raise Failed(f"the refusal does not name the field: {accepted}")
     kubectl("delete", "streamingest", "broken", "-n", NAMESPACE)
 
 
@@ -143,14 +125,8 @@ def log():
     if done.returncode == 6 and "is not a zone" in done.stderr:
         return {"head_sequence": 0, "messages": 0, "rows": 0}
     if done.returncode != 0:
-        raise SystemExit(f"inspect: exit {done.returncode}: {done.stderr}")
+        raise Failed(f"inspect: exit {done.returncode}: {done.stderr}")
     return json.loads(done.stdout)
-
-
-def produce(count, seed, rate=0):
-    return json.loads(run("gristmill", "produce", "--bootstrap-servers", os.environ["KAFKA_BOOTSTRAP"], "--topic", TOPIC,
-                          "--count", str(count), "--seed", str(seed), "--duplicates", "2", "--malformed", "2",
-                          "--invalid", "3", "--rate", str(rate), "--json"))
 
 
 def run_now(name):
@@ -180,22 +156,20 @@ def ours():
 
 
 def check(directory, count):
-    messages = oracle.read_topic(os.environ["KAFKA_BOOTSTRAP"], TOPIC)
-    if len(messages) != count:
-        raise SystemExit(f"the topic holds {len(messages)} messages, and {count} were produced")
+    messages, _ = oracle.read_topic(TOPIC)
+    require(len(messages) == count, f"the topic holds {len(messages)} messages, and {count} were produced")
     shutil.rmtree(directory, ignore_errors=True)
     os.makedirs(directory)
     for path in ("raw_zone", "processed_zone"):
-        oracle.copy_out(f"/{path}", f"{directory}/{path}")
-    expected = oracle.Expected(messages)
-    raw = oracle.check_raw(f"{directory}/raw_zone/books", expected, TOPIC)
-    rejects = oracle.check_rejects(f"{directory}/raw_zone/books_rejected", expected, messages)
-    processed = oracle.check_processed(f"{directory}/processed_zone/books", expected, raw["topic_id"])
-    oracle.summary(expected, **{**raw, **rejects, **processed})
-    identity = {key: log()[key] for key in ("accepted_messages", "rejected_messages", "tombstones", "absent", "gaps")}
-    if list(identity.values()) != [expected.accepted, expected.rejected, 0, 0, 0]:
-        raise SystemExit(f"the log tells {identity}, and the topic says otherwise")
-    return expected
+        HDFS.fs("-get", f"/{path}/books", f"{directory}/{path}")
+    HDFS.fs("-get", "/raw_zone/books_rejected", f"{directory}/raw_zone_rejected")
+    expected = {0: oracle.Expected(messages)}
+    raw = oracle.check_raw(f"{directory}/raw_zone", expected, TOPIC)
+    rejects = oracle.check_rejects(f"{directory}/raw_zone_rejected", expected)
+    processed = oracle.check_processed(f"{directory}/processed_zone", expected[0], raw["topic_id"])
+    oracle.check_identity(f"{os.environ['HDFS_URL']}/raw_zone/books", expected)
+    oracle.summary(expected, **raw, **rejects, **processed)
+    return expected[0]
 
 
 def check_status(expected):
@@ -209,16 +183,16 @@ def told_by_status(expected):
     return told if (told.get("accepted"), told.get("rejected")) == (expected.accepted, expected.rejected) else None
 
 
-def main():
+def work():
     randomness = random.Random(SEED)
-    say(f"{'short' if SHORT else 'full'}: {MESSAGES} messages, {KILLS} kills, seed {SEED}")
+    say(f"{MESSAGES} messages at {RATE}/s, {KILLS} kills")
     install()
     kubectl("apply", "-f", f"{ROOT}/manifests/quickstart/")
     wait("apply to the first committed row", lambda: log()["rows"] > 0)
     check_refusals()
     wait("the producer's job", lambda: get("job", "book-producer")["status"].get("succeeded") == 1)
     first = 3000
-    background = threading.Thread(target=produce, args=(MESSAGES, SEED + 1, RATE))
+    background = threading.Thread(target=topics.books, args=(TOPIC, MESSAGES, SEED + 1), kwargs={"rate": RATE})
     background.start()
     kill_pods(randomness)
     background.join()
@@ -226,18 +200,18 @@ def main():
     for name, _, sizes in ours():
         say(f"memory of {name}: RSS {int(sizes['VmRSS']) >> 10} MiB, most {int(sizes['VmHWM']) >> 10} MiB")
     run_now("books-now-1")
-    directory = os.path.join(os.environ["SUITE_TMP"], "zones")
+    directory = os.path.join(TMP, "zones")
     try:
         check(directory, first + MESSAGES)
         more = 300
-        produce(more, SEED + 2)
+        topics.books(TOPIC, more, SEED + 2)
         wait("the second batch in the log", lambda: log()["messages"] == first + MESSAGES + more)
         run_now("books-now-2")
         expected = check(directory, first + MESSAGES + more)
-        before = run(f"{LIVE}/hdfs.sh", "fs", "-ls", "-R", "-C", "/processed_zone/books")
+        before = list(HDFS.files("/processed_zone/books"))
         run_now("books-now-3")
-        if run(f"{LIVE}/hdfs.sh", "fs", "-ls", "-R", "-C", "/processed_zone/books") != before:
-            raise SystemExit("a run without new records changed the Processed zone")
+        require(list(HDFS.files("/processed_zone/books")) == before,
+                "a run without new records changed the Processed zone")
         say("a run without new records changed nothing")
         check_status(expected)
     finally:
@@ -247,9 +221,9 @@ def main():
         say(f"{kind} Ready={ready.get('status')} {ready.get('reason')}: {ready.get('message')}")
         if ready.get("status") != "True" or condition(kind, "Accepted").get("status") != "True":
             explain()
-            raise SystemExit(f"{kind} is not ready at the end")
+            raise Failed(f"{kind} is not ready at the end")
     print(kubectl("get", "streamingests,hourlycompactions", "-n", NAMESPACE))
 
 
 if __name__ == "__main__":
-    main()
+    main(work)
