@@ -114,6 +114,8 @@ impl<'m, S: Source> Worker<'m, S> {
     async fn handle(&mut self, event: SourceEvent<MessageOf<'m, S>>) -> Step {
         match event {
             SourceEvent::Message(message) => self.take(&message).await,
+            // What is left over from before a hold says nothing: its messages were dropped.
+            SourceEvent::EndOfPartition(_) if self.is_held => Ok(()),
             SourceEvent::EndOfPartition(partition) => {
                 self.progress.reach_end(partition);
                 if self.progress.advanced() {

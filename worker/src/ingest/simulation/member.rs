@@ -190,7 +190,7 @@ impl Member for SimulatedMember {
             let mut state = self.lock();
             for Position { partition, offset, .. } in positions {
                 if let Some(place) = state.places.get_mut(partition) {
-                    *place = Place { fetch: *offset, ..Place::default() };
+                    *place = Place { fetch: *offset, paused: place.paused, at_end: false };
                     // Leftovers from before the seek arrive after it; the barrier of the client lets none pass that is
                     // ahead of the new place.
                     state.ahead.retain(|message| message.partition != *partition || message.offset < *offset);
