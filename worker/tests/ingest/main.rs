@@ -3,6 +3,7 @@
 mod broker;
 mod command;
 mod landed;
+mod members;
 
 use std::path::Path;
 use std::time::Duration;

@@ -67,6 +67,8 @@ struct Place {
     /// The next offset to fetch.
     fetch: i64,
     paused: bool,
+    /// The broker has refused the offset: nothing is fetched until a seek.
+    refused: bool,
     at_end: bool,
 }
 
@@ -100,10 +102,10 @@ impl SimulatedMember {
         if cluster.down {
             return state.ahead.pop_front().map(Received::Message);
         }
-        for (partition, place) in state.places.iter_mut().filter(|(_, place)| !place.paused) {
+        for (partition, place) in state.places.iter_mut().filter(|(_, place)| !place.paused && !place.refused) {
             let log = &cluster.partitions[index(*partition)];
             if place.fetch < log.low || place.fetch > log.high {
-                place.paused = true;
+                place.refused = true;
                 return Some(Received::OutOfRange);
             }
             while state.ahead.len() < AHEAD
@@ -190,7 +192,7 @@ impl Member for SimulatedMember {
             let mut state = self.lock();
             for Position { partition, offset, .. } in positions {
                 if let Some(place) = state.places.get_mut(partition) {
-                    *place = Place { fetch: *offset, paused: place.paused, at_end: false };
+                    *place = Place { fetch: *offset, paused: place.paused, ..Place::default() };
                     // Leftovers from before the seek arrive after it; the barrier of the client lets none pass that is
                     // ahead of the new place.
                     state.ahead.retain(|message| message.partition != *partition || message.offset < *offset);
