@@ -29,7 +29,7 @@ use gristmill_core::log::{
     RunRows, RunSummary, Transform,
 };
 use gristmill_crds::plan::CompactionPlan;
-use tracing::info;
+use tracing::{info, warn};
 
 pub use error::Error;
 pub use report::{Outcome, Report};
@@ -104,11 +104,21 @@ pub async fn run(plan: &CompactionPlan, zones: &Zones, options: &Options) -> Res
             return Ok(Report::new(Outcome::NothingNew, &raw, &zone));
         };
         match attempt(plan, &run, &raw, &mut zone, options).await? {
-            Attempt::Committed(outcome) => return Ok(Report::new(outcome, &raw, &zone)),
+            Attempt::Committed(outcome) => {
+                upkeep(&mut zone).await;
+                return Ok(Report::new(outcome, &raw, &zone));
+            }
             Attempt::Overtaken => info!("another run has committed, starting again from its position"),
         }
     }
     Err(Error::Contended { zone: zones.processed.url().to_string(), attempts: MAX_ATTEMPTS })
+}
+
+/// Upkeep is not what the run is judged by: what it leaves undone the next one does.
+async fn upkeep(zone: &mut Zone) {
+    if let Err(error) = zone.maintain().await {
+        warn!(%error, "upkeep of the Processed zone is left to the next run");
+    }
 }
 
 async fn open_processed(plan: &CompactionPlan, zones: &Zones, raw: &ZoneReader) -> Result<Zone, Error> {

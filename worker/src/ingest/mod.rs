@@ -31,6 +31,7 @@ mod simulation;
 mod standing;
 mod status;
 mod take;
+mod upkeep;
 mod watch;
 mod worker;
 
@@ -216,6 +217,7 @@ async fn run_on<S: Source>(
         completeness: Completeness::default(),
         unpublished: BTreeSet::new(),
         publish_at: Duration::ZERO,
+        upkeep_at: Duration::ZERO,
         is_held: false,
         look_at: None,
         resume_file,

@@ -55,6 +55,8 @@ pub(super) struct Worker<'m, S: Source> {
     /// Entries of ours that are committed and not visible yet, and when that is tried again.
     pub(super) unpublished: BTreeSet<Sequence>,
     pub(super) publish_at: Duration,
+    /// When upkeep is due.
+    pub(super) upkeep_at: Duration,
     /// Consumption is held by the log, and when that is looked at again.
     pub(super) is_held: bool,
     pub(super) look_at: Option<Duration>,
@@ -108,6 +110,7 @@ impl<'m, S: Source> Worker<'m, S> {
     async fn keep_up(&mut self) -> Step {
         self.commit_if_due().await?;
         self.publish_again().await?;
+        self.upkeep().await?;
         self.look_if_held().await
     }
 

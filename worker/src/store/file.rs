@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 
 use super::{FileWriter, Listed, ListedKind, Store, StoreError, StoreErrorKind, StorePath};
 
@@ -64,6 +65,21 @@ impl Store for FileStore {
             Err(error) => Err(error),
         })
         .await
+    }
+
+    async fn modified(&self, path: &StorePath) -> Result<Option<DateTime<Utc>>, StoreError> {
+        on(path, "look at", |path| match fs::metadata(path) {
+            Ok(metadata) if metadata.is_file() => metadata.modified().map(|time| Some(time.into())),
+            Ok(_) => Ok(None),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(error),
+        })
+        .await
+    }
+
+    /// readdir(3) may miss a name that comes while it runs.
+    fn lists_snapshots(&self) -> bool {
+        false
     }
 
     async fn list(&self, directory: &StorePath) -> Result<Vec<Listed>, StoreError> {
@@ -186,7 +202,8 @@ fn listed(element: io::Result<fs::DirEntry>) -> io::Result<Option<Listed>> {
         Err(error) => return Err(error),
     };
     let kind = if metadata.is_dir() { ListedKind::Directory } else { ListedKind::File(metadata.len()) };
-    Ok(Some(Listed { name: element.file_name().to_string_lossy().into_owned(), kind }))
+    let modified = metadata.modified()?.into();
+    Ok(Some(Listed { name: element.file_name().to_string_lossy().into_owned(), kind, modified }))
 }
 
 fn parent(path: &Path) -> &Path {

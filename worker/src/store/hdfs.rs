@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use hdfs_native::client::FileStatus;
 use hdfs_native::{Client, ClientBuilder, HdfsError, WriteOptions};
 
@@ -102,6 +103,14 @@ impl Store for HdfsStore {
         }
     }
 
+    async fn modified(&self, path: &StorePath) -> Result<Option<DateTime<Utc>>, StoreError> {
+        match within(NAMENODE_DEADLINE, "look at", path, self.client.get_file_info(path.as_str())).await {
+            Ok(status) => Ok((!status.isdir).then(|| time_of(&status))),
+            Err(error) if error.kind == StoreErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn list(&self, directory: &StorePath) -> Result<Vec<Listed>, StoreError> {
         // One deadline for all pages: a directory of a million names takes a thousand calls of about 10 ms.
         match within(TRANSFER_DEADLINE, "list", directory, self.client.list_status(directory.as_str(), false)).await {
@@ -156,7 +165,14 @@ async fn within<T>(
 fn listed(status: FileStatus) -> Listed {
     let name = status.path.rsplit_once('/').map_or(status.path.as_str(), |(_, name)| name).to_owned();
     let kind = if status.isdir { ListedKind::Directory } else { ListedKind::File(status.length as u64) };
-    Listed { name, kind }
+    let modified = time_of(&status);
+    Listed { name, kind, modified }
+}
+
+/// A time of the NameNode, which has milliseconds since 1970 in 64 bits.
+fn time_of(status: &FileStatus) -> DateTime<Utc> {
+    let milliseconds = i64::try_from(status.modification_time).unwrap_or(i64::MAX);
+    DateTime::from_timestamp_millis(milliseconds).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
 fn store_error(error: HdfsError, act: &'static str, path: &StorePath) -> StoreError {

@@ -24,12 +24,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 
 pub use access::{HadoopAccess, Kerberos, Umask};
 pub use error::{StoreError, StoreErrorKind};
 pub use file::FileStore;
 pub use hdfs::HdfsStore;
-pub use memory::MemoryStore;
+pub use memory::{MemoryStore, StoreClock};
 pub use url::{InvalidZoneUrl, StorePath, ZoneUrl};
 
 /// The operations of a file system that the protocol needs.
@@ -56,8 +57,17 @@ pub trait Store: Send + Sync {
     /// The length of a file, `None` if there is none.
     async fn length(&self, path: &StorePath) -> Result<Option<u64>, StoreError>;
 
+    /// When a file was last written, by the store's clock; `None` if there is none.
+    async fn modified(&self, path: &StorePath) -> Result<Option<DateTime<Utc>>, StoreError>;
+
     /// Files and directories directly in a directory, in no order; none if there is no such directory.
     async fn list(&self, directory: &StorePath) -> Result<Vec<Listed>, StoreError>;
+
+    /// Whether a listing shows a directory as it was at one moment: of two names of which one comes before the other goes,
+    /// it then shows at least one.
+    fn lists_snapshots(&self) -> bool {
+        true
+    }
 
     /// Makes a directory and those above it; not an error if they exist.
     async fn create_directories(&self, directory: &StorePath) -> Result<(), StoreError>;
@@ -88,6 +98,8 @@ pub struct Listed {
     pub name: String,
     /// What it is.
     pub kind: ListedKind,
+    /// When it last changed, by the store's clock; of a directory, when a name in it came or went.
+    pub modified: DateTime<Utc>,
 }
 
 /// What an element of a directory is.

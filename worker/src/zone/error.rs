@@ -97,6 +97,24 @@ pub enum ZoneError {
         /// What was found.
         why: String,
     },
+    /// What this writer had staged is gone: others have taken it for dead and swept it.
+    #[error("zone {zone}: {path} was swept, since this writer was taken for dead; it goes on under a new incarnation")]
+    Swept {
+        /// The zone.
+        zone: String,
+        /// The file.
+        path: String,
+    },
+    /// Our clock and the store's tell different times.
+    #[error(
+        "zone {zone}: the clock of this machine is {seconds} s off the store's; set it right, nothing was committed"
+    )]
+    ClockSkew {
+        /// The zone.
+        zone: String,
+        /// By how much.
+        seconds: i64,
+    },
     /// Another append has begun and its outcome is unknown.
     #[error("zone {zone}: an append is undecided; decide it before anything else is done")]
     Undecided {
@@ -158,12 +176,19 @@ pub enum ZoneFault {
 }
 
 impl ZoneError {
+    /// Whether this writer was put out, as far as its staging tells: it discards what it has, takes a new incarnation and
+    /// goes on from the fold.
+    pub fn is_swept(&self) -> bool {
+        matches!(self, Self::Swept { .. })
+    }
+
     /// Whose fault it is.
     pub fn fault(&self) -> ZoneFault {
         match self {
             Self::Store { source, .. } if source.kind == StoreErrorKind::Unavailable => ZoneFault::StoreUnavailable,
             Self::Store { .. } => ZoneFault::StoreRefuses,
-            Self::Undecided { .. } => ZoneFault::Ours,
+            // A caller that knows the protocol goes on from it.
+            Self::Undecided { .. } | Self::Swept { .. } => ZoneFault::Ours,
             Self::NotAZone { .. }
             | Self::ForeignDirectory { .. }
             | Self::OtherGenesis { .. }
@@ -172,7 +197,8 @@ impl ZoneError {
             | Self::CorruptFile { .. }
             | Self::MissingEntry { .. }
             | Self::CorruptLog { .. }
-            | Self::LostFile { .. } => ZoneFault::ZoneRefuses,
+            | Self::LostFile { .. }
+            | Self::ClockSkew { .. } => ZoneFault::ZoneRefuses,
         }
     }
 
@@ -192,6 +218,8 @@ impl ZoneError {
             Self::NewerFormat { .. } => "UnknownFormat",
             Self::CorruptFile { .. } | Self::MissingEntry { .. } | Self::CorruptLog { .. } => "CorruptLog",
             Self::LostFile { .. } => "LostFile",
+            Self::ClockSkew { .. } => "ClockSkew",
+            Self::Swept { .. } => "Swept",
             Self::Undecided { .. } => "Internal",
         }
     }

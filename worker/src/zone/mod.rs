@@ -6,17 +6,23 @@
 //!              rewind, hold, resume, register, advance,      entries that steer: each an append
 //!              leave, remove, fence
 //!              renew_incarnation                             after its own was fenced
+//!              maintain                                      every few seconds: publish for others, fence and sweep,
+//!                                                            delete what was retired, checkpoint and truncate
 //! ```
 //!
 //! A writer's loop: `stage` files, `append` the entry that names them, `publish` what was won. `Lost` means that others
 //! have moved the zone on: discard, go on from the fold; if it is lost to a fence ([`Appended::is_fenced`]),
-//! `renew_incarnation` first. An error of an append leaves it undecided: `decide` until it is not, before anything else.
+//! `renew_incarnation` first. So it is with a staged file that cannot be written or closed because it was swept
+//! ([`ZoneError::is_swept`]). An error of an append leaves it undecided: `decide` until it is not, before anything else.
 //!
 //! Time and random ids come in at construction, so that the simulation runs this very code.
 
 mod append;
+mod checkpoint_file;
+mod checkpoints;
 mod control;
 mod error;
+mod maintain;
 mod open;
 mod publish;
 mod reader;
@@ -36,10 +42,11 @@ use gristmill_core::log::{Digest, Entry, Fold, Incarnation, LogTime, Publication
 
 pub use control::Rewound;
 pub use error::{GenesisFact, ZoneError, ZoneFault};
+pub use maintain::Upkeep;
 pub use open::{EmptyZone, Expected, Opened};
 pub use reader::ZoneReader;
 pub use staging::{StagedFile, StagedWriter};
-pub use surroundings::{Clock, DEFAULT_PATIENCE, Ids, RandomIds, Surroundings, SystemClock};
+pub use surroundings::{Clock, DEFAULT_PATIENCE, DEFAULT_READER_GRACE, Ids, RandomIds, Surroundings, SystemClock};
 
 /// A zone that is open for writing, by one process.
 ///
@@ -55,6 +62,8 @@ pub struct Zone {
     uncommitted: BTreeSet<u64>,
     /// The entry whose append has begun and is not decided.
     undecided: Option<Entry>,
+    /// When suspects and retired files were last looked for.
+    looked_at: Option<LogTime>,
 }
 
 /// Who writes, and by which resource.
@@ -110,10 +119,15 @@ impl Zone {
         self.reader.surroundings()
     }
 
-    fn remember(&mut self, folded: reader::Folded) {
-        let folded_at = self.surroundings().now();
-        let visible_by = folded.into_iter().filter(|(_, publication)| !publication.is_empty());
-        self.unpublished
-            .extend(visible_by.map(|(sequence, publication)| (sequence, Unpublished { publication, folded_at })));
+    /// Takes over what the reading side has folded and verified.
+    fn remember(&mut self) {
+        let reader::News { restarted_at, folded } = self.reader.take_news();
+        // What a checkpoint covers is published. What came after it was folded anew, and waits as long as before.
+        let before = if restarted_at.is_some() { std::mem::take(&mut self.unpublished) } else { BTreeMap::new() };
+        let now = self.surroundings().now();
+        for (sequence, publication) in folded.into_iter().filter(|(_, publication)| !publication.is_empty()) {
+            let folded_at = before.get(&sequence).map_or(now, |unpublished| unpublished.folded_at);
+            self.unpublished.insert(sequence, Unpublished { publication, folded_at });
+        }
     }
 }

@@ -7,8 +7,7 @@ use gristmill_core::log::{
     RawGenesis, Sequence, Source, ZoneId, encode_zone_file, layout,
 };
 
-use super::reader::Folded;
-use super::slots::{Slots, write_file, zone_id_in_place};
+use super::slots::{Slots, Taken, write_file, zone_id_in_place};
 use super::surroundings::Pauses;
 use super::{GenesisFact, Surroundings, Writer, Zone, ZoneError, ZoneReader};
 
@@ -72,9 +71,12 @@ impl Zone {
         spec_digest: Digest,
     ) -> Result<Opened, ZoneError> {
         let incarnation = Incarnation::new(surroundings.ids.draw());
-        let in_place = zone_id_in_place(&surroundings).await?;
-        if in_place.is_none() {
-            refuse_foreign_directory(&surroundings).await?;
+        let mut in_place = zone_id_in_place(&surroundings).await?;
+        if in_place.is_none()
+            && let Err(foreign) = refuse_foreign_directory(&surroundings).await
+        {
+            // What was found may be of a zone that somebody has made since the first look.
+            in_place = Some(zone_id_in_place(&surroundings).await?.ok_or(foreign)?);
         }
         let scratch = surroundings.path(&layout::staging(incarnation));
         let proven = surroundings.patiently(|| surroundings.store.prove_exclusive_rename(&scratch)).await;
@@ -84,13 +86,14 @@ impl Zone {
             None => create_zone_file(&surroundings, incarnation).await?,
         };
         let writer = Writer { incarnation, spec_digest };
-        match ZoneReader::load(surroundings.clone(), zone_id).await? {
-            Some((reader, folded)) => Self::ready(reader, folded, writer, &expected).await.map(Opened::Ready),
-            None => Ok(Opened::Empty(EmptyZone { slots: Slots { surroundings, zone_id }, writer, expected })),
+        let slots = Slots { surroundings, zone_id };
+        match ZoneReader::load(slots.clone()).await? {
+            Some(reader) => Self::ready(reader, writer, &expected).await.map(Opened::Ready),
+            None => Ok(Opened::Empty(EmptyZone { slots, writer, expected })),
         }
     }
 
-    async fn ready(reader: ZoneReader, folded: Folded, writer: Writer, expected: &Expected) -> Result<Self, ZoneError> {
+    async fn ready(reader: ZoneReader, writer: Writer, expected: &Expected) -> Result<Self, ZoneError> {
         check(expected, reader.fold(), &reader.surroundings().url().to_string())?;
         let mut zone = Self {
             reader,
@@ -99,8 +102,9 @@ impl Zone {
             staged_count: 0,
             uncommitted: Default::default(),
             undecided: None,
+            looked_at: None,
         };
-        zone.remember(folded);
+        zone.remember();
         zone.forget_published().await?;
         zone.publish_all().await?;
         Ok(zone)
@@ -129,19 +133,25 @@ impl EmptyZone {
     async fn create(self, partitions: Vec<PartitionStart>) -> Result<Zone, ZoneError> {
         let Self { slots, writer, expected } = self;
         let surroundings = slots.surroundings.clone();
-        let directory = surroundings.path(&layout::slots(slots.zone_id));
+        let directory = surroundings.path(&layout::slots(slots.directory_id()));
         let made = surroundings.patiently(|| surroundings.store.create_directories(&directory)).await;
         made.map_err(|error| surroundings.failed(error))?;
         let genesis = Kind::Genesis(genesis(slots.zone_id, expected.clone(), partitions));
-        let entry = slots.prepare(slots.entry(&writer, genesis)).await?;
-        let first = slots.take(Sequence::GENESIS, &entry).await?;
-        slots.confirm_zone().await?;
-        if first.commit_id != entry.commit_id {
-            slots.drop_body(&entry).await;
+        match slots.prepare(slots.entry(&writer, genesis)).await {
+            Ok(entry) => {
+                let taken = slots.take(Sequence::GENESIS, &entry).await?;
+                slots.confirm_zone().await?;
+                if taken == Taken::Theirs {
+                    slots.drop_body(&entry).await;
+                }
+            }
+            // Others have made the zone, and have taken this process for dead: it finds itself fenced.
+            Err(ZoneError::Swept { .. }) => {}
+            Err(error) => return Err(error),
         }
-        let loaded = ZoneReader::load(surroundings, slots.zone_id).await?;
-        let (reader, folded) = loaded.ok_or_else(|| slots.replaced())?;
-        Zone::ready(reader, folded, writer, &expected).await
+        // Whoever won, and however long ago: what is read now is the zone.
+        let reader = ZoneReader::load(slots.clone()).await?.ok_or_else(|| slots.replaced())?;
+        Zone::ready(reader, writer, &expected).await
     }
 }
 
@@ -177,7 +187,7 @@ async fn create_zone_file(surroundings: &Surroundings, incarnation: Incarnation)
     loop {
         let body = surroundings.path(&layout::prepared(incarnation, CommitId::new(surroundings.ids.draw())));
         let attempt = async {
-            write_file(surroundings, &body, encode_zone_file(zone_id)).await?;
+            write_file(surroundings, &body, encode_zone_file(zone_id).into()).await?;
             surroundings.store.create_directories(&directory).await?;
             surroundings.store.rename(&body, &zone_file).await
         };

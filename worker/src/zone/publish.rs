@@ -23,13 +23,16 @@ impl Zone {
     /// # Errors
     /// `LostFile` if a live file is nowhere or not of its recorded length; the store fails. Publishing again is safe.
     pub async fn publish(&mut self, sequence: Sequence) -> Result<(), ZoneError> {
+        let due: BTreeSet<_> = self.late().into_iter().chain([sequence]).flat_map(|wanted| self.due(wanted)).collect();
+        self.publish_each(due).await
+    }
+
+    /// Entries that were folded long ago and are not known to be published.
+    pub(super) fn late(&self) -> Vec<Sequence> {
         let now = self.surroundings().now().utc();
         let late =
             |unpublished: &Unpublished| (now - unpublished.folded_at.utc()).num_seconds() >= OTHERS_AFTER_SECONDS;
-        let late: Vec<_> =
-            self.unpublished.iter().filter(|(_, entry)| late(entry)).map(|(sequence, _)| *sequence).collect();
-        let due: BTreeSet<_> = late.into_iter().chain([sequence]).flat_map(|wanted| self.due(wanted)).collect();
-        self.publish_each(due).await
+        self.unpublished.iter().filter(|(_, entry)| late(entry)).map(|(sequence, _)| *sequence).collect()
     }
 
     /// Publishes every folded entry that is not known to be published.
@@ -62,7 +65,7 @@ impl Zone {
         Ok(())
     }
 
-    fn due(&self, wanted: Sequence) -> Vec<Sequence> {
+    pub(super) fn due(&self, wanted: Sequence) -> Vec<Sequence> {
         let unpublished = self.unpublished.iter().map(|(sequence, entry)| (*sequence, &entry.publication));
         if self.surroundings().rules.hold(Rule::PublishedInSequence) {
             due(unpublished, wanted)
@@ -71,7 +74,7 @@ impl Zone {
         }
     }
 
-    async fn publish_each(&mut self, sequences: BTreeSet<Sequence>) -> Result<(), ZoneError> {
+    pub(super) async fn publish_each(&mut self, sequences: BTreeSet<Sequence>) -> Result<(), ZoneError> {
         for sequence in sequences {
             let Some(Unpublished { publication, .. }) = self.unpublished.get(&sequence) else {
                 continue;
@@ -170,7 +173,7 @@ async fn list_files(
 ) -> Result<Vec<(ZonePath, u64)>, StoreError> {
     let listed = surroundings.patiently(|| surroundings.store.list(&place)).await?;
     let path = |name: String| if directory.is_empty() { name } else { format!("{directory}/{name}") };
-    let files = listed.into_iter().filter_map(|Listed { name, kind }| match kind {
+    let files = listed.into_iter().filter_map(|Listed { name, kind, modified: _ }| match kind {
         // A name that is no path of a zone is none of ours.
         ListedKind::File(length) => path(name).parse().ok().map(|path| (path, length)),
         ListedKind::Directory => None,
@@ -189,14 +192,14 @@ async fn publish_or_why(surroundings: &Surroundings, file: &Publish) -> Result<O
     let (published, staged) = (surroundings.published(*zone, path), surroundings.path(staged));
     let look = |path| surroundings.patiently(move || surroundings.store.length(path));
     let wrong = |length| surroundings.rules.hold(Rule::RecordedLength) && length != *bytes;
-    let mut pauses = Pauses::new(surroundings);
+    let mut surprises = Surprises { pauses: Pauses::new(surroundings), met: false };
     loop {
         // Published, staged, published: another publisher may rename it between the first two looks.
         let mut found = look(&published).await?;
         if found.is_none() {
             match look(&staged).await? {
                 Some(length) if wrong(length) => return Ok(Some(wrong_length(length, *bytes))),
-                Some(_) => match rename(surroundings, &staged, &published, &mut pauses).await? {
+                Some(_) => match rename(surroundings, &staged, &published, &mut surprises).await? {
                     Renamed::Yes => return Ok(None),
                     Renamed::LookAgain => continue,
                 },
@@ -216,7 +219,7 @@ async fn retire(surroundings: &Surroundings, file: Retire) -> Result<(), StoreEr
     let Retire { zone, path, staged, retired } = file;
     let (published, staged) = (surroundings.published(zone, &path), surroundings.path(&staged));
     let retired = surroundings.path(&retired);
-    let mut pauses = Pauses::new(surroundings);
+    let mut surprises = Surprises { pauses: Pauses::new(surroundings), met: false };
     loop {
         let mut source = None;
         for place in [&published, &staged, &published] {
@@ -229,7 +232,7 @@ async fn retire(surroundings: &Surroundings, file: Retire) -> Result<(), StoreEr
         let Some(source) = source else {
             return Ok(());
         };
-        rename(surroundings, source, &retired, &mut pauses).await?;
+        rename(surroundings, source, &retired, &mut surprises).await?;
         if surroundings.patiently(|| surroundings.store.length(&retired)).await?.is_some() {
             surroundings.patiently(|| surroundings.store.delete(source)).await?;
         }
@@ -248,6 +251,12 @@ async fn remove_leftover(surroundings: &Surroundings, staged: &StorePath) -> Res
     }
 }
 
+/// How often a rename has found things otherwise than a look had; the first time another look tells why, without waiting.
+struct Surprises<'a> {
+    pauses: Pauses<'a>,
+    met: bool,
+}
+
 enum Renamed {
     Yes,
     LookAgain,
@@ -258,7 +267,7 @@ async fn rename(
     surroundings: &Surroundings,
     from: &StorePath,
     to: &StorePath,
-    pauses: &mut Pauses<'_>,
+    surprises: &mut Surprises<'_>,
 ) -> Result<Renamed, StoreError> {
     let directory = to.parent();
     surroundings.patiently(|| surroundings.store.create_directories(&directory)).await?;
@@ -268,8 +277,12 @@ async fn rename(
             StoreErrorKind::Denied | StoreErrorKind::Other => Err(error),
             // The directory was removed meanwhile, or another publisher was faster; or the name is taken by what is no
             // file, which no look shows: patience ends that.
+            StoreErrorKind::NotFound | StoreErrorKind::AlreadyExists if !surprises.met => {
+                surprises.met = true;
+                Ok(Renamed::LookAgain)
+            }
             StoreErrorKind::Unavailable | StoreErrorKind::NotFound | StoreErrorKind::AlreadyExists => {
-                pauses.pause(error).await.map(|()| Renamed::LookAgain)
+                surprises.pauses.pause(error).await.map(|()| Renamed::LookAgain)
             }
         },
     }

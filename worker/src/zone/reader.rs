@@ -4,9 +4,11 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
-use gristmill_core::log::{Entry, FileEntry, FileKey, Fold, Publication, Sequence, ZoneId};
+use gristmill_core::log::{Entry, FileEntry, FileKey, Fold, Publication, Sequence};
 
+use super::rules::Rule;
 use super::slots::{Slots, zone_id_in_place};
+use super::surroundings::FIRST_PAUSE;
 use super::{Surroundings, ZoneError};
 use crate::store::{StoreError, StoreErrorKind, StorePath};
 
@@ -19,10 +21,26 @@ const LOOKS: usize = 3;
 pub struct ZoneReader {
     pub(super) slots: Slots,
     pub(super) fold: Fold,
+    /// The last entry that a listing of checkpoints has proven to be no name that was created a second time (rule 5).
+    verified: Sequence,
+    /// What was folded since the writing side last asked.
+    news: News,
 }
 
 /// Entries that a fold has taken, with what makes each visible.
 pub(super) type Folded = Vec<(Sequence, Publication)>;
+
+/// What became of a fold since it was last asked.
+#[derive(Default)]
+pub(super) struct News {
+    /// It began again from a checkpoint: everything up to it is published, and what was folded before is no longer known.
+    pub(super) restarted_at: Option<Sequence>,
+    /// Entries that were folded, after that checkpoint.
+    pub(super) folded: Folded,
+}
+
+/// Times that a log is read again before it is called corrupt: an Observer NameNode may not have seen its last entries.
+const READINGS: usize = 4;
 
 impl ZoneReader {
     /// Opens a zone for reading.
@@ -33,32 +51,85 @@ impl ZoneReader {
         let not_a_zone = |why| ZoneError::NotAZone { zone: surroundings.url.to_string(), why };
         let zone_id = zone_id_in_place(&surroundings).await?;
         let zone_id = zone_id.ok_or_else(|| not_a_zone("it has no _log/zone.json"))?;
-        let loaded = Self::load(surroundings.clone(), zone_id).await?;
-        loaded.map(|(reader, _)| reader).ok_or_else(|| not_a_zone("its log has no first entry"))
+        let loaded = Self::load(Slots { surroundings: surroundings.clone(), zone_id }).await?;
+        loaded
+            .map(|reader| Self { news: News::default(), ..reader })
+            .ok_or_else(|| not_a_zone("its log has no first entry"))
     }
 
-    /// Folds the whole log; `None` if nobody has written a genesis.
+    /// Folds the log from its newest checkpoint, and looks for a newer one when that is done (rule 20); `None` if nobody
+    /// has written a genesis.
+    pub(super) async fn load(slots: Slots) -> Result<Option<Self>, ZoneError> {
+        let mut newest = slots.newest_checkpoint().await?;
+        let mut left = READINGS;
+        loop {
+            let read = Self::read_from(&slots, newest).await?;
+            let now = slots.newest_checkpoint().await?;
+            if now > newest && slots.surroundings.rules.hold(Rule::FoldIsVerified) {
+                newest = now;
+                continue;
+            }
+            match read {
+                Read::Whole(mut reader) => {
+                    reader.verified = reader.fold.head();
+                    return Ok(Some(*reader));
+                }
+                Read::Nothing => return Ok(None),
+                Read::Broken(error) => {
+                    left -= 1;
+                    if left == 0 {
+                        return Err(error);
+                    }
+                    slots.surroundings.clock.sleep(FIRST_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Reads a checkpoint and what comes after it.
     ///
     /// One listing tells how far to read at least, so that opening takes as many rounds as 32 reads at a time need.
-    pub(super) async fn load(surroundings: Surroundings, zone_id: ZoneId) -> Result<Option<(Self, Folded)>, ZoneError> {
-        let slots = Slots { surroundings, zone_id };
-        let head = slots.last_listed().await?.unwrap_or(Sequence::GENESIS);
-        let mut entries = stream::iter(0..=head.0).map(|sequence| slots.read(Sequence(sequence))).buffered(AT_A_TIME);
-        let Some(genesis) = entries.try_next().await?.flatten() else {
-            drop(entries);
-            return if head == Sequence::GENESIS { Ok(None) } else { Err(slots.missing(Sequence::GENESIS, head)) };
+    async fn read_from(slots: &Slots, checkpoint: Option<Sequence>) -> Result<Read, ZoneError> {
+        let listed = slots.last_listed().await?;
+        let first = checkpoint.map_or(Sequence::GENESIS, Sequence::next);
+        let last = listed.unwrap_or(Sequence::GENESIS);
+        let mut entries =
+            stream::iter(first.0..=last.0).map(|sequence| slots.read(Sequence(sequence))).buffered(AT_A_TIME);
+        let fold = match checkpoint {
+            Some(sequence) => match slots.read_checkpoint(sequence).await? {
+                Some(fold) => fold,
+                None => return Ok(Read::Broken(slots.missing(sequence, last))),
+            },
+            None => {
+                let Some(genesis) = entries.try_next().await?.flatten() else {
+                    let nothing = last == Sequence::GENESIS;
+                    return Ok(if nothing {
+                        Read::Nothing
+                    } else {
+                        Read::Broken(slots.missing(Sequence::GENESIS, last))
+                    });
+                };
+                match Fold::begin(slots.zone_id, &genesis) {
+                    Ok(fold) => fold,
+                    Err(refused) => return Ok(Read::Broken(slots.corrupt(refused))),
+                }
+            }
         };
-        let mut fold = Fold::begin(zone_id, &genesis).map_err(|refused| slots.corrupt(refused))?;
-        let mut folded = Folded::new();
+        let news = News { restarted_at: checkpoint, folded: Folded::new() };
+        let mut reader = Self { slots: slots.clone(), verified: fold.head(), fold, news };
         while let Some(entry) = entries.try_next().await? {
-            let sequence = fold.head().next();
-            let entry = entry.ok_or_else(|| slots.missing(sequence, head))?;
-            folded.push((sequence, fold.apply(&entry).map_err(|refused| slots.corrupt(refused))?));
+            let Some(entry) = entry else {
+                return Ok(Read::Broken(slots.missing(reader.fold.head().next(), last)));
+            };
+            if let Err(error) = reader.fold_one(&entry) {
+                return Ok(Read::Broken(error));
+            }
         }
         drop(entries);
-        let mut reader = Self { slots, fold };
-        folded.extend(reader.fold_new().await?);
-        Ok(Some((reader, folded)))
+        Ok(match reader.probe().await? {
+            Some(refused) => Read::Broken(refused),
+            None => Read::Whole(Box::new(reader)),
+        })
     }
 
     /// What the log says, as far as it was read.
@@ -76,21 +147,63 @@ impl ZoneReader {
     /// # Errors
     /// The log is corrupt or of another version, or the store fails.
     pub async fn refresh(&mut self) -> Result<(), ZoneError> {
-        self.fold_new().await.map(drop)
+        let caught_up = self.catch_up().await;
+        self.news = News::default();
+        caught_up
     }
 
-    /// Probes the slot after head until one is empty.
-    pub(super) async fn fold_new(&mut self) -> Result<Folded, ZoneError> {
-        let mut folded = Folded::new();
-        while let Some(entry) = self.slots.read(self.fold.head().next()).await? {
-            folded.push(self.fold_one(&entry)?);
+    /// Folds to head, THEN lists checkpoints: one that is newer than what was last verified says that names below it may
+    /// have been created a second time, by a writer that slept. The fold then begins again from it (rule 5).
+    pub(super) async fn catch_up(&mut self) -> Result<(), ZoneError> {
+        let refused = self.probe().await?;
+        if self.slots.surroundings.rules.hold(Rule::FoldIsVerified) {
+            let newest = self.slots.newest_checkpoint().await?;
+            if newest > Some(self.verified) || refused.is_some() {
+                return self.restart().await;
+            }
+        } else if let Some(refused) = refused {
+            return Err(refused);
         }
-        Ok(folded)
+        self.verified = self.fold.head();
+        Ok(())
     }
 
-    pub(super) fn fold_one(&mut self, entry: &Entry) -> Result<(Sequence, Publication), ZoneError> {
+    /// Begins again from the newest checkpoint.
+    pub(super) async fn restart(&mut self) -> Result<(), ZoneError> {
+        let loaded = Self::load(self.slots.clone()).await?;
+        let Self { fold, verified, news, slots: _ } = loaded.ok_or_else(|| self.slots.replaced())?;
+        // A reading without any checkpoint begins at genesis, and knows nothing to be published.
+        let restarted_at = news.restarted_at.or(Some(Sequence::GENESIS));
+        *self = Self { fold, verified, news: News { restarted_at, ..news }, slots: self.slots.clone() };
+        Ok(())
+    }
+
+    /// Takes what was folded and verified since this was last asked.
+    pub(super) fn take_news(&mut self) -> News {
+        std::mem::take(&mut self.news)
+    }
+
+    /// Folds the slots after head until one is empty, or gives the entry that may not follow.
+    async fn probe(&mut self) -> Result<Option<ZoneError>, ZoneError> {
+        while let Some(entry) = self.slots.read(self.fold.head().next()).await? {
+            if let Err(refused) = self.fold_one(&entry) {
+                return Ok(Some(refused));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes our own entry, which has just won the next slot, after a listing has shown no checkpoint above it.
+    pub(super) fn take_own(&mut self, entry: &Entry) -> Result<(), ZoneError> {
+        self.fold_one(entry)?;
+        self.verified = self.fold.head();
+        Ok(())
+    }
+
+    fn fold_one(&mut self, entry: &Entry) -> Result<(), ZoneError> {
         let publication = self.fold.apply(entry).map_err(|refused| self.slots.corrupt(refused))?;
-        Ok((self.fold.head(), publication))
+        self.news.folded.push((self.fold.head(), publication));
+        Ok(())
     }
 
     /// Where a live file is now: at its published or still at its staged name. It may be published a moment later.
@@ -155,6 +268,16 @@ pub(super) const NOWHERE: &str = "it is neither at its published nor at its stag
 
 pub(super) fn wrong_length(found: u64, recorded: u64) -> String {
     format!("it has {found} bytes where {recorded} were committed")
+}
+
+/// What one reading of the log found.
+enum Read {
+    Whole(Box<ZoneReader>),
+    /// Neither a checkpoint nor a genesis.
+    Nothing,
+    /// A checkpoint or an entry was not where it had to be, or may not follow the others. Truncation looks like that, and
+    /// a newer checkpoint then tells.
+    Broken(ZoneError),
 }
 
 impl Slots {

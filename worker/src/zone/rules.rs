@@ -21,6 +21,24 @@ pub(super) enum Rule {
     ZoneIsStillOurs,
     /// A staged name that link and unlink left behind is removed (rule 17).
     LeftoverIsRemoved,
+    /// A fold counts once a later listing of checkpoints shows nothing that it does not know (rule 5).
+    FoldIsVerified,
+    /// A won slot counts only if no checkpoint covers it without our commit (rule 7).
+    WonSlotIsConfirmed,
+    /// Each zone that ever was in a place has a log directory of its own (rule 1).
+    DirectoryPerZone,
+    /// A fenced writer's entries are not valid (rule 8).
+    FencedAppendsNothing,
+    /// Staging is deleted of fenced writers only, whatever its age (rule 19).
+    FencedBeforeSwept,
+    /// What a fenced writer has committed is published before its staging is deleted (rule 19).
+    PublishedBeforeSwept,
+    /// A checkpoint is written once everything up to it is published (rule 4).
+    PublishedBeforeCheckpoint,
+    /// Only what a checkpoint covers is deleted, and the checkpoint stands (rule 4).
+    TruncatedBehindCheckpointOnly,
+    /// A clock that is far off commits nothing (F20).
+    SkewIsRefused,
 }
 
 /// Which rules hold: all of them.

@@ -34,11 +34,11 @@ impl StagedWriter {
     /// Appends bytes.
     ///
     /// # Errors
-    /// The store fails; the file is then of no use.
+    /// The store fails, or the writer was swept; the file is then of no use.
     pub async fn write(&mut self, bytes: Bytes) -> Result<(), ZoneError> {
         self.bytes += bytes.len() as u64;
         self.hash.update(&bytes);
-        self.file.write(bytes).await.map_err(|error| self.surroundings.failed(error))
+        self.file.write(bytes).await.map_err(|error| self.surroundings.failed_on_own(error))
     }
 
     /// Bytes written so far.
@@ -49,10 +49,11 @@ impl StagedWriter {
     /// Completes the file.
     ///
     /// # Errors
-    /// The store fails; the name is burned and the data must be written to another staged file.
+    /// The store fails; the name is burned and the data must be written to another staged file. `Swept` if this writer was
+    /// put out.
     pub async fn close(self) -> Result<StagedFile, ZoneError> {
         let Self { surroundings, file, path, data_name, bytes, hash } = self;
-        file.close().await.map_err(|error| surroundings.failed(error))?;
+        file.close().await.map_err(|error| surroundings.failed_on_own(error))?;
         Ok(StagedFile { path, data_name, bytes, digest: Digest::from_hash(hash.finalize().into()) })
     }
 }

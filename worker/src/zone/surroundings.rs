@@ -6,20 +6,25 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use gristmill_core::log::{FileZone, LogTime, ZonePath};
+use gristmill_core::log::{CHECKPOINT_EVERY, ENTRIES_KEPT, FileZone, LogTime, ZonePath};
 use tracing::warn;
 use uuid::Uuid;
 
 use super::ZoneError;
 use super::rules::Rules;
-use crate::store::{Store, StoreError, StorePath, ZoneUrl};
+use crate::store::{Store, StoreError, StoreErrorKind, StorePath, ZoneUrl};
 
 /// How long an unavailable store is waited for, by default: a NameNode fails over or restarts within it.
 pub const DEFAULT_PATIENCE: Duration = Duration::from_secs(600);
+/// How long a file that was replaced or removed stays for those who read it, by default.
+pub const DEFAULT_READER_GRACE: Duration = Duration::from_secs(3600);
 /// First pause before an operation is repeated; it doubles from there.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Longest pause: short beside the minute that a NameNode takes to leave safe mode.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Pauses that are made before patience is at its end, however late it is.
+const PAUSES_AT_LEAST: u32 = 2;
 
 /// What a zone needs from outside.
 #[derive(Clone)]
@@ -29,13 +34,27 @@ pub struct Surroundings {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<dyn Ids>,
     pub(super) patience: Duration,
+    pub(super) reader_grace: Duration,
+    /// Smaller in the simulation, which cannot wait for 256 entries.
+    pub(super) checkpoint_every: u64,
+    pub(super) entries_kept: u64,
     pub(super) rules: Rules,
 }
 
 impl Surroundings {
     /// Surroundings with a clock and ids of the caller's choice.
     pub fn new(store: Arc<dyn Store>, url: ZoneUrl, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { store, url, clock, ids, patience: DEFAULT_PATIENCE, rules: Rules::all() }
+        Self {
+            store,
+            url,
+            clock,
+            ids,
+            patience: DEFAULT_PATIENCE,
+            reader_grace: DEFAULT_READER_GRACE,
+            checkpoint_every: CHECKPOINT_EVERY,
+            entries_kept: ENTRIES_KEPT,
+            rules: Rules::all(),
+        }
     }
 
     /// The surroundings of a process: its own clock and randomness.
@@ -52,6 +71,10 @@ impl Surroundings {
     /// The clock.
     pub fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.clock)
+    /// Keeps retired files so long for scans that have them open.
+    #[must_use]
+    pub fn with_reader_grace(self, reader_grace: Duration) -> Self {
+        Self { reader_grace, ..self }
     }
 
     /// The zone's directory.
@@ -82,6 +105,15 @@ impl Surroundings {
         LogTime::new(self.clock.now())
     }
 
+    /// An operation on a file that this writer alone has in hand: only a sweeper deletes it.
+    pub(super) fn failed_on_own(&self, source: StoreError) -> ZoneError {
+        if source.kind == StoreErrorKind::NotFound {
+            ZoneError::Swept { zone: self.url.to_string(), path: source.path }
+        } else {
+            self.failed(source)
+        }
+    }
+
     pub(super) fn failed(&self, source: StoreError) -> ZoneError {
         ZoneError::Store { zone: self.url.to_string(), source }
     }
@@ -106,20 +138,24 @@ pub(super) struct Pauses<'a> {
     surroundings: &'a Surroundings,
     since: DateTime<Utc>,
     next: Duration,
+    made: u32,
 }
 
 impl<'a> Pauses<'a> {
     pub(super) fn new(surroundings: &'a Surroundings) -> Self {
-        Self { surroundings, since: surroundings.clock.now(), next: FIRST_PAUSE }
+        Self { surroundings, since: surroundings.clock.now(), next: FIRST_PAUSE, made: 0 }
     }
 
     /// Waits, or gives the error back when patience is at its end.
     pub(super) async fn pause(&mut self, error: StoreError) -> Result<(), StoreError> {
         let clock = &self.surroundings.clock;
         let waited = (clock.now() - self.since).to_std().unwrap_or_default();
-        if waited >= self.surroundings.patience {
+        let patience = self.surroundings.patience;
+        // A process that was stopped for hours has not waited for hours: it tries again before it gives up.
+        if waited >= patience && (patience.is_zero() || self.made >= PAUSES_AT_LEAST) {
             return Err(error);
         }
+        self.made += 1;
         warn!(%error, waited_seconds = waited.as_secs(), "store operation is repeated");
         clock.sleep(self.next).await;
         self.next = (self.next * 2).min(LONGEST_PAUSE);

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use gristmill::store::{FileWriter, Listed, Store, StoreError, StoreErrorKind, StorePath};
 
 use crate::books::{Book, book};
@@ -80,6 +81,12 @@ impl Store for Dying {
     }
     async fn length(&self, path: &StorePath) -> Result<Option<u64>, StoreError> {
         self.operations.run(path, self.inner.length(path)).await
+    }
+    async fn modified(&self, path: &StorePath) -> Result<Option<DateTime<Utc>>, StoreError> {
+        self.operations.run(path, self.inner.modified(path)).await
+    }
+    fn lists_snapshots(&self) -> bool {
+        self.inner.lists_snapshots()
     }
     async fn list(&self, directory: &StorePath) -> Result<Vec<Listed>, StoreError> {
         self.operations.run(directory, self.inner.list(directory)).await

@@ -43,11 +43,11 @@ pub fn to_sweep(fold: &Fold, staged: impl IntoIterator<Item = Incarnation>, own:
     staged.into_iter().filter(|incarnation| *incarnation != own && fold.is_fenced(*incarnation)).collect()
 }
 
-/// Whether a multiple of 256 has been passed since the newest checkpoint.
+/// Whether a multiple of `every`, 256, has been passed since the newest checkpoint.
 ///
 /// The committer of that entry writes it; if it can't, whoever commits next.
-pub fn checkpoint_is_due(head: Sequence, newest: Option<Sequence>) -> bool {
-    let last_multiple = head.0 - head.0 % CHECKPOINT_EVERY;
+pub fn checkpoint_is_due(head: Sequence, newest: Option<Sequence>, every: u64) -> bool {
+    let last_multiple = head.0 - head.0 % every.max(1);
     last_multiple > newest.map_or(0, |newest| newest.0)
 }
 
@@ -60,13 +60,14 @@ pub struct Truncation {
     pub checkpoints: Vec<Sequence>,
 }
 
-/// Below a checkpoint that stands under its name: older checkpoints, and entries but for the last thousand (rule 4).
+/// Below a checkpoint that stands under its name: older checkpoints, and entries but for the last `kept` (rule 4).
 pub fn to_truncate(
     checkpoint: Sequence,
     slots: impl IntoIterator<Item = Sequence>,
     checkpoints: impl IntoIterator<Item = Sequence>,
+    kept: u64,
 ) -> Truncation {
-    let keep_from = (checkpoint.0 + 1).saturating_sub(ENTRIES_KEPT);
+    let keep_from = (checkpoint.0 + 1).saturating_sub(kept);
     let mut slots: Vec<_> = slots.into_iter().filter(|slot| slot.0 < keep_from).collect();
     let mut checkpoints: Vec<_> = checkpoints.into_iter().filter(|older| *older < checkpoint).collect();
     slots.sort_unstable();

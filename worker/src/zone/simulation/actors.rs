@@ -3,16 +3,19 @@
 //! A file holds its rows as lines, so that the checker reads from the files alone what a listing shows.
 
 use bytes::Bytes;
+use chrono::TimeDelta;
 use gristmill_core::log::{
-    BucketRange, Data, Digest, FileEntry, FileZone, IdentityPartition, LogTime, PartitionRange, PartitionStart,
-    PartitionValue, ProcessedData, RawData, RemovedFile, RunFiles, RunRows, RunSummary, Sequence, Transform,
-    TypedValue, ZoneId,
+    BucketRange, Data, Digest, FileEntry, FileZone, IdentityPartition, LiveFile, LogTime, PartitionRange,
+    PartitionStart, PartitionValue, ProcessedData, RawData, RemovalReason, Remove, RemovedFile, RunFiles, RunRows,
+    RunSummary, Sequence, Transform, TypedValue, ZoneId,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use uuid::Uuid;
 
 use super::Violation;
+use super::checker::{Checker, row};
+use super::world::World;
 use crate::zone::{Appended, Expected, Opened, StagedFile, Surroundings, Zone, ZoneError, ZoneFault};
 
 /// Partitions that genesis names.
@@ -99,6 +102,10 @@ pub(super) async fn stage(zone: &mut Zone, rows: Vec<String>) -> Result<StagedFi
         match stage_once(zone, rows.clone()).await {
             Ok(file) => return Ok(file),
             Err(error) if is_unavailable(&error) => {}
+            // Taken for dead: what was staged before is lost to it.
+            Err(error) if error.is_swept() => {
+                zone.renew_incarnation().map_err(|error| describe(&error))?;
+            }
             Err(error) => return Err(describe(&error)),
         }
     }
@@ -122,7 +129,9 @@ pub(super) struct Range {
 
 /// Stages the rows of some ranges; the last message of each range is a reject.
 pub(super) async fn raw_data(zone: &mut Zone, ranges: Vec<Range>) -> Result<Data, Violation> {
-    let row = |partition: i32, offset: i64| format!("{partition}:{offset}");
+    let (generation, source) = (zone.fold().generation(), zone.fold().source().cloned());
+    let row = |partition: i32, offset: i64| row(partition, offset, generation);
+    let topic_id = source.map_or_else(|| TOPIC_ID.to_owned(), |source| source.topic_id);
     let accepted: Vec<_> =
         ranges.iter().flat_map(|range| (range.from..range.to - 1).map(|offset| row(range.partition, offset))).collect();
     let rejected: Vec<_> = ranges.iter().map(|range| row(range.partition, range.to - 1)).collect();
@@ -138,8 +147,8 @@ pub(super) async fn raw_data(zone: &mut Zone, ranges: Vec<Range>) -> Result<Data
     }
     let range = |range: &Range| PartitionRange {
         partition: range.partition,
-        topic_id: TOPIC_ID.to_owned(),
-        generation: 0,
+        topic_id: topic_id.clone(),
+        generation,
         leader_epoch: Some(0),
         from: range.from,
         to: range.to,
@@ -157,6 +166,90 @@ pub(super) async fn raw_data(zone: &mut Zone, ranges: Vec<Range>) -> Result<Data
         removed: Vec::new(),
         schemas: Vec::new(),
     }))
+}
+
+/// As [`append`], by a process that may be a zombie: `None` also if it has found that the zone went on without it.
+pub(super) async fn try_append(zone: &mut Zone, data: Data) -> Result<Option<Appended>, Violation> {
+    let mut outcome = zone.append(data).await;
+    loop {
+        match outcome {
+            Ok(appended) => return Ok(Some(appended)),
+            Err(ZoneError::Replaced { .. }) => return Ok(None),
+            Err(error) if is_unavailable(&error) => {}
+            Err(error) => return Err(describe(&error)),
+        }
+        outcome = match zone.decide().await {
+            Ok(Some(appended)) => Ok(appended),
+            Ok(None) => return Ok(None),
+            Err(error) => Err(error),
+        };
+    }
+}
+
+/// Upkeep, as often as the store wants it tried; a zombie does none.
+pub(super) async fn maintain(zone: &mut Zone) -> Result<(), Violation> {
+    loop {
+        match zone.maintain().await {
+            Ok(upkeep) if upkeep.is_fenced => {
+                zone.renew_incarnation().map_err(|error| describe(&error))?;
+                return Ok(());
+            }
+            Ok(_) | Err(ZoneError::Replaced { .. }) => return Ok(()),
+            Err(error) if is_unavailable(&error) => {}
+            Err(error) => return Err(describe(&error)),
+        }
+    }
+}
+
+/// Opens the zone once more without faults, which publishes what was left, and looks whether all is as it must be.
+pub(super) fn settle(world: &World) -> impl Future<Output = Result<(), Violation>> + Send + use<> {
+    let (surroundings, world) = (world.calm(), world.clone());
+    async move {
+        drop(open_raw(&surroundings).await?);
+        Checker::new(&world).check_at_rest()
+    }
+}
+
+/// The removal of every live file.
+pub(super) fn removal_of_all(zone: &Zone) -> Remove {
+    let file = |live: &LiveFile| RemovedFile { zone: live.file.zone, path: live.file.path.clone() };
+    let files = zone.fold().live().values().map(file).collect();
+    Remove { files, reason: RemovalReason::Retention, archive: None }
+}
+
+/// A worker with upkeep: time passes between its commits, it is fenced and goes on under a new name, and begins again where
+/// it finds that the zone has gone on without it.
+pub(super) async fn keeper(
+    world: World,
+    surroundings: Surroundings,
+    partitions: Vec<i32>,
+    commits: u32,
+    seed: u64,
+) -> Result<(), Violation> {
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut zone = open_raw(&surroundings).await?;
+    for _ in 0..commits {
+        let ranges = partitions.iter().map(|partition| {
+            let from = zone.fold().next(*partition);
+            Range { partition: *partition, from, to: from + random.random_range(1..4) }
+        });
+        let ranges: Vec<_> = ranges.collect();
+        let data = raw_data(&mut zone, ranges).await?;
+        match try_append(&mut zone, data).await? {
+            Some(Appended::Won(sequence)) => publish(&mut zone, sequence).await?,
+            Some(lost) => {
+                zone.discard_staged().await.map_err(|error| describe(&error))?;
+                if lost.is_fenced() {
+                    zone.renew_incarnation().map_err(|error| describe(&error))?;
+                }
+            }
+            None => zone = open_raw(&surroundings).await?,
+        }
+        world.pass(TimeDelta::minutes(random.random_range(0..45)));
+        maintain(&mut zone).await?;
+        zone.refresh().await.or_else(|error| if is_unavailable(&error) { Ok(()) } else { Err(describe(&error)) })?;
+    }
+    Ok(())
 }
 
 /// Appends until it is decided. `None` if the entry was given up before its append began: its files are gone.

@@ -5,17 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use gristmill_core::log::{
-    Data, Digest, Entry, FileEntry, FileKey, FileZone, Fold, Kind, RawData, Sequence, ZoneId, ZonePath, decode_entry,
-    decode_zone_file, layout,
+    Data, Digest, Entry, FileEntry, FileKey, FileZone, Fold, Kind, PartitionState, RawData, Sequence, ZoneId, ZonePath,
+    decode_entry, decode_zone_file, layout,
 };
 
 use super::Violation;
-use super::world::World;
+use super::world::{Ghost, World};
 use crate::store::MemoryStore;
+use crate::zone::checkpoint_file;
+use uuid::Uuid;
 
 /// Looks at the store of a run.
 pub(super) struct Checker {
     memory: MemoryStore,
+    ghost: Ghost,
     seen: Option<Seen>,
 }
 
@@ -26,11 +29,13 @@ struct Seen {
     next: BTreeMap<i32, i64>,
     /// Every file that any entry has added, live or not.
     ever: BTreeMap<FileKey, FileEntry>,
+    /// Every row that ranges of entries stand for, less those of files that retention has removed.
+    rows: BTreeSet<String>,
 }
 
 impl Checker {
-    pub(super) fn new(memory: MemoryStore) -> Self {
-        Self { memory, seen: None }
+    pub(super) fn new(world: &World) -> Self {
+        Self { memory: world.memory.clone(), ghost: world.ghost(), seen: None }
     }
 
     /// What holds after every single operation.
@@ -83,16 +88,52 @@ impl Checker {
             .values()
             .flat_map(|content| String::from_utf8_lossy(content).lines().map(str::to_owned).collect::<Vec<_>>())
             .collect();
-        let expected: BTreeSet<_> = seen
-            .next
-            .iter()
-            .flat_map(|(partition, next)| (0..*next).map(move |offset| format!("{partition}:{offset}")))
-            .chain(seen.fold.positions().values().flat_map(|position| (0..=*position).map(|row| format!("k{row}"))))
-            .collect();
-        match rows.symmetric_difference(&expected).next() {
-            Some(row) => Err(format!("I3: row {row} is in the log or in the files, not in both")),
-            None => Ok(()),
+        let positions = seen.fold.positions().values();
+        let keys = positions.flat_map(|position| (0..=*position).map(|row| format!("k{row}")));
+        let expected: BTreeSet<_> = seen.rows.iter().cloned().chain(keys).collect();
+        if let Some(row) = rows.symmetric_difference(&expected).next() {
+            return Err(format!("I3: row {row} is in the log or in the files, not in both"));
         }
+        self.check_slots()
+    }
+
+    /// Slots are dense above the newest checkpoint and as they were first taken; a checkpoint is the true fold.
+    fn check_slots(&self) -> Result<(), Violation> {
+        let seen = self.seen.as_ref().ok_or("there is no zone at rest")?;
+        let directory = World::url().join(&layout::checkpoints(seen.zone_id));
+        let mut checkpoints = BTreeMap::new();
+        for (path, content) in self.memory.files_below(&directory) {
+            let name = path.rsplit('/').next().unwrap_or_default();
+            let sequence = layout::checkpoint_sequence(name).ok_or_else(|| format!("{path} is no checkpoint"))?;
+            let fold = checkpoint_file::decode(seen.zone_id, sequence, content).map_err(|error| error.to_string())?;
+            checkpoints.insert(sequence, fold);
+        }
+        let newest = checkpoints.keys().next_back().copied();
+        self.check_folds(checkpoints)?;
+        let first = newest.map_or(Sequence::GENESIS, Sequence::next);
+        for sequence in (first.0..=seen.fold.head().0).map(Sequence) {
+            let path = World::url().join(&layout::slot(seen.zone_id, sequence)).to_string();
+            if self.read(&path) != self.ghost.content(&path) {
+                return Err(format!("I1: slot {sequence} above checkpoint {newest:?} is not what was committed"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A checkpoint holds the fold of the entries up to it, whatever its writer has read.
+    fn check_folds(&self, checkpoints: BTreeMap<Sequence, Fold>) -> Result<(), Violation> {
+        let Some(seen) = self.seen.as_ref().filter(|_| !checkpoints.is_empty()) else { return Ok(()) };
+        let entry = |sequence| self.slot(seen.zone_id, sequence)?.ok_or("an entry was never written".to_owned());
+        let mut fold = Fold::begin(seen.zone_id, &entry(Sequence::GENESIS)?).map_err(|refused| refused.to_string())?;
+        for (sequence, checkpoint) in checkpoints {
+            while fold.head() < sequence {
+                fold.apply(&entry(fold.head().next())?).map_err(|refused| refused.to_string())?;
+            }
+            if fold != checkpoint {
+                return Err(format!("rule 4: checkpoint {sequence} is not the fold of the entries up to it"));
+            }
+        }
+        Ok(())
     }
 
     /// Entries of the log.
@@ -114,18 +155,22 @@ impl Checker {
                 return Ok(());
             };
             let fold = Fold::begin(zone_id, &entry).map_err(|refused| format!("I1: {refused}"))?;
-            self.seen = Some(Seen { zone_id, fold, next: BTreeMap::new(), ever: BTreeMap::new() });
+            self.seen = Some(Seen::begin(zone_id, fold));
         }
         while let Some(seen) = &self.seen
             && let Some(entry) = self.slot(zone_id, seen.fold.head().next())?
         {
-            self.seen.as_mut().expect("it was just looked at").take(&entry)?;
+            let ghost = self.ghost.clone();
+            self.seen.as_mut().expect("it was just looked at").take(&entry, &ghost)?;
         }
         Ok(())
     }
 
     fn slot(&self, zone_id: ZoneId, sequence: Sequence) -> Result<Option<Entry>, Violation> {
-        let bytes = self.read(World::url().join(&layout::slot(zone_id, sequence)).as_str());
+        // Without a directory for each zone all are in this one.
+        let shared = ZoneId::new(Uuid::nil());
+        let places = [zone_id, shared].map(|zone_id| World::url().join(&layout::slot(zone_id, sequence)));
+        let bytes = places.iter().find_map(|place| self.ghost.content(place.as_str()));
         bytes.map(|bytes| decode_entry(&bytes).map_err(|error| format!("slot {sequence}: {error}"))).transpose()
     }
 
@@ -156,27 +201,50 @@ impl Checker {
 }
 
 impl Seen {
-    fn take(&mut self, entry: &Entry) -> Result<(), Violation> {
+    fn begin(zone_id: ZoneId, fold: Fold) -> Self {
+        let start = |(partition, state): (&i32, &PartitionState)| (*partition, state.next);
+        let next = fold.partitions().iter().map(start).collect();
+        Self { zone_id, fold, next, ever: BTreeMap::new(), rows: BTreeSet::new() }
+    }
+
+    fn take(&mut self, entry: &Entry, ghost: &Ghost) -> Result<(), Violation> {
         self.fold.apply(entry).map_err(|refused| format!("I1: {refused}"))?;
-        let Kind::Data(data) = &entry.kind else {
-            return Ok(());
-        };
-        let added = match data {
-            Data::Raw(RawData { partitions, added, .. }) => {
+        match &entry.kind {
+            Kind::Data(Data::Raw(RawData { partitions, .. })) => {
                 for range in partitions {
                     let next = self.next.entry(range.partition).or_insert(0);
                     if range.from != *next {
                         return Err(format!("I2: partition {} jumps from {next} to {}", range.partition, range.from));
                     }
                     *next = range.to;
+                    self.rows.extend((range.from..range.to).map(|at| row(range.partition, at, range.generation)));
                 }
-                added
             }
-            Data::Processed(data) => &data.added,
-        };
-        self.ever.extend(added.iter().map(|file| (FileKey { zone: file.zone, path: file.path.clone() }, file.clone())));
+            Kind::Rewind(rewind) => {
+                self.next.extend(rewind.partitions.iter().map(|place| (place.partition, place.next)));
+            }
+            Kind::Remove(removal) => {
+                for file in &removal.files {
+                    let key = FileKey { zone: file.zone, path: file.path.clone() };
+                    let staged = self.ever.get(&key).ok_or("I8: a file is removed that nobody has added")?;
+                    let content = ghost.content(World::url().join(&staged.staged).as_str());
+                    let content = content.ok_or("a removed file was never written")?;
+                    String::from_utf8_lossy(&content).lines().for_each(|row| {
+                        self.rows.remove(row);
+                    });
+                }
+            }
+            _ => {}
+        }
+        let added = entry.kind.added().iter();
+        self.ever.extend(added.map(|file| (FileKey { zone: file.zone, path: file.path.clone() }, file.clone())));
         Ok(())
     }
+}
+
+/// How a message is written into a file: one of a later generation is another row.
+pub(super) fn row(partition: i32, offset: i64, generation: i32) -> String {
+    if generation == 0 { format!("{partition}:{offset}") } else { format!("{partition}:{offset}@{generation}") }
 }
 
 fn published(zone: FileZone, path: &ZonePath) -> String {

@@ -32,7 +32,7 @@ fn settle(world: &World) -> Result<(), Violation> {
     let mut scheduler = Scheduler::new(world, 0);
     scheduler.spawn(number, async move { open_raw(&surroundings).await.map(drop) });
     scheduler.run()?;
-    Checker::new(world.memory.clone()).check_at_rest()
+    Checker::new(world).check_at_rest()
 }
 
 fn settled(world: &World, context: impl Fn() -> String) {
@@ -60,7 +60,7 @@ fn rehearse(links: bool) -> FaultPlan {
 }
 
 #[test]
-fn a_zone_is_exact_after_a_fault_at_any_operation() {
+fn schedule_10_a_zone_is_exact_after_a_fault_at_any_operation() {
     for links in [false, true] {
         for operation in 1..=rehearse(links).operations() {
             for fault in [Fault::FailBefore, Fault::FailAfter, Fault::CrashBefore, Fault::CrashAfter] {
@@ -74,7 +74,7 @@ fn a_zone_is_exact_after_a_fault_at_any_operation() {
 }
 
 #[test]
-fn a_zone_is_exact_after_a_recoverer_crashed_at_any_change_of_any_crashed_run() {
+fn schedule_11_a_zone_is_exact_after_a_recoverer_crashed_at_any_change_of_any_crashed_run() {
     for links in [false, true] {
         for crash in rehearse(links).mutations() {
             let crashed = World::new();
@@ -93,7 +93,7 @@ fn a_zone_is_exact_after_a_recoverer_crashed_at_any_change_of_any_crashed_run() 
 }
 
 #[test]
-fn a_rename_that_lands_late_changes_nothing_that_was_decided() {
+fn schedule_02_a_rename_that_lands_late_changes_nothing_that_was_decided() {
     for rename in rehearse(false).renames() {
         for later in 0..40 {
             for fault in [Fault::Hang(later), Fault::HangAndCrash(later)] {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -249,9 +250,11 @@ impl Store for FaultStore {
         }
         if self.plan.links == Links::No {
             let renamed = self.world.memory.rename(from, to).await;
+            self.world.remember(to);
             return self.after(fault, from, renamed).await;
         }
         let linked = self.world.memory.link(from, to);
+        self.world.remember(to);
         self.after(None, from, linked).await?;
         let unlink = self.before(Act::Change, from).await?;
         self.world.memory.unlink(from);
@@ -274,6 +277,12 @@ impl Store for FaultStore {
         let fault = self.before(Act::Read, path).await?;
         let length = self.world.memory.length(path).await;
         self.after(fault, path, length).await
+    }
+
+    async fn modified(&self, path: &StorePath) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let fault = self.before(Act::Read, path).await?;
+        let modified = self.world.memory.modified(path).await;
+        self.after(fault, path, modified).await
     }
 
     async fn list(&self, directory: &StorePath) -> Result<Vec<Listed>, StoreError> {
@@ -312,6 +321,7 @@ impl FileWriter for FaultWriter {
     async fn close(self: Box<Self>) -> Result<(), StoreError> {
         let fault = self.store.before(Act::Change, &self.path).await?;
         let closed = self.file.close().await;
+        self.store.world.remember(&self.path);
         self.store.after(fault, &self.path, closed).await
     }
 }

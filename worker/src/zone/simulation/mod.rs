@@ -6,15 +6,20 @@
 //! Checker    after every change of the store: what must hold always; in the end: what must hold at rest
 //! ```
 //!
-//! `GRISTMILL_SIMULATION_SEED=<n>` runs the seeded tests with that seed alone.
+//! A test that is named `schedule_<n>_..` is that schedule of the protocol's list. `GRISTMILL_SIMULATION_SEED=<n>` runs the
+//! seeded tests with that seed alone, `GRISTMILL_SIMULATION_SEEDS=<n>` with so many seeds each.
 
 mod actors;
 mod checker;
 mod crashes;
 mod faults;
+mod history;
+mod pauses;
 mod publications;
 mod races;
 mod schedules;
+mod steering;
+mod upkeep;
 mod world;
 
 /// Why a simulated run is not as the protocol promises.
@@ -23,7 +28,8 @@ type Violation = String;
 /// Runs a seeded scenario over many seeds and names the seed that fails.
 fn for_seeds(count: u64, scenario: impl Fn(u64) -> Result<(), Violation>) {
     let only = std::env::var("GRISTMILL_SIMULATION_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seeds = only.map_or(0..count, |seed: u64| seed..seed + 1);
+    let more = std::env::var("GRISTMILL_SIMULATION_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
+    let seeds = only.map_or(0..more.unwrap_or(count), |seed: u64| seed..seed + 1);
     for seed in seeds {
         if let Err(violation) = scenario(seed) {
             panic!("seed {seed}: {violation}\nagain with GRISTMILL_SIMULATION_SEED={seed}");

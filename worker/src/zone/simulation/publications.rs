@@ -23,11 +23,11 @@ fn rewrite(seed: u64, rules: Rules) -> Result<(), Violation> {
     let (number, surroundings) = world.process(FaultPlan::none(), rules);
     scheduler.spawn(number, compaction(surroundings, 1, seed));
     scheduler.run()?;
-    Checker::new(world.memory.clone()).check_at_rest()
+    Checker::new(&world).check_at_rest()
 }
 
 #[test]
-fn a_listing_never_shows_a_row_of_a_rewritten_file_twice() {
+fn schedule_12_a_listing_never_shows_a_row_of_a_rewritten_file_twice() {
     for_seeds(300, |seed| rewrite(seed, Rules::all()));
 }
 

@@ -40,17 +40,17 @@ fn race(seed: u64, assignment: Assignment, rules: Rules) -> Result<(), Violation
     let (number, surroundings) = world.process(FaultPlan::none(), Rules::all());
     scheduler.spawn(number, raw_worker(surroundings, vec![0], 1, seed));
     scheduler.run()?;
-    Checker::new(world.memory.clone()).check_at_rest()
+    Checker::new(&world).check_at_rest()
 }
 
 #[test]
 fn writers_of_different_partitions_lose_and_repeat_nothing() {
-    for_seeds(200, |seed| race(seed, Assignment::Disjoint, Rules::all()));
+    for_seeds(300, |seed| race(seed, Assignment::Disjoint, Rules::all()));
 }
 
 #[test]
 fn writers_of_one_partition_lose_and_repeat_nothing() {
-    for_seeds(200, |seed| race(seed, Assignment::Overlapping, Rules::all()));
+    for_seeds(300, |seed| race(seed, Assignment::Overlapping, Rules::all()));
 }
 
 /// Each is found by races alone, without a schedule made for it.
@@ -64,7 +64,7 @@ fn a_broken_rule_is_found_by_races() {
 
 /// Schedule 8.
 #[test]
-fn eight_writers_fill_the_log_densely_and_nobody_starves() {
+fn schedule_08_eight_writers_fill_the_log_densely_and_nobody_starves() {
     const WRITERS: u64 = 8;
     const COMMITS: u32 = 200;
     let world = World::new();
@@ -78,7 +78,7 @@ fn eight_writers_fill_the_log_densely_and_nobody_starves() {
         scheduler.spawn(number, raw_worker(surroundings, vec![partition], COMMITS, writer));
     }
     scheduler.run().expect("every writer ends");
-    let mut checker = Checker::new(world.memory.clone());
+    let mut checker = Checker::new(&world);
     checker.check_at_rest().expect("the zone is exact");
     assert_eq!(checker.head().expect("there is a log").0, WRITERS * u64::from(COMMITS));
     for plan in plans {

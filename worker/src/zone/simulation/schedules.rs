@@ -40,7 +40,7 @@ async fn commit_first(surroundings: Surroundings) -> Result<Appended, Violation>
 
 fn at_rest(world: &World) -> Result<(), Violation> {
     run(world, FaultPlan::none(), Rules::all(), |surroundings| async move { open_raw(&surroundings).await.map(drop) })?;
-    Checker::new(world.memory.clone()).check_at_rest()
+    Checker::new(world).check_at_rest()
 }
 
 /// The name of slot 1 in a path.
@@ -52,7 +52,7 @@ fn commit_with(fault: Fault, rules: Rules) -> Result<(), Violation> {
     let appended = run(&world, FaultPlan::at_path(SLOT_1, fault), rules, commit_first)?;
     world.land_all();
     at_rest(&world)?;
-    let head = Checker::new(world.memory.clone()).head()?;
+    let head = Checker::new(&world).head()?;
     match appended {
         Appended::Won(sequence) if sequence == head && head.0 == 1 => Ok(()),
         other => Err(format!("{other:?} at head {head}")),
@@ -61,7 +61,7 @@ fn commit_with(fault: Fault, rules: Rules) -> Result<(), Violation> {
 
 /// Schedule 1.
 #[test]
-fn a_commit_whose_reply_was_lost_is_committed_once() {
+fn schedule_01_a_commit_whose_reply_was_lost_is_committed_once() {
     commit_with(Fault::FailAfter, Rules::all()).expect("committed once, its files intact");
 }
 
@@ -73,7 +73,7 @@ fn a_writer_that_does_not_read_its_commit_id_again_deletes_what_it_committed() {
 
 /// Schedule 2.
 #[test]
-fn a_create_that_lands_after_its_deadline_is_decided_once() {
+fn schedule_02_a_create_that_lands_after_its_deadline_is_decided_once() {
     for later in 0..12 {
         commit_with(Fault::Hang(later), Rules::all()).unwrap_or_else(|violation| panic!("{later}: {violation}"));
     }
@@ -111,7 +111,7 @@ fn zombie(rules: Rules) -> Result<(), Violation> {
 
 /// Schedule 3.
 #[test]
-fn a_zombie_whose_head_is_current_is_refused_before_its_first_attempt() {
+fn schedule_03_a_zombie_whose_head_is_current_is_refused_before_its_first_attempt() {
     zombie(Rules::all()).expect("the zombie loses");
 }
 
@@ -124,10 +124,10 @@ fn an_append_that_is_not_validated_first_corrupts_the_log() {
 /// Schedule 5: the directory is removed and another zone is made in it under a running worker.
 fn replaced_zone(rules: Rules) -> Result<Appended, Violation> {
     let world = World::new();
-    let (memory, successor) = (world.memory.clone(), world.calm());
+    let (removing, successor) = (world.clone(), world.calm());
     run(&world, FaultPlan::none(), rules, |surroundings| async move {
         let mut old = open_raw(&surroundings).await?;
-        memory.remove_tree(World::url().directory());
+        removing.remove_zone();
         open_raw(&successor).await?;
         let data = raw_data(&mut old, vec![FIRST]).await?;
         append(&mut old, data).await?.ok_or_else(|| "it was given up".to_owned())
@@ -136,7 +136,7 @@ fn replaced_zone(rules: Rules) -> Result<Appended, Violation> {
 
 /// Schedule 5.
 #[test]
-fn a_writer_of_a_zone_that_was_replaced_stops() {
+fn schedule_05_a_writer_of_a_zone_that_was_replaced_stops() {
     let violation = replaced_zone(Rules::all()).expect_err("it stops");
     assert!(violation.contains("was replaced"), "{violation}");
 }
@@ -167,7 +167,7 @@ async fn commit_then(
 
 /// Schedule 13.
 #[test]
-fn publication_makes_a_directory_again_that_was_removed_under_it() {
+fn schedule_13_publication_makes_a_directory_again_that_was_removed_under_it() {
     let world = World::new();
     let plan = FaultPlan::none();
     plan.remove_before_rename(World::url().directory().join("ingest_date=2026-11-23/ingest_hour=05"));
@@ -192,14 +192,14 @@ fn truncated_file(rules: Rules) -> Result<(), Violation> {
 
 /// Schedule 14.
 #[test]
-fn a_file_of_another_length_is_lost_and_not_published() {
+fn schedule_14_a_file_of_another_length_is_lost_and_not_published() {
     truncated_file(Rules::all()).expect("LostFile");
     assert!(truncated_file(Rules::all_but(Rule::RecordedLength)).is_err());
 }
 
 /// Schedule 14, for a process that comes later.
 #[test]
-fn a_zone_with_a_lost_file_is_refused_by_name() {
+fn schedule_14_a_zone_with_a_lost_file_is_refused_by_name() {
     let world = World::new();
     let meddler = world.clone();
     let published = run(&world, FaultPlan::none(), Rules::all(), |surroundings| {
@@ -217,7 +217,7 @@ fn a_zone_with_a_lost_file_is_refused_by_name() {
 
 /// Schedule 15.
 #[test]
-fn rows_of_a_file_whose_close_failed_go_into_another_name() {
+fn schedule_15_rows_of_a_file_whose_close_failed_go_into_another_name() {
     for fault in [Fault::FailBefore, Fault::FailAfter] {
         let world = World::new();
         // Of the first file: created, two rows written, closed.

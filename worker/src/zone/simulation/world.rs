@@ -1,6 +1,6 @@
 //! What the processes of a run share, and the scheduler that lets one of them go on at a time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
@@ -10,6 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
+use gristmill_core::log::layout;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use uuid::Uuid;
@@ -17,7 +18,7 @@ use uuid::Uuid;
 use super::Violation;
 use super::checker::Checker;
 use super::faults::{FaultPlan, FaultStore};
-use crate::store::{MemoryStore, Store, StorePath, ZoneUrl};
+use crate::store::{MemoryStore, Store, StoreClock, StorePath, ZoneUrl};
 use crate::zone::rules::Rules;
 use crate::zone::{Clock, Ids, Surroundings};
 
@@ -29,6 +30,24 @@ const STUCK_AFTER: u64 = 5_000_000;
 pub(super) struct World {
     pub(super) memory: MemoryStore,
     state: Arc<Mutex<State>>,
+    ghost: Ghost,
+}
+
+/// What each slot held when it was first taken, and each staged file when it was closed: the log and its rows as they were,
+/// also after truncation and sweeping. A slot that is taken again afterwards is not in it.
+#[derive(Clone, Default)]
+pub(super) struct Ghost {
+    first: Arc<Mutex<BTreeMap<String, Bytes>>>,
+}
+
+impl Ghost {
+    pub(super) fn content(&self, path: &str) -> Option<Bytes> {
+        self.lock().get(path).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Bytes>> {
+        self.first.lock().expect("no process panics while it holds the ghost")
+    }
 }
 
 #[derive(Clone)]
@@ -65,7 +84,8 @@ impl World {
             processes: 0,
             meddled: false,
         };
-        Self { memory: MemoryStore::new(), state: Arc::new(Mutex::new(state)) }
+        let state = Arc::new(Mutex::new(state));
+        Self { memory: MemoryStore::with_clock(clock_of(&state)), state, ghost: Ghost::default() }
     }
 
     pub(super) fn url() -> &'static ZoneUrl {
@@ -76,8 +96,9 @@ impl World {
 
     /// A world of its own that begins where this one is.
     pub(super) fn fork(&self) -> Self {
-        let state = self.lock().clone();
-        Self { memory: self.memory.fork(), state: Arc::new(Mutex::new(state)) }
+        let state = Arc::new(Mutex::new(self.lock().clone()));
+        let ghost = Ghost { first: Arc::new(Mutex::new(self.ghost.lock().clone())) };
+        Self { memory: self.memory.fork(clock_of(&state)), state, ghost }
     }
 
     /// The surroundings of a new process, whose store fails as planned; with the number of that process.
@@ -109,6 +130,37 @@ impl World {
             state.hung.extract_if(.., |hung| hung.lands_at.is_some_and(|at| at <= now)).collect()
         };
         due.into_iter().for_each(|hung| self.land(hung));
+    }
+
+    pub(super) fn ghost(&self) -> Ghost {
+        self.ghost.clone()
+    }
+
+    /// Remembers what stands under a name, if it is the first that does.
+    pub(super) fn remember(&self, path: &StorePath) {
+        let is_slot = layout::slot_sequence(path.name()).is_some();
+        if (is_slot || path.name().ends_with(".staged"))
+            && let Some(bytes) = self.memory.content(path.as_str())
+        {
+            self.ghost.lock().entry(path.to_string()).or_insert(bytes);
+        }
+    }
+
+    /// Removes the zone as somebody with a shell would.
+    pub(super) fn remove_zone(&self) {
+        self.memory.remove_tree(Self::url().directory());
+        self.memory.remove_tree(Self::url().rejected().directory());
+        self.ghost.lock().clear();
+        self.changed();
+    }
+
+    /// Lets time pass.
+    pub(super) fn pass(&self, time: TimeDelta) {
+        self.lock().time += time;
+    }
+
+    pub(super) fn changes(&self) -> u64 {
+        self.lock().changes
     }
 
     pub(super) fn changed(&self) {
@@ -155,12 +207,19 @@ impl World {
     fn land(&self, HungRename { from, to, .. }: HungRename) {
         // Nobody waits for the outcome.
         drop(self.memory.link(&from, &to).map(|()| self.memory.unlink(&from)));
+        self.remember(&to);
         self.changed();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no process panics while it holds the state")
     }
+}
+
+/// The store tells the time of the world.
+fn clock_of(state: &Arc<Mutex<State>>) -> StoreClock {
+    let state = Arc::clone(state);
+    Arc::new(move || state.lock().expect("no process panics while it holds the state").time)
 }
 
 #[async_trait]
@@ -212,6 +271,8 @@ pub(super) struct Scheduler {
     processes: Vec<(usize, Running)>,
     /// None where a look after every change would take too long.
     checker: Option<Checker>,
+    /// Whether processes fall asleep for long, each by chance.
+    sleepers: Option<BTreeMap<usize, u64>>,
 }
 
 impl Scheduler {
@@ -220,12 +281,31 @@ impl Scheduler {
             world: world.clone(),
             random: StdRng::seed_from_u64(seed),
             processes: Vec::new(),
-            checker: Some(Checker::new(world.memory.clone())),
+            checker: Some(Checker::new(world)),
+            sleepers: None,
         }
     }
 
     pub(super) fn checked_at_rest_only(self) -> Self {
         Self { checker: None, ..self }
+    }
+
+    /// Has processes fall asleep, for up to as many steps as another needs for a few commits.
+    pub(super) fn with_sleepers(self) -> Self {
+        Self { sleepers: Some(BTreeMap::new()), ..self }
+    }
+
+    /// Who goes on: one that is awake, if anybody is.
+    fn choose(&mut self, step: u64) -> usize {
+        let chosen = self.random.random_range(0..self.processes.len());
+        let Some(sleepers) = &mut self.sleepers else { return chosen };
+        if self.random.random_ratio(1, 60) {
+            let until = step + self.random.random_range(50..1500);
+            sleepers.insert(self.processes[chosen].0, until);
+        }
+        let awake = |number: &usize| sleepers.get(number).is_none_or(|until| *until <= step);
+        let others = (0..self.processes.len()).map(|offset| (chosen + offset) % self.processes.len());
+        others.into_iter().find(|index| awake(&self.processes[*index].0)).unwrap_or(chosen)
     }
 
     pub(super) fn spawn(
@@ -240,7 +320,7 @@ impl Scheduler {
     pub(super) fn run(&mut self) -> Result<(), Violation> {
         let mut context = Context::from_waker(Waker::noop());
         let mut seen_changes = 0;
-        for _ in 0..STUCK_AFTER {
+        for step in 0..STUCK_AFTER {
             let world = &self.world;
             self.processes.retain(|(number, _)| !world.is_dead(*number));
             if self.processes.is_empty() {
@@ -249,7 +329,7 @@ impl Scheduler {
             if self.random.random_ratio(1, 40) {
                 self.world.land_one(&mut self.random);
             }
-            let chosen = self.random.random_range(0..self.processes.len());
+            let chosen = self.choose(step);
             if let Poll::Ready(ended) = self.processes[chosen].1.as_mut().poll(&mut context) {
                 ended?;
                 drop(self.processes.swap_remove(chosen));

@@ -115,17 +115,20 @@ fn a_checkpoint_is_due_when_a_multiple_of_256_was_passed(
     #[case] newest: Option<u64>,
     #[case] due: bool,
 ) {
-    assert_eq!(checkpoint_is_due(Sequence(head), newest.map(Sequence)), due);
+    assert_eq!(checkpoint_is_due(Sequence(head), newest.map(Sequence), CHECKPOINT_EVERY), due);
 }
 
 #[test]
 fn truncation_keeps_a_thousand_entries_and_the_newest_checkpoint() {
     let slots = (0..1300).rev().map(Sequence);
     let checkpoints = [Sequence(256), Sequence(1280), Sequence(1024)];
-    let Truncation { slots, checkpoints } = to_truncate(Sequence(1280), slots, checkpoints);
+    let Truncation { slots, checkpoints } = to_truncate(Sequence(1280), slots, checkpoints, ENTRIES_KEPT);
     assert_eq!(slots, (0..281).map(Sequence).collect::<Vec<_>>());
     assert_eq!(checkpoints, [Sequence(256), Sequence(1024)]);
-    assert_eq!(to_truncate(Sequence(256), (0..300).map(Sequence), [Sequence(256)]), Truncation::default());
+    assert_eq!(
+        to_truncate(Sequence(256), (0..300).map(Sequence), [Sequence(256)], ENTRIES_KEPT),
+        Truncation::default()
+    );
 }
 
 #[rstest]
