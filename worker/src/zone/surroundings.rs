@@ -71,6 +71,8 @@ impl Surroundings {
     /// The clock.
     pub fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.clock)
+    }
+
     /// Keeps retired files so long for scans that have them open.
     #[must_use]
     pub fn with_reader_grace(self, reader_grace: Duration) -> Self {

@@ -6,8 +6,8 @@ use gristmill_crds::OnDataLoss;
 use gristmill_crds::plan::{Position, RewindPlan};
 use tokio_util::sync::CancellationToken;
 
+use super::for_seeds;
 use super::world::{Ended, HOUR, Landed, SECOND, World, send, with_workers};
-use super::{Violation, for_seeds};
 use crate::ingest::Until;
 use crate::zone::Clock;
 

@@ -1,7 +1,5 @@
 //! Schedules of the zone protocol that concern a group over a failing store, by number.
 
-use std::time::Duration;
-
 use tokio_util::sync::CancellationToken;
 
 use super::world::{Ended, HOUR, SECOND, Task, World, send, with_workers};

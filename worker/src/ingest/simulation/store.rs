@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 
 use super::executor::Timeline;
 use crate::store::{FileWriter, Listed, MemoryStore, Store, StoreError, StoreErrorKind, StorePath};
@@ -119,6 +120,10 @@ impl Store for WeatheredStore {
 
     async fn length(&self, path: &StorePath) -> Result<Option<u64>, StoreError> {
         self.weather.operation("look at", path, self.memory.length(path)).await
+    }
+
+    async fn modified(&self, path: &StorePath) -> Result<Option<DateTime<Utc>>, StoreError> {
+        self.weather.operation("look at", path, self.memory.modified(path)).await
     }
 
     async fn list(&self, directory: &StorePath) -> Result<Vec<Listed>, StoreError> {

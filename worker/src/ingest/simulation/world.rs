@@ -23,7 +23,7 @@ use crate::documents::Documents;
 use crate::exit::Failure;
 use crate::ingest::{ATTEMPT, Options, StatusBoard, Summary, Until, run_on};
 use crate::parquet_file::ParquetReader;
-use crate::store::{MemoryStore, ZoneUrl};
+use crate::store::{MemoryStore, StoreClock, ZoneUrl};
 use crate::zone::{Clock, Surroundings, ZoneReader};
 
 /// A valid message of one row, a message of two rows of which one is invalid, one that is not well-formed.
@@ -119,12 +119,17 @@ pub(super) async fn send(world: &World, messages: u64) {
     }
 }
 
+fn store_clock(timeline: &Timeline) -> StoreClock {
+    let timeline = timeline.clone();
+    Arc::new(move || timeline.now())
+}
+
 impl World {
     pub(super) fn new(seed: u64, partitions: usize) -> Self {
         let timeline = Timeline::new(seed);
         Self {
             cluster: Cluster::new(&timeline, partitions),
-            memory: MemoryStore::new(),
+            memory: MemoryStore::with_clock(store_clock(&timeline)),
             weather: Weather::fair(&timeline),
             plan: plan(),
             boards: Rc::default(),
