@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use tokio::sync::mpsc;
@@ -6,18 +7,19 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::zone::SystemClock;
 
-/// A member that is told nothing but rebalances, and notes what it is asked to do.
+/// A member that receives what a test has laid out, and notes what it is asked to do.
 #[derive(Default)]
-struct Silent(Mutex<Vec<String>>);
+struct Silent(Mutex<Vec<String>>, Mutex<VecDeque<Nothing>>);
 
-struct Nothing;
+/// A message of partition 0 without content.
+struct Nothing(i64);
 
 impl Delivered for Nothing {
     fn partition(&self) -> i32 {
         0
     }
     fn offset(&self) -> i64 {
-        0
+        self.0
     }
     fn timestamp(&self) -> Option<i64> {
         None
@@ -50,7 +52,11 @@ impl Member for Silent {
     type Message<'m> = Nothing;
 
     async fn receive(&self) -> Received<Nothing> {
-        std::future::pending().await
+        let laid_out = self.1.lock().expect("nobody panics here").pop_front();
+        match laid_out {
+            Some(message) => Received::Message(message),
+            None => std::future::pending().await,
+        }
     }
     fn assign(&self, positions: &[Position]) -> Result<(), KafkaFault> {
         self.note(format!("assign {:?}", partitions(positions)));
@@ -143,4 +149,23 @@ async fn suspended_feed_takes_partitions_paused_and_goes_on_where_it_stood() {
     feed.go_on().await.expect("it is noted");
     let acts = ["pause [0, 1]", "assign [2]", "pause [2]", "pause [1]", "resume [0, 2]", "seek [0, 2]"];
     assert_eq!(member.acts(), acts);
+}
+
+/// 28: messages that were fetched before a seek arrive after it.
+#[tokio::test]
+async fn schedule_28_messages_from_before_a_seek_are_dropped_whether_they_wait_here_or_arrive_later() {
+    let member = Silent::default();
+    let (mut feed, _tell) = feed(&member);
+    member.1.lock().expect("nobody panics here").extend([100, 101].map(Nothing));
+    // Both wait here while the store is waited for.
+    let work = async {
+        for _ in 0..8 {
+            tokio::task::yield_now().await;
+        }
+    };
+    feed.attend(Duration::from_secs(3600), work).await.expect("nothing is paused");
+    feed.seek(&[Position { partition: 0, offset: 150, leader_epoch: None }]).await.expect("it is noted");
+    member.1.lock().expect("nobody panics here").extend([102, 149, 150].map(Nothing));
+    let SourceEvent::Message(first) = feed.next().await else { panic!("a message is there") };
+    assert_eq!(first.0, 150);
 }
