@@ -100,7 +100,8 @@ impl<S: Source> Worker<'_, S> {
         let ranges = self.progress.ranges(&self.facts.topic_id);
         self.progress.commit();
         self.pace.committed();
-        self.open.committed(self.plan.rejected.budget.window);
+        let metrics = self.patience.board.metrics().clone();
+        self.open.committed(self.plan.rejected.budget.window, |reason, records| metrics.rejected(reason, records));
         self.unpublished.insert(sequence);
         self.publish(UNPUBLISHED_BORNE).await?;
         self.member.mirror(&self.progress.offsets());

@@ -98,8 +98,8 @@ impl OpenFile {
     }
 
     /// The file is committed; reasons from before the window are forgotten.
-    pub(super) fn committed(&mut self, window: Duration) {
-        self.reasons.commit(self.clock.uptime(), window);
+    pub(super) fn committed(&mut self, window: Duration, told: impl FnMut(&str, u64)) {
+        self.reasons.commit(self.clock.uptime(), window, told);
     }
 
     /// The schemas of rows and rejects.

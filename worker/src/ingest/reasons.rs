@@ -46,8 +46,9 @@ impl Reasons {
         self.open.clear();
     }
 
-    /// The open file is committed; files from before the window are forgotten.
-    pub(super) fn commit(&mut self, now: Duration, window: Duration) {
+    /// The open file is committed, and its records are told by reason; files from before the window are forgotten.
+    pub(super) fn commit(&mut self, now: Duration, window: Duration, mut told: impl FnMut(&str, u64)) {
+        self.open.iter().for_each(|(reason, seen)| told(reason, seen.records));
         self.committed.push_back((now, std::mem::take(&mut self.open)));
         while self.committed.front().is_some_and(|(at, _)| now - *at > window) {
             self.committed.pop_front();
@@ -91,7 +92,7 @@ mod tests {
     fn three_most_frequent_reasons_are_named_each_with_a_place() {
         let mut reasons = Reasons::default();
         reasons.count(&rejects(&[("TooLong", 0, 5), ("NoRows", 1, 6), ("NoRows", 2, 7), ("Required", 0, 8)]));
-        reasons.commit(MINUTE, MINUTE);
+        reasons.commit(MINUTE, MINUTE, |_, _| {});
         reasons.count(&rejects(&[("InvalidType", 3, 9), ("InvalidType", 3, 10), ("NoRows", 3, 11)]));
         let top = "NoRows 3 (books/3/11), InvalidType 2 (books/3/9), Required 1 (books/0/8)";
         assert_eq!(reasons.top("books"), top);
@@ -101,11 +102,11 @@ mod tests {
     fn reasons_of_a_dropped_file_and_from_before_the_window_do_not_count() {
         let mut reasons = Reasons::default();
         reasons.count(&rejects(&[("TooLong", 0, 5)]));
-        reasons.commit(MINUTE, MINUTE);
+        reasons.commit(MINUTE, MINUTE, |_, _| {});
         reasons.count(&rejects(&[("NoRows", 0, 6)]));
         reasons.forget_open();
         reasons.count(&rejects(&[("Required", 0, 6)]));
-        reasons.commit(3 * MINUTE, MINUTE);
+        reasons.commit(3 * MINUTE, MINUTE, |_, _| {});
         assert_eq!(reasons.top("books"), "Required 1 (books/0/6)");
     }
 }

@@ -12,6 +12,7 @@ use gristmill_crds::{Lag, MessageCounts, RowCounts, ZoneStatus};
 use tokio::sync::watch;
 
 use crate::exit::Failure;
+use crate::metrics::IngestMetrics;
 use crate::zone::ZoneError;
 
 /// A loop that did not come by for so long is dead: Kafka's `max.poll.interval.ms` is the same, so its partitions are
@@ -25,6 +26,7 @@ pub struct StatusBoard {
     /// Messages that were read, committed or not.
     read: watch::Sender<u64>,
     vitals: Arc<Vitals>,
+    metrics: IngestMetrics,
 }
 
 #[derive(Debug)]
@@ -56,7 +58,14 @@ impl StatusBoard {
             stopped: Vec::new(),
         };
         let vitals = Vitals { joined: AtomicBool::new(false), started: Instant::now(), last_turn: AtomicU64::new(0) };
-        Self { report: watch::Sender::new(report), read: watch::Sender::new(0), vitals: Arc::new(vitals) }
+        let report = watch::Sender::new(report);
+        let metrics = IngestMetrics::new(plan, report.subscribe());
+        Self { report, read: watch::Sender::new(0), vitals: Arc::new(vitals), metrics }
+    }
+
+    /// What `/metrics` tells.
+    pub fn metrics(&self) -> &IngestMetrics {
+        &self.metrics
     }
 
     /// The report now and all that follow.

@@ -17,6 +17,7 @@ impl<'m, S: Source> Worker<'m, S> {
         let headers: Vec<_> = headers.iter().map(|(key, value)| Header { key, value: *value }).collect();
         let timestamp = message.timestamp();
         self.open.note_advance();
+        let began = self.clock.uptime();
         let verdict = self.open.decode(&Message {
             topic: &self.plan.topic,
             topic_id: &self.facts.topic_id,
@@ -28,6 +29,8 @@ impl<'m, S: Source> Worker<'m, S> {
             payload: message.payload(),
             headers: &headers,
         });
+        let bytes = message.payload().map_or(0, <[u8]>::len);
+        self.patience.board.metrics().decoded(bytes, self.clock.uptime() - began);
         let origin = Origin { partition, offset, timestamp, leader_epoch: message.leader_epoch() };
         self.progress.record(&origin, verdict);
         self.refusals = 0;

@@ -18,6 +18,7 @@ mod ffi;
 mod member;
 mod probe;
 mod reception;
+mod security;
 mod source;
 mod too_large;
 

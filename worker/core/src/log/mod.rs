@@ -35,7 +35,7 @@ pub use fold::{
     AppliedRewind, ConsumerState, FileKey, Fold, Held, LastCommit, LiveFile, LiveRecord, PartitionState, RejectCounts,
     Run, SchemaState, Source, UnreadableFold,
 };
-pub use inspect::{Inspection, ProcessedInspection, RawInspection, inspect};
+pub use inspect::{ConsumerFacts, HoldFacts, Inspection, PartitionOffset, ProcessedInspection, RawInspection, inspect};
 pub use layout::ZonePath;
 pub use maintain::{
     CHECKPOINT_EVERY, ENTRIES_KEPT, Staged, Truncation, checkpoint_is_due, expired, suspects, to_sweep, to_truncate,

@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::for_seeds;
 use super::world::{BAD, GOOD, HOUR, SECOND, World, with_workers};
-use crate::ingest::{Until, resume};
+use crate::ingest::Until;
 use crate::zone::Clock;
 
 /// Sends as many messages of which each second is not well-formed.
@@ -48,8 +48,7 @@ fn schedule_50_a_hold_outlives_restarts_and_a_resume_forgives_the_window() {
             if world.zone().await?.fold().head() != held {
                 return Err("something was committed while it was held".to_owned());
             }
-            let resumed = resume(&world.plan, world.surroundings(world.weather.clone()), "token-1").await;
-            resumed.map_err(|failure| failure.to_string())?;
+            world.resume("token-1").await?;
             (0..40).for_each(|_| world.cluster.append(0, Some(GOOD.to_owned())));
             world.catch_up(&world.plan).await.map_err(|failure| failure.to_string())?;
             world.check().await?;
@@ -83,8 +82,7 @@ fn hold_stops_every_worker_and_a_resume_lets_them_go_on() {
             if world.zone().await?.fold().head() != held {
                 return Err("something was committed while it was held".to_owned());
             }
-            let resumed = resume(&world.plan, world.surroundings(world.weather.clone()), "token-1").await;
-            resumed.map_err(|failure| failure.to_string())?;
+            world.resume("token-1").await?;
             world.caught_up(HOUR).await?;
             world.check().await
         };

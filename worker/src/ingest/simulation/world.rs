@@ -24,7 +24,7 @@ use crate::exit::Failure;
 use crate::ingest::{ATTEMPT, Options, StatusBoard, Summary, Until, run_on};
 use crate::parquet_file::ParquetReader;
 use crate::store::{MemoryStore, StoreClock, ZoneUrl};
-use crate::zone::{Clock, Surroundings, ZoneReader};
+use crate::zone::{Appended, Clock, Expected, Opened, Surroundings, Zone, ZoneReader};
 
 /// A valid message of one row, a message of two rows of which one is invalid, one that is not well-formed.
 pub(super) const GOOD: &str = "<library><book><record_id>1</record_id></book></library>";
@@ -209,6 +209,26 @@ impl World {
     pub(super) async fn zone(&self) -> Result<ZoneReader, Violation> {
         let calm = Weather::fair(&self.timeline);
         ZoneReader::open(self.surroundings(calm)).await.map_err(|error| error.to_string())
+    }
+
+    /// Ends a hold, as a user does.
+    pub(super) async fn resume(&self, token: &str) -> Result<(), Violation> {
+        let facts = self.cluster.lock().facts();
+        let expected = Expected::Raw {
+            cluster_id: facts.cluster_id,
+            topic: self.plan.topic.clone(),
+            topic_id: facts.topic_id,
+            group: self.plan.consumer_group.clone(),
+            rewind: None,
+        };
+        let digest = self.plan.spec_digest.parse().expect("a digest");
+        let calm = Weather::fair(&self.timeline);
+        let opened = Zone::open(self.surroundings(calm), expected, digest).await.map_err(|error| error.to_string())?;
+        let Opened::Ready(mut zone) = opened else { return Err("there is no zone".to_owned()) };
+        match zone.resume(Some(token.to_owned())).await.map_err(|error| error.to_string())? {
+            Appended::Won(_) => Ok(()),
+            Appended::Lost(refusal) => Err(refusal.to_string()),
+        }
     }
 
     /// Returns once the zone holds everything that the topic holds.
