@@ -10,7 +10,15 @@ use super::patience::Trouble;
 use super::worker::{Worker, attend};
 use crate::exit::Failure;
 use crate::kafka::{Member, Source};
+use crate::metrics::Committed;
 use crate::zone::{Appended, ZoneError};
+
+/// The files of a commit, and when they began to be sealed.
+struct Sealed {
+    written: Written,
+    files: usize,
+    began: Duration,
+}
 
 /// Entries that may be committed and not visible before consumption waits for them.
 const UNPUBLISHED_BORNE: usize = 8;
@@ -43,6 +51,7 @@ impl<S: Source> Worker<'_, S> {
         if !self.progress.advanced() {
             return Ok(());
         }
+        let began = self.clock.uptime();
         let sealed = match attend(&mut self.feed, self.grace, self.open.close(&mut self.zone)).await? {
             Ok(sealed) => sealed,
             Err(error) => return self.recover(error).await,
@@ -54,7 +63,7 @@ impl<S: Source> Worker<'_, S> {
         self.trouble = Trouble::default();
         match appended {
             Appended::Won(sequence) => {
-                self.won(sequence, written, count).await?;
+                self.won(sequence, Sealed { written, files: count, began }).await?;
                 match hold {
                     Some(hold) => self.hold(hold).await,
                     None => Ok(()),
@@ -96,7 +105,7 @@ impl<S: Source> Worker<'_, S> {
         self.open.schemas().into_iter().filter(|schema| used(schema) && !known(&schema.id)).collect()
     }
 
-    async fn won(&mut self, sequence: Sequence, written: Written, files: usize) -> Step {
+    async fn won(&mut self, sequence: Sequence, Sealed { written, files, began }: Sealed) -> Step {
         let ranges = self.progress.ranges(&self.facts.topic_id);
         self.progress.commit();
         self.pace.committed();
@@ -106,8 +115,17 @@ impl<S: Source> Worker<'_, S> {
         self.publish(UNPUBLISHED_BORNE).await?;
         self.member.mirror(&self.progress.offsets());
         let messages = ranges.iter().map(|range| range.accepted + range.rejected + range.tombstones).sum::<u64>();
-        let absent = ranges.iter().map(|range| range.absent).sum::<u64>();
         let Written { rows, rejects, bytes } = written;
+        let mut committed = Committed { rows, files: files as u64, bytes, ..Committed::default() };
+        for range in &ranges {
+            committed.accepted += range.accepted;
+            committed.rejected += range.rejected;
+            committed.tombstones += range.tombstones;
+            committed.absent += range.absent;
+            committed.gaps += range.gaps;
+        }
+        committed.took = self.clock.uptime() - began;
+        metrics.committed(&committed);
         self.summary.count(sequence, messages, &written, files);
         let lag = self.tell();
         tracing::info!(
@@ -115,7 +133,8 @@ impl<S: Source> Worker<'_, S> {
             rows,
             rejected = rejects,
             messages,
-            absent,
+            absent = committed.absent,
+            gaps = committed.gaps,
             files,
             bytes,
             lag,
