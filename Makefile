@@ -12,7 +12,7 @@ test: ## Every test that needs no server
 	cargo test --locked --workspace
 
 # Those with a cluster come last: it takes processor time from the others for as long as it is up.
-LIVE_SUITES = store outage readers smoke quickstart
+LIVE_SUITES = store outage readers smoke documents quickstart
 
 test-live: ## Every live suite in its short form, on real Kafka, HDFS and Kubernetes
 	cargo build --release --locked --workspace
