@@ -47,7 +47,8 @@ fn better_row_wins_from_either_place(#[case] better: Row, #[case] worse: Row) {
 #[case::date(Arc::new(Date32Array::from(vec![Some(-5), Some(1), None])))]
 fn greatest_value_of_the_order_column_wins(#[case] order: ArrayRef) {
     let rows = batch(&[row("a"), row("a").at(1), row("a").at(2)]);
-    let columns = rows.schema().fields().iter().map(|field| field.name().clone()).zip(rows.columns().to_vec());
+    let schema = rows.schema();
+    let columns = schema.fields().iter().map(|field| field.name().clone()).zip(rows.columns().to_vec());
     let columns = columns.chain([("order".to_owned(), order)]).collect::<Vec<_>>();
     let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)));
     let batch = batch.expect("three rows each");
