@@ -1,7 +1,9 @@
 //! The decoder from the outside: a document and a resource in, rows and reject records out.
 #![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
+mod corpus;
 mod encodings;
+mod invariants;
 mod lenient;
 mod lists;
 mod model;
