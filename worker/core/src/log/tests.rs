@@ -437,7 +437,8 @@ fn inspection_of_a_raw_zone_has_the_keys_of_the_command() {
           }
         }
       },
-      "consumers": []
+      "consumers": [],
+      "held": null
     }
     "#);
 }

@@ -16,9 +16,14 @@ fn time() -> LogTime {
     "2026-11-23T05:00:00.000Z".parse().expect("that is a time")
 }
 
+/// Who writes every entry and stages its files.
+fn writer() -> Incarnation {
+    Incarnation::new(Uuid::from_u128(1))
+}
+
 fn entry(number: u128, kind: Kind) -> Entry {
-    let (commit_id, incarnation) = (CommitId::new(Uuid::from_u128(number)), Incarnation::new(Uuid::from_u128(1)));
-    Entry { commit_id, incarnation, time: time(), spec_digest: Digest::of(b"spec"), kind }
+    let commit_id = CommitId::new(Uuid::from_u128(number));
+    Entry { commit_id, incarnation: writer(), time: time(), spec_digest: Digest::of(b"spec"), kind }
 }
 
 fn raw() -> Fold {
@@ -39,7 +44,7 @@ fn land(fold: &mut Fold) {
     let file = |zone, name: &str| FileEntry {
         zone,
         path: format!("ingest_date=2026-11-23/{name}-{number}.parquet").parse().expect("a path"),
-        staged: format!("_staging/1/{name}-{number}.staged").parse().expect("a path"),
+        staged: format!("_staging/{}/{name}-{number}.staged", writer()).parse().expect("a path"),
         rows: 1,
         bytes: 1,
         digest: Digest::of(b"file"),
