@@ -239,8 +239,7 @@ async fn record(syncs: Syncs) -> Vec<Call> {
         maintain(&mut zone).await.expect("maintained");
     }
     drop(zone);
-    let recorded = calls.lock().expect("no recorder panics").clone();
-    recorded
+    calls.lock().expect("no recorder panics").clone()
 }
 
 /// A world whose disk is what the power loss has left.
