@@ -187,8 +187,9 @@ impl ZoneError {
         match self {
             Self::Store { source, .. } if source.kind == StoreErrorKind::Unavailable => ZoneFault::StoreUnavailable,
             Self::Store { .. } => ZoneFault::StoreRefuses,
-            // A caller that knows the protocol goes on from it.
-            Self::Undecided { .. } | Self::Swept { .. } => ZoneFault::Ours,
+            // What was begun is begun anew, from the fold, which then tells of the fence.
+            Self::Swept { .. } => ZoneFault::StoreUnavailable,
+            Self::Undecided { .. } => ZoneFault::Ours,
             Self::NotAZone { .. }
             | Self::ForeignDirectory { .. }
             | Self::OtherGenesis { .. }

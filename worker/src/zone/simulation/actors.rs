@@ -101,11 +101,11 @@ pub(super) async fn stage(zone: &mut Zone, rows: Vec<String>) -> Result<StagedFi
     loop {
         match stage_once(zone, rows.clone()).await {
             Ok(file) => return Ok(file),
-            Err(error) if is_unavailable(&error) => {}
             // Taken for dead: what was staged before is lost to it.
             Err(error) if error.is_swept() => {
                 zone.renew_incarnation().map_err(|error| describe(&error))?;
             }
+            Err(error) if is_unavailable(&error) => {}
             Err(error) => return Err(describe(&error)),
         }
     }
