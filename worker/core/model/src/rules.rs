@@ -49,11 +49,13 @@ pub enum Rule {
     RemovedBehindPositions,
     /// A consumer advances to the head that its delta was taken at (rule 21).
     AdvancesToHeadOfDelta,
+    /// What a committer has left unpublished is published by openers and by whoever folds it (rules 16 and F14).
+    OthersPublish,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::ValidBeforeEveryAttempt,
         Self::TruncatedAfterCheckpoint,
         Self::RangesContinue,
@@ -72,11 +74,12 @@ impl Rule {
         Self::NonceIsAppliedOnce,
         Self::RemovedBehindPositions,
         Self::AdvancesToHeadOfDelta,
+        Self::OthersPublish,
     ];
 
     /// The invariants that it keeps, and the case in which the check finds the schedule, with no more faults than needed.
     pub fn protects(self) -> (&'static [Invariant], Case) {
-        use Invariant::{I1, I2, I3, I4, I5, I6, I7, I8, I9, Verdict};
+        use Invariant::{I1, I2, I3, I4, I5, I6, I7, I8, I9, Rest, Verdict};
         let (invariants, case, (crashes, late, lost_replies)): (&[_], _, _) = match self {
             Self::ValidBeforeEveryAttempt => (&[I1], "two writers", (0, 0, 0)),
             Self::TruncatedAfterCheckpoint => (&[I1], "checkpoint and truncation", (1, 0, 0)),
@@ -94,6 +97,7 @@ impl Rule {
             Self::NonceIsAppliedOnce => (&[I7], "two rewinds", (0, 0, 0)),
             Self::RemovedBehindPositions => (&[I8], "retention with a consumer", (0, 0, 0)),
             Self::AdvancesToHeadOfDelta => (&[I9], "retention with a consumer", (0, 0, 0)),
+            Self::OthersPublish => (&[Rest], "three writers", (1, 0, 0)),
         };
         let case = Case::named(case).expect("the table names cases that exist");
         (invariants, case.with_faults(crashes, late, lost_replies))

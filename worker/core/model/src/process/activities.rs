@@ -84,7 +84,7 @@ impl Turn<'_, '_> {
 
     /// An entry that waits for its committer for too long is published by whoever has folded it.
     fn publish_others(&mut self) {
-        if self.process.verified != self.head() && self.holds(Rule::FoldIsVerified) {
+        if !self.holds(Rule::OthersPublish) {
             return;
         }
         for sequence in sequences(self.process.unpublished) {

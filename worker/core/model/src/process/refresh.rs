@@ -99,11 +99,11 @@ impl Turn<'_, '_> {
         process.because = Because::Nothing;
         match self.process.because {
             Because::Nothing => unreachable!("a fold is read for something"),
-            Because::Refresh => {
+            Because::Open if self.holds(Rule::OthersPublish) => self.publish_all(label, *self.state, process, 0),
+            Because::Refresh | Because::Open => {
                 process.rest();
                 self.go(label, |next| *next = process);
             }
-            Because::Open => self.publish_all(label, *self.state, process, 0),
             Because::Append => self.decide(label, process),
             Because::Ask => self.answered(label, process),
             Because::Missing => self.judge_missing(label, process),
