@@ -228,6 +228,10 @@ impl Clock for World {
         self.lock().time
     }
 
+    fn uptime(&self) -> Duration {
+        (self.now() - DateTime::<Utc>::UNIX_EPOCH).to_std().expect("a time after 1970")
+    }
+
     async fn sleep(&self, duration: Duration) {
         let target = self.now() + TimeDelta::from_std(duration).expect("a short pause");
         turn().await;
