@@ -22,9 +22,9 @@ test-live: ## Every live suite in its short form, on real Kafka, HDFS and Kubern
 	cargo test --locked --no-run --workspace
 	GRISTMILL_LIVE_SHORT=1 tests/live/run $(LIVE_SUITES)
 
+# Fetched first, since the suite `store` compiles tests where nothing can be downloaded.
 live-%: ## One suite of tests/live/suites in full size, for example live-ingest
 	cargo build --release --locked --workspace
-	# The suite `store` compiles tests where nothing can be downloaded.
 	cargo fetch --locked
 	tests/live/run $*
 
