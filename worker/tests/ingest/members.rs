@@ -28,7 +28,11 @@ async fn revocation_in_the_middle_of_a_file_commits_it_before_the_partitions_are
         first.board.wait_until_read(200).await;
         assert_eq!(Landed::read(&plan).await.commits, 0, "nothing is due");
         let join = async {
+            // The first assignment of the newcomer is empty: the others are asked to give up some first.
             joined(&second).await;
+            let mut reports = first.board.subscribe();
+            let committed = reports.wait_for(|report| report.zone.as_ref().is_some_and(|zone| zone.sequence == 1));
+            drop(committed.await.expect("it runs"));
             let landed = Landed::read(&plan).await;
             assert_accounted(&landed, &sent);
             assert_eq!(landed.commits, 1, "the file is committed whole");
