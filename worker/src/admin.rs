@@ -1,11 +1,12 @@
-//! The worker's HTTP server: `/healthz`, `/readyz`, `/status`. Counts and offsets only, never a payload.
+//! The worker's HTTP server: `/healthz`, `/readyz`, `/metrics`, `/status`. Counts and offsets only, never a payload.
 //!
 //! Neither health nor readiness depends on Kafka or the store: restarting a worker brings neither of them back.
 
 use std::net::SocketAddr;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, StatusCode};
 use axum::routing::get;
 use axum::{Json, Router};
 use gristmill_crds::report::IngestReport;
@@ -59,6 +60,7 @@ fn router(board: StatusBoard) -> Router {
     Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
         .route("/status", get(status))
         .with_state(board)
 }
@@ -69,6 +71,10 @@ async fn healthz(State(board): State<StatusBoard>) -> (StatusCode, &'static str)
 
 async fn readyz(State(board): State<StatusBoard>) -> (StatusCode, &'static str) {
     answer(board.is_ready(), "in the group", "not in the group yet")
+}
+
+async fn metrics(State(board): State<StatusBoard>) -> ([(HeaderName, &'static str); 1], String) {
+    ([(CONTENT_TYPE, crate::metrics::CONTENT_TYPE)], board.metrics().text())
 }
 
 async fn status(State(board): State<StatusBoard>) -> Json<IngestReport> {

@@ -4,6 +4,8 @@
 //! the file `DIR/<name>/<key>` of `--secrets-dir DIR`, which is how a pod has them mounted. They are never asked of a
 //! cluster. A file is read anew at each call, so that a rotated value is seen.
 
+mod hadoop;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -12,6 +14,8 @@ use std::sync::{Arc, OnceLock};
 
 use tempfile::TempDir;
 
+pub use self::hadoop::hadoop;
+use crate::documents::{Documents, ValueDocument};
 use crate::exit::{Exit, Failure};
 
 /// What holds a value.
@@ -170,6 +174,16 @@ impl fmt::Debug for Secrets {
 }
 
 impl Secrets {
+    /// Those of the files and, where they lack one, of a folder.
+    pub fn of(documents: &Documents, directory: Option<PathBuf>) -> Self {
+        let with = |secrets: Self, holder, document: &ValueDocument| {
+            secrets.with_document(holder, &document.name, document.values.clone())
+        };
+        let secrets = Self::new(directory);
+        let secrets = documents.secrets.iter().fold(secrets, |secrets, d| with(secrets, Holder::Secret, d));
+        documents.config_maps.iter().fold(secrets, |secrets, d| with(secrets, Holder::ConfigMap, d))
+    }
+
     /// Those of a folder, if there is one.
     pub fn new(directory: Option<PathBuf>) -> Self {
         Self { directory, ..Self::default() }

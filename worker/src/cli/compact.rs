@@ -6,15 +6,16 @@ use std::time::Duration;
 use clap::Args;
 use gristmill_core::log::{RunRows, RunSummary};
 use gristmill_crds::plan::CompactionPlan;
-use gristmill_crds::{HumanDuration, InvalidScalar};
 use serde::Serialize;
 
 use super::print;
+use super::resources::hadoop_of;
+use super::zone::duration;
 use crate::compact::{self, Options, Outcome, Report, Zones};
 use crate::documents::Documents;
 use crate::exit::Failure;
 use crate::local::local_compaction;
-use crate::store::HadoopAccess;
+use crate::secrets::Secrets;
 use crate::termination::TerminationLog;
 
 /// Moves what is new in a RAW zone to its Processed zone, once. Without new rows it changes nothing.
@@ -26,6 +27,9 @@ pub(super) struct CompactArgs {
     /// Name of the HourlyCompaction, if the files hold several.
     #[arg(long)]
     name: Option<String>,
+    /// Folder of the Secrets and ConfigMaps that the files do not hold: DIR/NAME/KEY, as a pod has them mounted.
+    #[arg(long, value_name = "DIR")]
+    secrets_dir: Option<PathBuf>,
     /// Take the zones of DIR/NAME/raw and DIR/NAME/processed.
     #[arg(long, value_name = "DIR")]
     local: Option<PathBuf>,
@@ -54,22 +58,21 @@ pub(super) async fn run(args: CompactArgs) -> Result<(), Failure> {
 }
 
 async fn compact(args: &CompactArgs) -> Result<Report, Failure> {
-    let plan = plan(args)?;
-    let access = HadoopAccess { user: plan.hdfs_user().map(str::to_owned), ..HadoopAccess::default() };
+    let (plan, secrets) = plan(args)?;
+    let access = hadoop_of(&plan.processed_path, plan.hadoop.as_ref(), &secrets)?;
     let zones = Zones::of(&plan, &access, args.wait)?;
     Ok(compact::run(&plan, &zones, &Options::default()).await?)
 }
 
-fn plan(args: &CompactArgs) -> Result<CompactionPlan, Failure> {
-    let plan = Documents::read(&args.files)?.compaction_plan(args.name.as_deref())?;
-    match &args.local {
-        Some(directory) => local_compaction(plan, directory),
-        None => Ok(plan),
-    }
-}
-
-fn duration(text: &str) -> Result<Duration, InvalidScalar> {
-    HumanDuration(text.to_owned()).to_duration()
+fn plan(args: &CompactArgs) -> Result<(CompactionPlan, Secrets), Failure> {
+    let documents = Documents::read(&args.files)?;
+    let plan = documents.compaction_plan(args.name.as_deref())?;
+    let secrets = Secrets::of(&documents, args.secrets_dir.clone());
+    let plan = match &args.local {
+        Some(directory) => local_compaction(plan, directory)?,
+        None => plan,
+    };
+    Ok((plan, secrets))
 }
 
 /// The keys that scripts rely on.

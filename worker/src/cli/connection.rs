@@ -7,6 +7,7 @@ use clap::Args;
 use crate::documents::Documents;
 use crate::exit::{Exit, Failure};
 use crate::kafka::Connection;
+use crate::secrets::Secrets;
 
 /// Where the brokers are and how they are reached.
 #[derive(Debug, Args)]
@@ -17,6 +18,9 @@ pub(super) struct ConnectionArgs {
     /// Name of the StreamIngest, if the files hold several.
     #[arg(long, requires = "files")]
     name: Option<String>,
+    /// Folder of the Secrets and ConfigMaps that the files do not hold: DIR/NAME/KEY.
+    #[arg(long, value_name = "DIR", requires = "files")]
+    secrets_dir: Option<PathBuf>,
     /// Brokers to begin with, host:port, separated by commas. Default: those of the StreamIngest.
     #[arg(long, env = "GRISTMILL_BOOTSTRAP_SERVERS", value_name = "HOST:PORT,...")]
     bootstrap_servers: Option<String>,
@@ -36,17 +40,26 @@ pub(super) struct ConnectionArgs {
 impl ConnectionArgs {
     /// The brokers and the topic.
     pub(super) fn resolve(&self) -> Result<(Connection, String), Failure> {
-        let plan = match self.files.as_slice() {
-            [] => None,
-            files => Some(Documents::read(files)?.ingest_plan(self.name.as_deref())?),
+        let (ingest, topic) = match self.files.as_slice() {
+            [] => (None, None),
+            files => {
+                let documents = Documents::read(files)?;
+                let plan = documents.ingest_plan(self.name.as_deref())?;
+                let secrets = Secrets::of(&documents, self.secrets_dir.clone());
+                (Some(Connection::of(&plan, &secrets)?), Some(plan.topic))
+            }
         };
-        let servers = self.bootstrap_servers.clone();
-        let servers = servers.or_else(|| plan.as_ref().map(|plan| plan.bootstrap_servers.clone()));
-        let topic = self.topic.clone().or_else(|| plan.as_ref().map(|plan| plan.topic.clone()));
         let missing = |what| invalid(format!("{what} is missing; give it, or a StreamIngest with -f"));
-        let connection = Connection::plaintext(servers.ok_or_else(|| missing("--bootstrap-servers"))?)
+        let connection = match (ingest, &self.bootstrap_servers) {
+            (Some(connection), Some(servers)) => connection.with_servers(servers),
+            (Some(connection), None) => connection,
+            (None, Some(servers)) => Connection::plaintext(servers),
+            (None, None) => return Err(missing("--bootstrap-servers")),
+        };
+        let connection = connection
             .with_settings(self.config_file.as_deref().map(settings).transpose()?.unwrap_or_default())
             .with_settings(self.settings.iter().cloned());
+        let topic = self.topic.clone().or(topic);
         Ok((connection, topic.ok_or_else(|| missing("--topic"))?))
     }
 }

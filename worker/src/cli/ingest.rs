@@ -6,14 +6,18 @@ use std::time::Duration;
 
 use clap::Args;
 use gristmill_crds::plan::IngestPlan;
-use gristmill_crds::{HumanDuration, InvalidScalar};
 
 use super::cancel_on_signal;
+use super::progress::{Progress, ProgressMode};
+use super::resources::{IngestResource, hadoop_of};
+use super::zone::duration;
 use crate::admin::AdminServer;
-use crate::documents::Documents;
 use crate::exit::{Exit, Failure};
-use crate::ingest::{self, Budget, Options, Until};
-use crate::local::{local_ingest, refuse_shared_zone};
+use crate::ingest::{self, Budget, Options, Summary, Until};
+use crate::kafka::Connection;
+use crate::local::refuse_shared_zone;
+use crate::rotation;
+use crate::secrets::Secrets;
 use crate::termination::TerminationLog;
 
 /// How long a run with an end waits for what is away; one without an end waits for ever.
@@ -21,15 +25,14 @@ const WAIT_UNTIL_CAUGHT_UP: Duration = Duration::from_secs(120);
 
 /// Lands the messages of one topic in a RAW zone, until it is stopped.
 ///
-/// SIGTERM and SIGINT commit what was read and leave the consumer group.
+/// SIGTERM and SIGINT commit what was read and leave the consumer group. Whatever ends it, the next start goes on from
+/// the zone's log: no message is left out and none is committed twice. A zone that others may share is opened with
+/// --attach only; --local works in a folder and with a consumer group of its own.
 #[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(super) struct IngestArgs {
-    /// File with the StreamIngest; may be repeated.
-    #[arg(short = 'f', long = "file", value_name = "FILE", required = true)]
-    files: Vec<PathBuf>,
-    /// Name of the StreamIngest, if the files hold several.
-    #[arg(long)]
-    name: Option<String>,
+    #[command(flatten)]
+    resource: IngestResource,
     /// End when everything is committed that the topic holds now.
     #[arg(long)]
     until_caught_up: bool,
@@ -39,7 +42,7 @@ pub(super) struct IngestArgs {
     /// Work on the zone of the document although others may: join its workers.
     #[arg(long, conflicts_with = "local")]
     attach: bool,
-    /// Serve /healthz, /readyz and /status here, for example 0.0.0.0:8080.
+    /// Serve /healthz, /readyz, /metrics and /status here, for example 0.0.0.0:8080.
     #[arg(long, env = "GRISTMILL_ADMIN_ADDR", value_name = "ADDR")]
     admin_addr: Option<SocketAddr>,
     /// How long Kafka or the store may be away, for example 10m; 0s waits for ever. Default: 2m with
@@ -49,27 +52,47 @@ pub(super) struct IngestArgs {
     /// Memory of this process in bytes or as 256Mi; buffers stay below it.
     #[arg(long, env = "GRISTMILL_MEMORY", default_value = "256Mi")]
     memory: String,
+    /// Draw a progress bar on a terminal, in place of a log line a commit.
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    progress: ProgressMode,
     #[command(flatten)]
     termination: TerminationLog,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  gristmill ingest -f books.yaml --local /tmp/books --until-caught-up
+  gristmill ingest -f books.yaml -f secrets.yaml --attach --admin-addr 127.0.0.1:8080
+  gristmill ingest -f books.yaml --secrets-dir ./secrets --local /tmp/books --log-format json";
+
+impl IngestArgs {
+    /// Whether a bar is drawn.
+    pub(super) fn draws(&self, text_log: bool) -> bool {
+        self.progress.draws(text_log)
+    }
+}
+
 /// Runs the ingest. Why it fails stands in the termination message too.
-pub(super) async fn run(args: IngestArgs) -> Result<(), Failure> {
-    let outcome = ingest(&args).await;
+pub(super) async fn run(args: IngestArgs, with_bar: bool) -> Result<(), Failure> {
+    let outcome = ingest(&args, with_bar).await;
     if let Err(failure) = &outcome {
         args.termination.failed(failure);
     }
     outcome
 }
 
-async fn ingest(args: &IngestArgs) -> Result<(), Failure> {
-    let plan = plan(args)?;
+async fn ingest(args: &IngestArgs, with_bar: bool) -> Result<(), Failure> {
+    let (plan, secrets) = args.resource.read(args.local.as_deref())?;
+    if args.local.is_none() && !args.attach {
+        refuse_shared_zone(&plan.raw_path)?;
+    }
     let budget = Budget::of_variable(Some(&args.memory)).map_err(|error| Failure {
         exit: Exit::Usage,
         reason: "Invalid",
         message: format!("--memory or GRISTMILL_MEMORY: {error}"),
     })?;
-    let mut options = Options { wait: wait(args), budget, ..Options::new(&plan) };
+    let hadoop = hadoop_of(&plan.raw_path, plan.hadoop.as_ref(), &secrets)?;
+    let mut options = Options { hadoop, wait: wait(args), budget, ..Options::new(&plan) };
     if args.until_caught_up {
         options.until = Until::CaughtUp;
     }
@@ -78,8 +101,9 @@ async fn ingest(args: &IngestArgs) -> Result<(), Failure> {
         Some(address) => Some(AdminServer::begin(address, options.board.clone()).await?),
         None => None,
     };
+    let _progress = with_bar.then(|| Progress::begin(options.board.subscribe()));
     tracing::info!(topic = plan.topic, group = plan.consumer_group, zone = plan.raw_path, "ingest begins");
-    let summary = ingest::run(&plan, options).await?;
+    let summary = to_its_end(&plan, &secrets, options).await?;
     tracing::info!(
         commits = summary.commits,
         messages = summary.messages,
@@ -92,15 +116,15 @@ async fn ingest(args: &IngestArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn plan(args: &IngestArgs) -> Result<IngestPlan, Failure> {
-    let plan = Documents::read(&args.files)?.ingest_plan(args.name.as_deref())?;
-    if let Some(directory) = &args.local {
-        return local_ingest(plan, directory);
+/// Runs until the end. One without an end follows rotated credentials.
+async fn to_its_end(plan: &IngestPlan, secrets: &Secrets, options: Options) -> Result<Summary, Failure> {
+    let resolve = || Connection::of(plan, secrets);
+    if options.until == Until::CaughtUp {
+        return ingest::run(plan, Options { connection: resolve()?, ..options }).await;
     }
-    if !args.attach {
-        refuse_shared_zone(&plan.raw_path)?;
-    }
-    Ok(plan)
+    let cancel = options.cancel.clone();
+    let run = async |connection, cancel| ingest::run(plan, Options { connection, cancel, ..options.clone() }).await;
+    rotation::follow(resolve, rotation::INTERVAL, &cancel, run).await
 }
 
 fn wait(args: &IngestArgs) -> Option<Duration> {
@@ -109,8 +133,4 @@ fn wait(args: &IngestArgs) -> Option<Duration> {
         Some(wait) => Some(wait),
         None => args.until_caught_up.then_some(WAIT_UNTIL_CAUGHT_UP),
     }
-}
-
-fn duration(text: &str) -> Result<Duration, InvalidScalar> {
-    HumanDuration(text.to_owned()).to_duration()
 }

@@ -2,12 +2,19 @@
 
 mod compact;
 mod connection;
+mod consumers;
 mod decode;
 mod demo;
 mod ingest;
 mod inspect;
 mod lint;
 mod produce;
+mod progress;
+mod rejected;
+mod resources;
+mod resume;
+mod steer;
+mod zone;
 
 use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
@@ -47,6 +54,8 @@ enum LogFormat {
 enum Command {
     /// Move what is new in a RAW zone to its Processed zone, once.
     Compact(compact::CompactArgs),
+    /// List or remove the consumers that hold a RAW zone's retention.
+    Consumers(consumers::ConsumersArgs),
     /// Print the rows and rejects of XML documents; no Kafka needed.
     Decode(decode::DecodeArgs),
     /// Produce, ingest, compact and show the result: in-process broker, local folder.
@@ -59,15 +68,20 @@ enum Command {
     Lint(lint::LintArgs),
     /// Send sample messages to a topic.
     Produce(produce::ProduceArgs),
+    /// Show what was rejected, why, and the messages themselves.
+    Rejected(rejected::RejectedArgs),
+    /// Let a StreamIngest go on that holds because too many messages were rejected.
+    Resume(resume::ResumeArgs),
 }
 
 impl Cli {
     /// Runs the command on a runtime of its own and turns its end into an exit code.
     pub fn run(self) -> ExitCode {
-        // A demo tells its story itself.
-        let level = if matches!(self.command, Command::Demo(_)) { "warn" } else { "info" };
-        start_log(self.log_format, level);
-        match to_its_end(dispatch(self.command)) {
+        let with_bar = self.draws_bar();
+        // A demo tells its story itself, and a bar shows the commits.
+        let quiet = with_bar || matches!(self.command, Command::Demo(_));
+        start_log(self.log_format, if quiet { "warn" } else { "info" });
+        match to_its_end(dispatch(self.command, with_bar)) {
             Ok(Ok(())) => ExitCode::SUCCESS,
             Ok(Err(failure)) => {
                 eprintln!("gristmill: {failure}");
@@ -77,6 +91,13 @@ impl Cli {
                 tracing::error!(%error, "cannot start the runtime");
                 ExitCode::FAILURE
             }
+        }
+    }
+
+    fn draws_bar(&self) -> bool {
+        match &self.command {
+            Command::Ingest(args) => args.draws(self.log_format == LogFormat::Text),
+            _ => false,
         }
     }
 }
@@ -90,15 +111,18 @@ fn to_its_end<T>(future: impl Future<Output = T>) -> std::io::Result<T> {
     Ok(outcome)
 }
 
-async fn dispatch(command: Command) -> Result<(), Failure> {
+async fn dispatch(command: Command, with_bar: bool) -> Result<(), Failure> {
     match command {
         Command::Compact(args) => compact::run(args).await,
+        Command::Consumers(args) => consumers::run(args).await,
         Command::Decode(args) => decode::run(&args),
         Command::Demo(args) => demo::run(args).await,
         Command::Inspect(args) => inspect::run(args).await,
-        Command::Ingest(args) => ingest::run(args).await,
+        Command::Ingest(args) => ingest::run(args, with_bar).await,
         Command::Lint(args) => lint::run(&args),
         Command::Produce(args) => produce::run(args).await,
+        Command::Rejected(args) => rejected::run(args).await,
+        Command::Resume(args) => resume::run(args).await,
     }
 }
 
@@ -119,7 +143,11 @@ fn cancel_on_signal(cancel: CancellationToken) -> Result<(), Failure> {
 
 /// Writes to standard output; a reader that has gone, such as `head`, is not a failure.
 fn print(text: &str) -> Result<(), Failure> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
+    print_bytes(text.as_bytes())
+}
+
+fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
+    match std::io::stdout().lock().write_all(bytes) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Failure { exit: Exit::Bug, reason: "Output", message: format!("cannot write the output: {error}") })
         }
@@ -132,7 +160,7 @@ fn start_log(format: LogFormat, level: &str) {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| progress::LogLines)
         .with_ansi(std::io::stderr().is_terminal());
     match format {
         LogFormat::Text => builder.with_target(false).init(),

@@ -111,6 +111,18 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Adds what a later run has done.
+    pub(crate) fn add(&mut self, later: Self) {
+        let Self { commits, sequence, messages, rows, rejected_rows, files, bytes } = later;
+        self.commits += commits;
+        self.sequence = sequence.or(self.sequence);
+        self.messages += messages;
+        self.rows += rows;
+        self.rejected_rows += rejected_rows;
+        self.files += files;
+        self.bytes += bytes;
+    }
+
     fn count(&mut self, sequence: Sequence, messages: u64, written: &Written, files: usize) {
         let Written { rows, rejects, bytes } = *written;
         self.commits += 1;

@@ -10,6 +10,8 @@ use gristmill_crds::report::{IngestPhase, IngestReport};
 use gristmill_crds::{Lag, MessageCounts, RowCounts, ZoneStatus};
 use tokio::sync::watch;
 
+use crate::metrics::IngestMetrics;
+
 /// A loop that did not come by for so long is dead: Kafka's `max.poll.interval.ms` is the same, so its partitions are
 /// gone as well.
 const ALIVE_WITHIN: Duration = Duration::from_secs(300);
@@ -21,6 +23,7 @@ pub struct StatusBoard {
     /// Messages that were read, committed or not.
     read: watch::Sender<u64>,
     vitals: Arc<Vitals>,
+    metrics: IngestMetrics,
 }
 
 #[derive(Debug)]
@@ -50,7 +53,14 @@ impl StatusBoard {
             retention: None,
         };
         let vitals = Vitals { joined: AtomicBool::new(false), started: Instant::now(), last_turn: AtomicU64::new(0) };
-        Self { report: watch::Sender::new(report), read: watch::Sender::new(0), vitals: Arc::new(vitals) }
+        let report = watch::Sender::new(report);
+        let metrics = IngestMetrics::new(plan, report.subscribe());
+        Self { report, read: watch::Sender::new(0), vitals: Arc::new(vitals), metrics }
+    }
+
+    /// What `/metrics` tells.
+    pub fn metrics(&self) -> &IngestMetrics {
+        &self.metrics
     }
 
     /// The report now and all that follow.

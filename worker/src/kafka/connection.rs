@@ -25,6 +25,12 @@ impl Connection {
         Self { servers: servers.into(), settings: BTreeMap::new() }
     }
 
+    /// The same settings for other brokers.
+    #[must_use]
+    pub fn with_servers(self, servers: impl Into<String>) -> Self {
+        Self { servers: servers.into(), ..self }
+    }
+
     /// The same brokers with more settings of librdkafka; a later one replaces an earlier one of the same name.
     #[must_use]
     pub fn with_settings(mut self, settings: impl IntoIterator<Item = (String, String)>) -> Self {

@@ -15,6 +15,7 @@ mod feed;
 mod ffi;
 mod member;
 mod probe;
+mod security;
 
 pub use connection::Connection;
 pub(crate) use connection::without_value;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::entry::{FileZone, Genesis, MessageCounts, RunFiles, RunRows};
-use super::fold::{ConsumerState, Fold, Run};
+use super::fold::{ConsumerState, Fold, Held, Run};
 use super::names::{LogTime, ZoneId};
 
 /// The facts of one zone.
@@ -53,6 +53,19 @@ pub struct RawInspection {
     pub offsets: BTreeMap<String, BTreeMap<i32, PartitionOffset>>,
     /// Registered consumers, by id.
     pub consumers: Vec<ConsumerFacts>,
+    /// Why consumption stops, if it does.
+    pub held: Option<HoldFacts>,
+}
+
+/// The facts of a hold that nobody has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HoldFacts {
+    /// Its entry.
+    pub sequence: u64,
+    /// Since when.
+    pub since: LogTime,
+    /// Why.
+    pub message: String,
 }
 
 /// The facts of a registered consumer.
@@ -160,6 +173,7 @@ pub fn inspect(fold: &Fold) -> Inspection {
                 bytes: data.bytes + rejects.bytes,
                 offsets: BTreeMap::from([(genesis.topic.clone(), offsets(fold))]),
                 consumers: fold.consumers().iter().map(consumer_facts).collect(),
+                held: fold.held().map(hold_facts),
             })
         }
         Genesis::Processed(genesis) => {
@@ -205,6 +219,10 @@ fn offsets(fold: &Fold) -> BTreeMap<i32, PartitionOffset> {
 fn consumer_facts((id, state): (&ZoneId, &ConsumerState)) -> ConsumerFacts {
     let ConsumerState { name, position, advanced_at } = state;
     ConsumerFacts { id: id.to_string(), name: name.clone(), position: *position, advanced_at: *advanced_at }
+}
+
+fn hold_facts(held: &Held) -> HoldFacts {
+    HoldFacts { sequence: held.sequence.0, since: held.since, message: held.hold.message.clone() }
 }
 
 fn run_facts(run: &Run) -> RunFacts {

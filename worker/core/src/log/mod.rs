@@ -23,7 +23,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use decide::{AfterAttempt, AfterWin, BeforeAttempt, after_attempt, after_win, before_attempt};
+pub use decide::{AfterAttempt, AfterWin, BeforeAttempt, after_attempt, after_win, before_attempt, is_overtaken};
 pub use entry::{
     BucketRange, Consumer, Data, Entry, Fence, FileEntry, FileSchema, FileZone, Genesis, Hold, HoldReason,
     IdentityPartition, Kind, MessageCounts, PartitionRange, PartitionRewind, PartitionStart, PartitionValue,
@@ -34,7 +34,7 @@ pub use fold::{
     AppliedRewind, ConsumerState, FileKey, Fold, Held, LastCommit, LiveFile, LiveRecord, PartitionState, RejectCounts,
     Run, SchemaState, Source, UnreadableFold,
 };
-pub use inspect::{Inspection, ProcessedInspection, RawInspection, inspect};
+pub use inspect::{ConsumerFacts, HoldFacts, Inspection, PartitionOffset, ProcessedInspection, RawInspection, inspect};
 pub use layout::ZonePath;
 pub use maintain::{
     CHECKPOINT_EVERY, ENTRIES_KEPT, Staged, Truncation, checkpoint_is_due, expired, suspects, to_sweep, to_truncate,

@@ -1,0 +1,48 @@
+//! A RAW zone that a command steers by one entry, without Kafka: as what its own log says it is.
+
+use gristmill_core::log::{Digest, Genesis, Sequence};
+
+use crate::exit::{Exit, Failure};
+use crate::zone::{Appended, Expected, Opened, Surroundings, Zone, ZoneError, ZoneReader};
+
+/// Opens the RAW zone for writing.
+///
+/// # Errors
+/// There is none, it is a Processed zone, or the store fails.
+pub(super) async fn open(surroundings: Surroundings, digest: Digest) -> Result<Zone, Failure> {
+    let reader = ZoneReader::open(surroundings.clone()).await?;
+    let (Genesis::Raw(genesis), Some(source)) = (reader.fold().genesis(), reader.fold().source()) else {
+        return Err(Failure {
+            exit: Exit::Usage,
+            reason: "NotARawZone",
+            message: format!("{} is a Processed zone; give the RAW path of its StreamIngest", surroundings.url()),
+        });
+    };
+    let expected = Expected::Raw {
+        cluster_id: source.cluster_id.clone(),
+        topic: genesis.topic.clone(),
+        topic_id: source.topic_id.clone(),
+        group: genesis.group.clone(),
+        rewind: None,
+    };
+    match Zone::open(surroundings, expected, digest).await? {
+        Opened::Ready(zone) => Ok(zone),
+        Opened::Empty(_) => unreachable!("its first entry was just read, and entries stay"),
+    }
+}
+
+/// Where the entry stands.
+///
+/// # Errors
+/// Another entry made it pointless, or the store is away for longer than the zone waits. Whether the entry stands is
+/// unknown then: repeating the command finds out.
+pub(super) fn won(appended: Result<Appended, ZoneError>) -> Result<Sequence, Failure> {
+    match appended? {
+        Appended::Won(sequence) => Ok(sequence),
+        Appended::Lost(refusal) => Err(Failure {
+            exit: Exit::Zone,
+            reason: "Refused",
+            message: format!("the zone has moved on, nothing was changed: {refusal}; look with `gristmill inspect`"),
+        }),
+    }
+}

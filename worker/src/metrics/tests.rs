@@ -1,0 +1,92 @@
+use gristmill_crds::{Lag, MessageCounts, ZoneStatus};
+
+use super::*;
+use crate::documents::Documents;
+use crate::ingest::StatusBoard;
+
+/// The metrics of a worker that has caught up but for 18,200 messages.
+fn metrics() -> IngestMetrics {
+    let documents = Documents::parse("books.yaml".as_ref(), crate::demo::BOOKS).expect("the quickstart is valid");
+    let plan = documents.ingest_plan(None).expect("the quickstart is valid");
+    let time = "2026-11-23T05:09:41.500Z".to_owned();
+    let report = IngestReport {
+        partitions: 8,
+        lag: Some(Lag { records: 18_200, seconds: Some(42) }),
+        watermark: Some(time.clone()),
+        zone: Some(ZoneStatus { id: "5f0c".to_owned(), format: 1, sequence: 4211, last_commit_time: Some(time) }),
+        messages: MessageCounts { accepted: 812_345, rejected: 1201, tombstones: 3, absent: 0, gaps: 0 },
+        ..StatusBoard::new(&plan).report()
+    };
+    IngestMetrics::new(&plan, watch::Sender::new(report).subscribe())
+}
+
+fn committed() -> Committed {
+    let took = Duration::from_millis(250);
+    Committed {
+        accepted: 97,
+        rejected: 2,
+        tombstones: 1,
+        rows: 291,
+        files: 2,
+        bytes: 18_211,
+        took,
+        ..Committed::default()
+    }
+}
+
+/// Lines that tell of the metrics, without the process's own figures; series of one metric have no order.
+fn text() -> String {
+    let metrics = metrics();
+    metrics.decoded(1_000, Duration::from_micros(125));
+    metrics.encoded(Duration::from_millis(125));
+    metrics.committed(&committed());
+    metrics.rejected("NotWellFormed", 2);
+    metrics.budget(1 << 20, 160 << 20);
+    let text = metrics.text();
+    let lines: Vec<_> = text.lines().filter(|line| !line.contains("process_")).collect();
+    let metrics = lines.chunk_by(|a, b| a.starts_with('#') == b.starts_with('#'));
+    let sorted = metrics.flat_map(|lines| {
+        let mut lines = lines.to_vec();
+        if !lines[0].starts_with('#') {
+            lines.sort_unstable();
+        }
+        lines
+    });
+    sorted.map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn the_answer_has_every_metric_with_its_meaning() {
+    insta::assert_snapshot!(text());
+}
+
+#[test]
+fn every_metric_keeps_to_the_naming_rules_of_prometheus() {
+    let text = metrics().text() + &text();
+    let described: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+    assert!(described.len() > 10, "{text}");
+    for line in described {
+        let (name, kind) = line.split_once(' ').expect("a name and a type");
+        assert!(name.starts_with("gristmill_") || name.starts_with("process_"), "{name}");
+        assert!(name.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{name}");
+        assert!(text.contains(&format!("# HELP {name} ")), "{name} has no help");
+        let samples: Vec<_> = text
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .filter_map(|line| line.strip_prefix(name))
+            .filter(|rest| rest.starts_with(['{', '_']))
+            .collect();
+        match kind {
+            "counter" => assert!(samples.iter().any(|rest| rest.starts_with("_total{")), "{name} has no _total"),
+            "gauge" => assert!(samples.iter().any(|rest| rest.starts_with('{')), "{name} has no sample"),
+            "histogram" => assert!(samples.iter().any(|rest| rest.starts_with("_bucket{")), "{name} has no bucket"),
+            other => panic!("{name} is a {other}"),
+        }
+    }
+}
+
+#[test]
+fn no_series_is_labelled_by_partition() {
+    let text = text();
+    assert!(!text.contains("partition=") && !text.contains("topic="), "{text}");
+}
