@@ -25,8 +25,10 @@ class Scenario:
     """A topic, a zone on this machine, and the messages that were sent."""
 
     def __init__(self, name, partitions=2, **config):
-        self.name, self.partitions, self.config = name, partitions, config
-        self.topic = topics.create(f"positions-{name}", partitions, **config)
+        self.name, self.partitions = name, partitions
+        # The messages' times are old: retention by time would take them at once.
+        self.config = {"retention_ms": -1, **config}
+        self.topic = topics.create(f"positions-{name}", partitions, **self.config)
         self.zone = f"file://{os.path.join(TMP, name)}/books"
         self.random = random.Random(f"{SEED} {name}")
         self.sent = 0
@@ -201,7 +203,7 @@ def recreated(scenario):
         topics.delete(scenario.topic)
         wait("the old topic is gone", lambda: scenario.topic not in topics.admin().list_topics(timeout=30).topics)
         scenario.partitions = partitions
-        topics.create(scenario.topic, partitions)
+        topics.create(scenario.topic, partitions, **scenario.config)
         scenario.send(count)
         refused = scenario.run(expect=6)
         require("rewind" in refused.last_words(), f"the way out is not named: {refused.last_words()}")
