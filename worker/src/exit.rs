@@ -9,7 +9,7 @@ pub enum Exit {
     Bug,
     /// 2: usage, or an invalid document.
     Usage,
-    /// 3: a reject under `decode --fail-on-reject`.
+    /// 3: held by the rejected budget, or a reject under `decode --fail-on-reject`.
     Rejected,
     /// 4: Kafka is unavailable beyond `--wait`.
     Kafka,
