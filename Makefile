@@ -1,5 +1,5 @@
 # `make demo` and `make test` need Rust and the usual build tools only; `make test-live` fetches its servers itself.
-.PHONY: demo test test-live fmt lint gen help
+.PHONY: demo test model-check test-live fmt lint gen help
 
 help: ## List the targets
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -10,6 +10,9 @@ demo: ## Produce, ingest, compact and show the result: in-process broker, local 
 
 test: ## Every test that needs no server
 	cargo test --locked --workspace
+
+model-check: ## Every schedule of small zones, over the product's own decisions
+	cargo run --locked --package gristmill-zone-model
 
 # Those with a cluster come last: it takes processor time from the others for as long as it is up.
 LIVE_SUITES = store outage readers smoke quickstart

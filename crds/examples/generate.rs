@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use gristmill_crds::{HourlyCompaction, StreamIngest, yaml};
-use kube::CustomResourceExt;
+use gristmill_crds::{HourlyCompaction, StreamIngest, definition, yaml};
 
 fn main() -> std::io::Result<()> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR"));
-    std::fs::write(directory.join("streamingest.yaml"), yaml(&StreamIngest::crd()))?;
-    std::fs::write(directory.join("hourlycompaction.yaml"), yaml(&HourlyCompaction::crd()))
+    std::fs::write(directory.join("streamingest.yaml"), yaml(&definition::<StreamIngest>()))?;
+    std::fs::write(directory.join("hourlycompaction.yaml"), yaml(&definition::<HourlyCompaction>()))
 }

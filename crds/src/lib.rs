@@ -11,6 +11,7 @@
 #![warn(missing_docs)]
 #![expect(unreachable_pub, reason = "KubeSchema derives a hidden copy of each struct, and the lint sees the copy")]
 
+pub mod definition;
 pub mod hadoop;
 pub mod hourly_compaction;
 pub mod ingest_status;
@@ -31,6 +32,7 @@ pub mod shared;
 pub mod source;
 pub mod stream_ingest;
 
+pub use definition::definition;
 pub use hadoop::*;
 pub use hourly_compaction::*;
 pub use ingest_status::*;

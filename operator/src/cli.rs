@@ -4,8 +4,7 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use gristmill_crds::{HourlyCompaction, StreamIngest, yaml};
-use kube::CustomResourceExt;
+use gristmill_crds::{HourlyCompaction, StreamIngest, definition, yaml};
 use tracing_subscriber::EnvFilter;
 
 /// Runs StreamIngest and HourlyCompaction resources on Kubernetes.
@@ -93,7 +92,7 @@ impl LogFormat {
 
 /// Both custom resource definitions, as `kubectl apply --server-side -f -` takes them.
 pub fn crds() -> String {
-    format!("{}---\n{}", yaml(&StreamIngest::crd()), yaml(&HourlyCompaction::crd()))
+    format!("{}---\n{}", yaml(&definition::<StreamIngest>()), yaml(&definition::<HourlyCompaction>()))
 }
 
 #[cfg(test)]

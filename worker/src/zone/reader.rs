@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
-use gristmill_core::log::{Entry, FileEntry, FileKey, Fold, Publication, Sequence};
+use gristmill_core::log::{Entry, FileEntry, FileKey, Fold, Publication, Sequence, is_overtaken};
 
 use super::rules::Rule;
 use super::slots::{Slots, zone_id_in_place};
@@ -94,7 +94,7 @@ impl ZoneReader {
         loop {
             let read = Self::read_from(&slots, newest).await?;
             let now = slots.newest_checkpoint().await?;
-            if now > newest && slots.surroundings.rules.hold(Rule::FoldIsVerified) {
+            if is_overtaken(newest, now) && slots.surroundings.rules.hold(Rule::FoldIsVerified) {
                 newest = now;
                 continue;
             }
@@ -187,7 +187,7 @@ impl ZoneReader {
         let refused = self.probe().await?;
         if self.slots.surroundings.rules.hold(Rule::FoldIsVerified) {
             let newest = self.slots.newest_checkpoint().await?;
-            if newest > Some(self.verified) || refused.is_some() {
+            if is_overtaken(Some(self.verified), newest) || refused.is_some() {
                 return self.restart().await;
             }
         } else if let Some(refused) = refused {

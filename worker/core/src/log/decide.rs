@@ -75,3 +75,12 @@ pub fn after_win(won: Sequence, zone_is_ours: bool, newest_checkpoint: Option<Se
         Some(_) | None => AfterWin::Won,
     }
 }
+
+/// Whether a fold must begin again from a checkpoint, decided by a listing **after** everything was read (rules 5 and 20).
+///
+/// `known` is the checkpoint that the reading began from, or the head that an earlier listing has verified. A greater
+/// checkpoint says that names below it may be free again: what was read there may have been created a second time, by a
+/// writer that slept.
+pub fn is_overtaken(known: Option<Sequence>, newest_checkpoint: Option<Sequence>) -> bool {
+    newest_checkpoint > known
+}

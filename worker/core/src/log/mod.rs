@@ -23,7 +23,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use decide::{AfterAttempt, AfterWin, BeforeAttempt, after_attempt, after_win, before_attempt};
+pub use decide::{AfterAttempt, AfterWin, BeforeAttempt, after_attempt, after_win, before_attempt, is_overtaken};
 pub use entry::{
     BucketRange, Consumer, Data, Entry, Fence, FileEntry, FileSchema, FileZone, Genesis, Hold, HoldReason,
     IdentityPartition, Kind, MessageCounts, PartitionRange, PartitionRewind, PartitionStart, PartitionValue,
