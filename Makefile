@@ -1,5 +1,5 @@
 # `make demo` and `make test` need Rust and the usual build tools only; `make test-live` fetches its servers itself.
-.PHONY: demo test model-check test-live fmt lint gen help
+.PHONY: demo test model-check test-live bench-decode fuzz-decode fmt lint gen help
 
 help: ## List the targets
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -15,7 +15,7 @@ model-check: ## Every schedule of small zones, over the product's own decisions
 	cargo run --locked --package gristmill-zone-model
 
 # Those with a cluster come last: it takes processor time from the others for as long as it is up.
-LIVE_SUITES = store outage readers smoke quickstart
+LIVE_SUITES = wellformed adversarial store outage readers smoke quickstart
 
 test-live: ## Every live suite in its short form, on real Kafka, HDFS and Kubernetes
 	cargo build --release --locked --workspace
@@ -27,6 +27,21 @@ live-%: ## One suite of tests/live/suites in full size, for example live-ingest
 	# The suite `store` compiles tests where nothing can be downloaded.
 	cargo fetch --locked
 	tests/live/run $*
+
+bench-decode: ## MB/s and records/s: bare quick-xml, decode to Arrow, to zstd Parquet
+	cargo run --locked --profile bench --package gristmill-bench --bin bench-decode
+
+# What cargo-fuzz passes, without the tool and on the stable compiler. No sanitizer: there is no unsafe code to watch.
+COVERAGE = -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-pc-table \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-trace-compares \
+	--cfg fuzzing -Cdebug-assertions -Ccodegen-units=1
+FUZZ_TARGET = $(shell rustc -vV | sed -n 's/^host: //p')
+FUZZ_SECONDS ?= 600
+fuzz-decode: ## Fuzz the decoder on one core for FUZZ_SECONDS (600)
+	mkdir -p fuzz/corpus/decode fuzz/artifacts/decode
+	cd fuzz && RUSTFLAGS="$(COVERAGE)" cargo build --locked --release --target $(FUZZ_TARGET)
+	cd fuzz && nice target/$(FUZZ_TARGET)/release/decode corpus/decode ../worker/core/tests/decode/corpus \
+		-dict=decode.dict -max_len=4096 -timeout=10 -artifact_prefix=artifacts/decode/ -max_total_time=$(FUZZ_SECONDS)
 
 fmt: ## Format the code
 	cargo fmt --all

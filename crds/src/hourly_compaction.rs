@@ -110,7 +110,7 @@ pub enum PartitionTransform {
 #[x_kube(validation = Rule::new("has(self.orderBy) == has(oldSelf.orderBy) && (!has(self.orderBy) || self.orderBy == oldSelf.orderBy)")
     .message("deduplication.orderBy can't be changed; create a new HourlyCompaction with its own processed.path"))]
 pub struct Deduplication {
-    /// Columns that identify a row in the whole zone, at most 16. Float64 can't be a key. It can't be changed.
+    /// Columns that identify a row in the whole zone, at most 16. Float64 and lists can't be keys. It can't be changed.
     #[schemars(length(min = 1, max = 16), inner(length(min = 1, max = 128)))]
     #[x_kube(
         merge_strategy = ListMerge::Atomic,

@@ -84,7 +84,7 @@ impl JsonSchema for Bound {
         json_schema!({
             "x-kubernetes-int-or-string": true,
             "anyOf": [{"type": "integer"}, {"type": "string"}],
-            "maxLength": 64
+            "maxLength": 256
         })
     }
 }

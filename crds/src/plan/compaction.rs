@@ -60,7 +60,7 @@ impl CompactionPlan {
         let partition_by = check_partitions(partition_by, &ingest_plan, &mut problems);
         let Deduplication { key, order_by } = deduplication;
         check_key(key, &ingest_plan, &mut problems);
-        check_columns("spec.deduplication.orderBy", order_by, &ingest_plan, &mut problems);
+        check_order(order_by, &ingest_plan, &mut problems);
         let hadoop = HadoopPlan::read("spec.hadoop", hadoop.as_ref(), &mut problems);
         check_names(&references(&SecurityPlan::default(), hadoop.as_ref()), &mut problems);
         check_pod("spec.pod", pod.as_ref(), &mut problems);
@@ -158,11 +158,11 @@ fn check_partitions(fields: &[PartitionField], ingest: &IngestPlan, problems: &m
     for (index, PartitionField { column, transform }) in fields.iter().enumerate() {
         let at = format!("{at}[{index}].column");
         let PartitionTransform::Identity = transform;
-        match ingest.column(column).map(|found| found.value_type.column_type()) {
+        match ingest.column(column) {
             None => problems.add(at, unknown_column(column, ingest)),
-            Some(ColumnType::Float64) => problems.add(
+            Some(found) if !makes_directories(found) => problems.add(
                 at,
-                format!("{column:?} is a Float64, whose values do not make directories; choose an Int32, Int64, Boolean, Date or String"),
+                format!("{column:?} is a {}, whose values do not make directories by Identity; choose an Int32, Int64, Boolean, Date or String", type_name(found)),
             ),
             Some(_) if column.starts_with('_') => problems.add(
                 at,
@@ -185,14 +185,35 @@ fn check_key(key: &[String], ingest: &IngestPlan, problems: &mut Problems) {
     }
     check_columns(at, key, ingest, problems);
     for (index, column) in key.iter().enumerate() {
-        let float = |c: &super::ColumnPlan| c.value_type.column_type() == ColumnType::Float64;
-        if ingest.column(column).is_some_and(float) {
+        let refused = |c: &&super::ColumnPlan| c.is_list() || c.value_type.column_type() == ColumnType::Float64;
+        if let Some(refused) = ingest.column(column).filter(refused) {
             problems.add(
                 format!("{at}[{index}]"),
-                format!("{column:?} is a Float64, which can't be a key; use another column"),
+                format!("{column:?} is a {}, which can't be a key; use another column", type_name(refused)),
             );
         }
     }
+}
+
+/// Columns whose order decides: lists have none.
+fn check_order(order_by: &[String], ingest: &IngestPlan, problems: &mut Problems) {
+    let at = "spec.deduplication.orderBy";
+    check_columns(at, order_by, ingest, problems);
+    for (index, column) in order_by.iter().enumerate() {
+        if ingest.column(column).is_some_and(super::ColumnPlan::is_list) {
+            let message = format!("{column:?} is a List, which has no order; use another column");
+            problems.add(format!("{at}[{index}]"), message);
+        }
+    }
+}
+
+fn makes_directories(column: &super::ColumnPlan) -> bool {
+    let types = [ColumnType::Int32, ColumnType::Int64, ColumnType::Boolean, ColumnType::Date, ColumnType::String];
+    !column.is_list() && types.contains(&column.value_type.column_type())
+}
+
+fn type_name(column: &super::ColumnPlan) -> String {
+    if column.is_list() { "List".to_owned() } else { format!("{:?}", column.value_type.column_type()) }
 }
 
 fn check_columns(at: &str, columns: &[String], ingest: &IngestPlan, problems: &mut Problems) {

@@ -8,33 +8,41 @@ mod compaction;
 mod hadoop;
 mod ingest;
 mod kafka;
+mod lexical;
 mod path;
+mod pattern;
 mod pod;
 mod position;
 mod raw;
 mod record;
 mod reference;
 mod rejected;
+mod rules;
 mod scaling;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod time;
+mod value;
 mod warning;
 
 use std::ops::RangeInclusive;
 
-pub use column::{ColumnPlan, Range, ValueType};
+pub use column::{ColumnPlan, Repetition};
 pub use compaction::CompactionPlan;
 pub use hadoop::{HadoopIdentity, HadoopPlan};
 pub use ingest::IngestPlan;
 pub use kafka::{SaslPlan, SecurityPlan, TlsPlan};
-pub use path::{ColumnPath, InvalidPath, Origin, RowPath, Selector};
+pub use path::{ColumnPath, InvalidPath, Name, NamespaceTest, Origin, Prefixes, RowPath, Selector};
+pub use pattern::Pattern;
 pub use position::{Position, RewindPlan};
 pub use raw::{FileEnd, RetentionPlan};
-pub use record::RecordPlan;
+pub use record::{MessageLimits, RecordPlan};
 pub use reference::{ConfigMapKey, Reference, ReferenceKind, SecretKey};
 pub use rejected::{RejectedBudget, RejectedPlan};
 pub use scaling::ScalingPlan;
+pub use time::{Format, Formats, Zone};
+pub use value::{Refusal, Rules, Scalar, TextRules, ValueType, Written};
 
 use crate::scalar::InvalidScalar;
 

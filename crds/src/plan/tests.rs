@@ -81,7 +81,7 @@ fn all_problems_of_a_document_are_told_at_once() {
 #[case("/spec/source/kafka/bootstrapServers", json!("a:9092,,b:9092"), "spec.source.kafka.bootstrapServers", "host:port")]
 #[case("/spec/source/kafka/topic", json!("a topic"), "spec.source.kafka.topic", "not a topic name")]
 #[case("/spec/record/rowPath", json!("/library//book"), "spec.record.rowPath", "empty step")]
-#[case("/spec/record/rowPath", json!("/x:library/book"), "spec.record.rowPath", "any namespace")]
+#[case("/spec/record/rowPath", json!("/x:library/book"), "spec.record.rowPath", "declare it in record.namespaces")]
 #[case("/spec/record/columns", json!([]), "spec.record.columns", "at least one")]
 #[case("/spec/record/columns/1/name", json!("Record_ID"), "spec.record.columns[1].name", "columns[0]")]
 #[case("/spec/record/columns/1/name", json!("kafka_offset"), "spec.record.columns[1].name", "choose another")]
@@ -95,7 +95,36 @@ fn all_problems_of_a_document_are_told_at_once() {
 #[case("/spec/record/columns/5/min", json!("soon"), "spec.record.columns[5].min", "32 bits")]
 #[case("/spec/record/columns/5/min", json!(2200), "spec.record.columns[5].min", "greater than max")]
 #[case("/spec/record/columns/5/max", json!(99999999999i64), "spec.record.columns[5].max", "32 bits")]
-#[case("/spec/record/columns/6/min", json!("NaN"), "spec.record.columns[6].min", "finite")]
+#[case("/spec/record/columns/6", json!({"name": "f", "path": "f", "type": "Float64", "min": "NaN"}), "spec.record.columns[6].min", "finite")]
+#[case("/spec/record/columns/6/precision", json!(39), "spec.record.columns[6].precision", "outside 1 to 38")]
+#[case("/spec/record/columns/6/scale", json!(-1), "spec.record.columns[6].scale", "outside 0 to 38")]
+#[case("/spec/record/columns/6/scale", json!(11), "spec.record.columns[6].scale", "above precision 10")]
+#[case("/spec/record/columns/6/scale", json!(null), "spec.record.columns[6].scale", "a Decimal needs it")]
+#[case("/spec/record/columns/6/min", json!("0.001"), "spec.record.columns[6].min", "2 behind the point")]
+#[case("/spec/record/columns/6/formats", json!(["%d"]), "spec.record.columns[6].formats", "Date and Timestamp")]
+#[case("/spec/record/columns/5/precision", json!(5), "spec.record.columns[5].precision", "type: Decimal")]
+#[case("/spec/record/columns/5/minLength", json!(1), "spec.record.columns[5].minLength", "use min and max")]
+#[case("/spec/record/columns/5/timeZone", json!("UTC"), "spec.record.columns[5].timeZone", "applies to Timestamp")]
+#[case("/spec/record/columns/5/enum", json!([2000, "x"]), "spec.record.columns[5].enum[1]", "is not an Int32")]
+#[case("/spec/record/columns/5/default", json!("unknown"), "spec.record.columns[5].default", "is not an Int32")]
+#[case("/spec/record/columns/5/default", json!(1066), "spec.record.columns[5].default", "below min 1450")]
+#[case("/spec/record/columns/0/default", json!("none"), "spec.record.columns[0].default", "does not match the pattern")]
+#[case("/spec/record/columns/7/timeZone", json!("Berlin"), "spec.record.columns[7].timeZone", "such as Europe/Berlin")]
+#[case("/spec/record/columns/7/formats", json!(["%Y-%m-%d", "%Q"]), "spec.record.columns[7].formats[1]", "not known")]
+#[case("/spec/record/columns/7/formats", json!(["%H:%M"]), "spec.record.columns[7].formats[0]", "which day")]
+#[case("/spec/record/columns/7/formats", json!(["%Y-%m-%d %H:%M %Z"]), "spec.record.columns[7].formats[0]", "write %z")]
+#[case("/spec/record/columns/7/min", json!("yesterday"), "spec.record.columns[7].min", "is not a Timestamp")]
+#[case("/spec/record/columns/1/separator", json!(";"), "spec.record.columns[1].separator", "repeated: Join")]
+#[case("/spec/record/columns/5/repeated", json!("Join"), "spec.record.columns[5].repeated", "write List")]
+#[case("/spec/record/columns/1/minLength", json!(501), "spec.record.columns[1].minLength", "greater than maxLength")]
+#[case("/spec/record/columns/1/minLength", json!(-1), "spec.record.columns[1].minLength", "negative")]
+#[case("/spec/record/namespaces", json!([{"prefix": "b", "uri": ""}]), "spec.record.namespaces[0].uri", "as documents declare it")]
+#[case("/spec/record/namespaces", json!([{"prefix": "xml", "uri": "u"}]), "spec.record.namespaces[0].prefix", "choose another")]
+#[case("/spec/record/namespaces", json!([{"prefix": "b", "uri": "u"}, {"prefix": "b", "uri": "v"}]), "spec.record.namespaces[1].prefix", "twice")]
+#[case("/spec/record/limits", json!({"maxMessageSize": "1Gi"}), "spec.record.limits.maxMessageSize", "to 128Mi")]
+#[case("/spec/record/limits", json!({"maxTextSize": "much"}), "spec.record.limits.maxTextSize", "such as 128Mi")]
+#[case("/spec/record/limits", json!({"maxDepth": 0}), "spec.record.limits.maxDepth", "outside 1 to 10000")]
+#[case("/spec/record/limits", json!({"maxRowsPerMessage": -5}), "spec.record.limits.maxRowsPerMessage", "outside 1 to")]
 #[case("/spec/raw/path", json!("file://tmp/raw"), "spec.raw.path", "file:///absolute")]
 #[case("/spec/raw/path", json!("hdfs:///raw"), "spec.raw.path", "lacks a host")]
 #[case("/spec/raw/path", json!("hdfs://nn:8020/"), "spec.raw.path", "root of the file system")]
@@ -126,10 +155,9 @@ fn a_wrong_ingest_is_refused_by_field_and_with_the_next_act(
 #[case("/spec/processed/path", json!("hdfs://namenode.library.svc:8020/raw_zone/books/p"), "spec.processed.path", "directory of its own")]
 #[case("/spec/processed/path", json!("hdfs://namenode.library.svc:8020/raw_zone/books_rejected"), "spec.processed.path", "directory of its own")]
 #[case("/spec/processed/partitionBy/0/column", json!("year"), "spec.processed.partitionBy[0].column", "it has record_id")]
-#[case("/spec/processed/partitionBy/0/column", json!("price"), "spec.processed.partitionBy[0].column", "Float64")]
+#[case("/spec/processed/partitionBy/0/column", json!("price"), "spec.processed.partitionBy[0].column", "is a Decimal")]
 #[case("/spec/deduplication/key", json!([]), "spec.deduplication.key", "identify a row")]
 #[case("/spec/deduplication/key/0", json!("isbn"), "spec.deduplication.key[0]", "not a column")]
-#[case("/spec/deduplication/key/0", json!("price"), "spec.deduplication.key[0]", "can't be a key")]
 #[case("/spec/deduplication/orderBy", json!(["updated_at", "updated_at"]), "spec.deduplication.orderBy[1]", "twice")]
 fn a_wrong_compaction_is_refused_by_field_and_with_the_next_act(
     #[case] pointer: &str,
@@ -141,6 +169,34 @@ fn a_wrong_compaction_is_refused_by_field_and_with_the_next_act(
     set(&mut document, pointer, value);
     let text = refusal(CompactionPlan::try_new(&compaction(document), &ingest(ingest_document)));
     assert!(text.contains(&format!("  {field}: ")) && text.contains(says), "{text}");
+}
+
+#[rstest]
+#[case("/spec/record/columns/6", json!({"name": "price", "path": "p", "type": "Float64"}), "spec.deduplication.key[0]", "is a Float64")]
+#[case("/spec/record/columns/6", json!({"name": "price", "path": "p", "repeated": "List"}), "spec.deduplication.key[0]", "is a List")]
+#[case("/spec/record/columns/7", json!({"name": "updated_at", "path": "u", "repeated": "List"}), "spec.deduplication.orderBy[0]", "no order")]
+fn columns_of_some_types_are_neither_keys_nor_order(
+    #[case] pointer: &str,
+    #[case] value: serde_json::Value,
+    #[case] field: &str,
+    #[case] says: &str,
+) {
+    let (_, mut document) = quickstart();
+    set(&mut document, "/spec/deduplication/key/0", json!("price"));
+    let text = refusal(CompactionPlan::try_new(&compaction(document), &ingest_with(pointer, value)));
+    assert!(text.contains(&format!("  {field}: ")) && text.contains(says), "{text}");
+}
+
+#[test]
+fn a_record_block_has_the_documented_defaults() {
+    let (document, _) = quickstart();
+    let record = IngestPlan::try_from(&ingest(document)).expect("the quickstart is valid").record;
+    assert_eq!(record.limits, MessageLimits::default());
+    let limits = [record.limits.message_bytes, record.limits.depth, record.limits.attributes, record.limits.rows];
+    assert_eq!(limits, [16 << 20, 128, 1_000, 100_000]);
+    let author = &record.columns[2];
+    assert!(author.trim && !author.collapse && !author.required && author.default.is_none());
+    assert_eq!(author.repeated, Repetition::Refused);
 }
 
 #[test]
@@ -214,9 +270,9 @@ fn a_projection_is_a_document_of_the_same_kind() {
 #[case("title", Origin::Row, &["title"], Selector::Text)]
 #[case("author/name", Origin::Row, &["author", "name"], Selector::Text)]
 #[case("author/name/text()", Origin::Row, &["author", "name"], Selector::Text)]
-#[case("@id", Origin::Row, &[], Selector::Attribute("id".into()))]
+#[case("@id", Origin::Row, &[], attribute("id"))]
 #[case("text()", Origin::Row, &[], Selector::Text)]
-#[case("/library/@region", Origin::Root, &["library"], Selector::Attribute("region".into()))]
+#[case("/library/@region", Origin::Root, &["library"], attribute("region"))]
 #[case("/library/header/sent", Origin::Root, &["library", "header", "sent"], Selector::Text)]
 fn a_column_path_is_read(
     #[case] text: &str,
@@ -224,10 +280,19 @@ fn a_column_path_is_read(
     #[case] steps: &[&str],
     #[case] selector: Selector,
 ) {
-    let path: ColumnPath = text.parse().expect("the path is valid");
-    let steps = steps.iter().map(|step| (*step).to_owned()).collect();
+    let path = ColumnPath::parse(text, &Prefixes::default()).expect("the path is valid");
+    let steps = steps.iter().map(|step| any(step)).collect();
     assert_eq!(path, ColumnPath { origin, steps, selector });
-    assert_eq!(path.to_string().parse::<ColumnPath>(), Ok(path));
+    assert_eq!(ColumnPath::parse(&path.to_string(), &Prefixes::default()), Ok(path));
+}
+
+/// A name that matches any namespace.
+fn any(local: &str) -> Name {
+    Name { prefix: None, namespace: NamespaceTest::Any, local: local.to_owned() }
+}
+
+fn attribute(local: &str) -> Selector {
+    Selector::Attribute(any(local))
 }
 
 #[rstest]

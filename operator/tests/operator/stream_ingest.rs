@@ -119,12 +119,12 @@ async fn worker_of_an_earlier_spec_is_left_alone_when_the_next_is_refused() {
 #[tokio::test]
 async fn value_of_another_version_is_told_with_its_path() {
     let mut newer = stream();
-    newer["spec"]["record"]["columns"][6]["type"] = json!("Decimal");
+    newer["spec"]["record"]["columns"][6]["type"] = json!("Number");
     let cluster = Cluster::new().with(newer);
     cluster.reconcile_stream().await.unwrap_err();
     let (accepted, message) = cluster.condition(STREAMS, "Accepted");
     assert_eq!(accepted, "False/Invalid");
-    assert!(message.contains("spec.record.columns[6].type: unknown variant `Decimal`"), "{message}");
+    assert!(message.contains("spec.record.columns[6].type: unknown variant `Number`"), "{message}");
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@
 //!
 //! - [`raw`] decodes and validates one message at a time into the columns of the RAW zone.
 //! - [`log`] is the contract of a zone: entries, the state that they fold to, and every decision about it.
+//! - [`infer`] drafts a resource from sample documents.
 //! - [`compact`] decides a compaction: which files are read, which row of a key stays, and where it goes.
 //!
 //! The worker does the I/O around these functions; the simulation runs the same ones.
@@ -17,6 +18,7 @@
 #![warn(missing_docs)]
 
 pub mod compact;
+pub mod infer;
 pub mod log;
 pub mod raw;
 mod xml;

@@ -1,15 +1,18 @@
 //! `gristmill decode`: the rows and rejects of documents, without Kafka and without a zone.
 //!
 //! Floating point numbers that JSON has no form for are the strings `"NaN"`, `"INF"` and `"-INF"`, as XSD
-//! writes them.
+//! writes them. Decimals keep their digits as strings; timestamps are RFC 3339 in UTC.
 
 use std::fmt::Write as _;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Date32Type, Float64Type, Int32Type, Int64Type};
+use arrow::datatypes::{
+    DataType, Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType,
+};
 use clap::Args;
-use gristmill_core::raw::{Message, MessageDecoder, Verdict};
+use gristmill_core::raw::{Message, MessageDecoder, Reason, Verdict};
 use gristmill_crds::plan::{IngestPlan, METADATA_COLUMNS};
 use serde::Serialize;
 use serde_json::Value;
@@ -77,11 +80,15 @@ pub(super) fn run(args: &DecodeArgs) -> Result<(), Failure> {
 }
 
 fn decode(plan: &IngestPlan, decoder: &mut MessageDecoder, path: &Path) -> Result<Outcome, Failure> {
-    let payload = std::fs::read(path).map_err(|error| Failure {
-        exit: Exit::Usage,
-        reason: "Unreadable",
-        message: format!("cannot read {}: {error}", path.display()),
-    })?;
+    let max_bytes = plan.record.limits.message_bytes;
+    let payload = match read(path, max_bytes) {
+        Ok(Some(payload)) => payload,
+        Ok(None) => return Ok(too_large(path, max_bytes)),
+        Err(error) => {
+            let message = format!("cannot read {}: {error}", path.display());
+            return Err(Failure { exit: Exit::Usage, reason: "Unreadable", message });
+        }
+    };
     // A file has no coordinates in Kafka, and the output shows none.
     let verdict = decoder.decode(&Message {
         topic: &plan.topic,
@@ -105,6 +112,25 @@ fn decode(plan: &IngestPlan, decoder: &mut MessageDecoder, path: &Path) -> Resul
     })
 }
 
+/// The bytes of a file; none if they are more than a message may have: no memory is spent on those.
+fn read(path: &Path, max_bytes: usize) -> std::io::Result<Option<Vec<u8>>> {
+    let mut payload = Vec::new();
+    std::fs::File::open(path)?.take(max_bytes as u64 + 1).read_to_end(&mut payload)?;
+    Ok(Some(payload).filter(|payload| payload.len() <= max_bytes))
+}
+
+fn too_large(path: &Path, max_bytes: usize) -> Outcome {
+    let reject = Reject {
+        reason: Reason::MessageTooLarge.to_string(),
+        column: None,
+        path: None,
+        line: None,
+        position: None,
+        message: format!("the message has more than {max_bytes} bytes, which is the limit"),
+    };
+    Outcome { file: path.display().to_string(), result: "rejected", rows: Vec::new(), rejects: vec![reject] }
+}
+
 /// The user's columns of every row.
 fn rows(batch: &RecordBatch) -> Vec<Vec<(String, Value)>> {
     let schema = batch.schema();
@@ -125,6 +151,16 @@ fn value(column: &dyn Array, row: usize) -> Value {
         DataType::Int64 => column.as_primitive::<Int64Type>().value(row).into(),
         DataType::Float64 => float(column.as_primitive::<Float64Type>().value(row)),
         DataType::Date32 => column.as_primitive::<Date32Type>().value_as_date(row).map(|date| date.to_string()).into(),
+        DataType::Decimal128(..) => column.as_primitive::<Decimal128Type>().value_as_string(row).into(),
+        DataType::Timestamp(..) => {
+            let instant = column.as_primitive::<TimestampMicrosecondType>().value_as_datetime(row);
+            // As many digits of a second as it has: none, three or six.
+            instant.map(|instant| instant.and_utc().to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)).into()
+        }
+        DataType::List(_) => {
+            let items = column.as_list::<i32>().value(row);
+            (0..items.len()).map(|item| value(items.as_ref(), item)).collect()
+        }
         other => unreachable!("no column of a resource has the type {other}"),
     }
 }

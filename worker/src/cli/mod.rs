@@ -5,6 +5,7 @@ mod connection;
 mod consumers;
 mod decode;
 mod demo;
+mod infer;
 mod ingest;
 mod inspect;
 mod lint;
@@ -61,6 +62,8 @@ enum Command {
     Decode(decode::DecodeArgs),
     /// Produce, ingest, compact and show the result: in-process broker, local folder.
     Demo(demo::DemoArgs),
+    /// Print a StreamIngest drafted from sample documents.
+    Infer(infer::InferArgs),
     /// Print what the log of a zone says.
     Inspect(inspect::InspectArgs),
     /// Land the messages of a topic in a RAW zone.
@@ -118,6 +121,7 @@ async fn dispatch(command: Command, with_bar: bool) -> Result<(), Failure> {
         Command::Consumers(args) => consumers::run(args).await,
         Command::Decode(args) => decode::run(&args),
         Command::Demo(args) => demo::run(args).await,
+        Command::Infer(args) => infer::run(args),
         Command::Inspect(args) => inspect::run(args).await,
         Command::Ingest(args) => ingest::run(args, with_bar).await,
         Command::Lint(args) => lint::run(&args),

@@ -4,8 +4,11 @@
 //! far below those of an undetected memory error. They are not checked. The hash is keyed by the zone's id, so that
 //! nobody can prepare messages that collide without knowing it.
 
-use arrow::array::{Array, BooleanArray, Date32Array, Int32Array, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::DataType;
+use arrow::array::{
+    Array, BooleanArray, Date32Array, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
+};
+use arrow::datatypes::{DataType, TimeUnit};
 use siphasher::sip128::SipHasher13;
 
 use super::rank::Source;
@@ -25,8 +28,9 @@ pub struct KeyHash(pub u128);
 
 /// Hashes keys: SipHash-1-3 with 128 bits, keyed by the 16 bytes of the Processed zone's id.
 ///
-/// The bytes are those of the key columns in their order, each a byte 1 and the value: integers and dates (days since
-/// 1970) as 8 bytes little-endian, Boolean as 1 byte, String as its length in 8 bytes and its UTF-8. A row with a null
+/// The bytes are those of the key columns in their order, each a byte 1 and the value: integers, dates (days since 1970)
+/// and timestamps (microseconds since 1970) as 8 bytes little-endian, Decimal as 16 (units of its last digit), Boolean
+/// as 1 byte, String as its length in 8 bytes and its UTF-8. A row with a null
 /// in its key is identified by where it came from: a byte 0, the topic id as a String, and partition, offset and record
 /// index as 8 bytes each.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +58,8 @@ enum KeyColumn<'b> {
     Int32(&'b Int32Array),
     Int64(&'b Int64Array),
     Date(&'b Date32Array),
+    Timestamp(&'b TimestampMicrosecondArray),
+    Decimal(&'b Decimal128Array),
 }
 
 impl<'b> KeyColumns<'b> {
@@ -98,6 +104,8 @@ impl<'b> KeyColumn<'b> {
             DataType::Int32 => any.downcast_ref().map(Self::Int32),
             DataType::Int64 => any.downcast_ref().map(Self::Int64),
             DataType::Date32 => any.downcast_ref().map(Self::Date),
+            DataType::Timestamp(TimeUnit::Microsecond, _) => any.downcast_ref().map(Self::Timestamp),
+            DataType::Decimal128(..) => any.downcast_ref().map(Self::Decimal),
             _ => None,
         }
         .ok_or_else(|| Conflict::no_key(name, column.data_type()))
@@ -110,6 +118,8 @@ impl<'b> KeyColumn<'b> {
             Self::Int32(array) => array.is_null(row),
             Self::Int64(array) => array.is_null(row),
             Self::Date(array) => array.is_null(row),
+            Self::Timestamp(array) => array.is_null(row),
+            Self::Decimal(array) => array.is_null(row),
         }
     }
 
@@ -117,9 +127,11 @@ impl<'b> KeyColumn<'b> {
         let number = match self {
             Self::String(array) => return push_text(buffer, array.value(row)),
             Self::Boolean(array) => return buffer.push(array.value(row).into()),
+            Self::Decimal(array) => return buffer.extend_from_slice(&array.value(row).to_le_bytes()),
             Self::Int32(array) => array.value(row).into(),
             Self::Int64(array) => array.value(row),
             Self::Date(array) => array.value(row).into(),
+            Self::Timestamp(array) => array.value(row),
         };
         buffer.extend_from_slice(&i64::to_le_bytes(number));
     }

@@ -2,68 +2,61 @@
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use gristmill_crds::plan::{ColumnPlan, IngestPlan, Origin, RowPath};
+use gristmill_crds::plan::{IngestPlan, MessageLimits, RecordPlan};
+use gristmill_crds::{OnEmptyMessage, OnInvalidRow};
 
-use super::limits::{MAX_MESSAGE_BYTES, MAX_REPEATED_BYTES};
+use super::limits::MAX_REPEATED_BYTES;
 use super::message::{Message, Verdict};
 use super::paths::PathTree;
 use super::reason::Reason;
+use super::refusal::{self, whole};
 use super::rejects::{Quarantine, Reject, RejectBuilder};
 use super::rows::RowBuilder;
 use super::schema::{reject_schema, schema_id};
 use super::staging::Staging;
-use super::typing::{InvalidColumn, Typing};
-use crate::xml::{Fault, MAX_DEPTH, Places, Reader, Source};
+use super::typing::Typing;
+use crate::xml::{Place, Places, ReadLimits, Reader, Source};
 
 /// Turns messages into rows and reject records, which it gathers until they are taken.
 #[derive(Debug)]
 pub struct MessageDecoder {
-    rules: Rules,
+    plan: RecordPlan,
+    tree: PathTree,
     staging: Staging,
+    typing: Typing,
     rows: RowBuilder,
     rejects: RejectBuilder,
-}
-
-/// What a plan says of every message.
-#[derive(Debug)]
-struct Rules {
-    row_path: RowPath,
-    columns: Vec<ColumnPlan>,
-    tree: PathTree,
 }
 
 impl MessageDecoder {
     /// A decoder of the plan's row path and columns.
     pub fn new(plan: &IngestPlan) -> Self {
+        let tree = PathTree::new(&plan.record);
         Self {
-            rules: Rules {
-                row_path: plan.record.row_path.clone(),
-                columns: plan.record.columns.clone(),
-                tree: PathTree::new(&plan.record.row_path, &plan.record.columns),
-            },
-            staging: Staging::new(plan.record.columns.len()),
+            staging: Staging::new(&plan.record, &tree),
+            tree,
+            typing: Typing::new(&plan.record),
             rows: RowBuilder::new(&plan.record.columns),
-            rejects: RejectBuilder::new(),
+            rejects: RejectBuilder::new(plan.rejected.payload),
+            plan: plan.record.clone(),
         }
     }
 
     /// Decodes one message and gathers its rows and reject records.
     ///
     /// # Guarantees
-    /// An accepted message adds at least one row, a rejected one no row and at least one reject record,
-    /// a tombstone nothing.
+    /// An accepted message adds at least one row, or none if it has none and the resource accepts that; a rejected one
+    /// adds no row and at least one reject record, a tombstone nothing.
     pub fn decode(&mut self, message: &Message<'_>) -> Verdict {
         let Some(payload) = message.payload else { return Verdict::Tombstone };
         let mut quarantine = Quarantine::new(message, payload);
-        let outcome = match payload.len() {
-            0..=MAX_MESSAGE_BYTES => {
-                let source = Source::read(payload, MAX_MESSAGE_BYTES);
-                self.read(message, &source).map(|()| self.write(message, source.text(), &mut quarantine))
-            }
-            length => {
-                let message = format!("the message has {length} bytes; at most {MAX_MESSAGE_BYTES} are read");
-                Err(whole(Reason::MessageTooLarge, message))
-            }
+        let max_bytes = self.plan.limits.message_bytes;
+        let outcome = if payload.len() > max_bytes {
+            let message = format!("the message has {} bytes; at most {max_bytes} are read", payload.len());
+            Err(whole(Reason::MessageTooLarge, "/".to_owned(), Place { line: 1, position: 1 }, message))
+        } else {
+            let source = Source::read(payload, max_bytes);
+            self.read(message, &source).map(|()| self.write(message, source.text(), &mut quarantine))
         };
         outcome.unwrap_or_else(|reject| {
             self.rejects.append(&mut quarantine, *reject);
@@ -73,60 +66,60 @@ impl MessageDecoder {
 
     /// Reads the message to its end, or says why all of it is rejected.
     fn read(&mut self, message: &Message<'_>, source: &Source<'_>) -> Result<(), Box<Reject>> {
+        let Self { plan, tree, staging, typing, .. } = self;
         let text = source.text();
-        let mut reader = Reader::new(source, MAX_DEPTH);
-        let outcome = self.staging.read(&self.rules.tree, text, &mut reader);
-        outcome.map_err(|fault| refused(fault, text, self.staging.open_path(reader.open_names())))?;
-        if self.staging.rows().is_empty() {
-            return Err(self.rules.no_rows(text, &reader));
+        let MessageLimits { depth, attributes, .. } = plan.limits;
+        let mut reader = Reader::new(source, ReadLimits { depth, attributes });
+        let outcome = staging.read(tree, text, &mut reader);
+        outcome.map_err(|fault| refusal::unreadable(fault, text, staging.open_path(reader.open_names())))?;
+        let root = reader.root().expect("a document that was read to its end has a root");
+        if staging.rows().is_empty() && plan.on_empty_message == OnEmptyMessage::Reject {
+            return Err(refusal::no_rows(&plan.row_path, root, text));
         }
-        self.check_repeated_bytes(message)
-    }
-
-    /// Refuses a message whose rows would repeat more than memory holds.
-    fn check_repeated_bytes(&self, message: &Message<'_>) -> Result<(), Box<Reject>> {
-        let rows = self.staging.rows().len();
-        let bytes = self.staging.absolute_bytes() + message.key.map_or(0, <[u8]>::len);
-        if bytes.saturating_mul(rows) <= MAX_REPEATED_BYTES {
-            return Ok(());
+        if let Some(unknown) = staging.unknown() {
+            return Err(refusal::unknown_outside(tree, unknown, text));
         }
-        let message = format!(
-            "each of {rows} rows would repeat {bytes} bytes from outside the rows; at most {MAX_REPEATED_BYTES} in all are"
-        );
-        Err(whole(Reason::MessageTooLarge, message))
+        typing.begin(plan, staging, text);
+        let repeated = typing.absolute_bytes(staging) + message.key.map_or(0, <[u8]>::len);
+        let rows = staging.rows().len();
+        if repeated.saturating_mul(rows) > MAX_REPEATED_BYTES {
+            return Err(refusal::repeats_too_much(&plan.row_path, root, text, rows, repeated));
+        }
+        Ok(())
     }
 
     /// Types and checks the rows that were read, and writes each as a row or as a reject record.
     fn write(&mut self, message: &Message<'_>, text: &str, quarantine: &mut Quarantine<'_>) -> Verdict {
+        let whole_message = self.plan.on_invalid_row == OnInvalidRow::RejectMessage;
+        // Rows can't be taken back from a builder, so that they are all typed once before the first is written.
+        let writes_rows = !whole_message || self.all_rows_are_valid(text);
+        let Self { plan, tree, staging, typing, rows: builder, rejects } = self;
         let mut places = Places::new(text);
-        let mut typing = Typing::new(&self.rules.columns, &self.staging, text);
         let (mut rows, mut rejected_rows) = (0, 0);
-        for (index, row) in self.staging.rows().iter().enumerate() {
-            let record_index = i32::try_from(index).expect("a message has at most 100,000 rows");
-            match typing.row(index) {
-                Ok(values) => {
-                    self.rows.append(message, record_index, values);
+        for (index, row) in staging.rows().iter().enumerate() {
+            let record_index = i32::try_from(index).expect("a message has at most 1,000,000 rows");
+            match typing.row(plan, staging, text, index) {
+                Ok(values) if writes_rows => {
+                    builder.append(message, record_index, values);
                     rows += 1;
                 }
-                Err(InvalidColumn { column, problem, offset }) => {
-                    let column = &self.rules.columns[column];
-                    let reject = Reject {
-                        reason: problem.reason,
-                        column: Some(column.name.clone()),
-                        path: Some(self.rules.path(column, row.ordinal)),
-                        place: Some(places.at(offset.unwrap_or(row.offset))),
-                        message: problem.message,
-                        record_index: Some(record_index),
-                    };
-                    self.rejects.append(quarantine, reject);
+                Ok(_) => {}
+                Err(invalid) => {
+                    let reject = refusal::invalid_row(plan, tree, row, record_index, invalid, text, &mut places);
+                    rejects.append(quarantine, reject);
                     rejected_rows += 1;
                 }
             }
         }
         match rows {
-            0 => Verdict::Rejected { rejected_rows },
+            0 if rejected_rows > 0 => Verdict::Rejected { rejected_rows },
             rows => Verdict::Accepted { rows, rejected_rows },
         }
+    }
+
+    fn all_rows_are_valid(&mut self, text: &str) -> bool {
+        let Self { plan, staging, typing, .. } = self;
+        (0..staging.rows().len()).all(|row| typing.row(plan, staging, text, row).is_ok())
     }
 }
 
@@ -178,37 +171,4 @@ impl MessageDecoder {
     pub fn reject_schema_id(&self) -> String {
         schema_id(&reject_schema())
     }
-}
-
-impl Rules {
-    /// The path of a column's text in the row with this ordinal, such as `/library/book[2]/author/name`.
-    fn path(&self, column: &ColumnPlan, ordinal: usize) -> String {
-        match column.path.origin {
-            Origin::Row => format!("{}[{ordinal}]/{}", self.row_path, column.path),
-            Origin::Root => column.path.to_string(),
-        }
-    }
-
-    fn no_rows(&self, text: &str, reader: &Reader<'_>) -> Box<Reject> {
-        let root = reader.root().expect("a document that was read to its end has a root");
-        let message = format!("no element matches {}; the root is {root}", self.row_path);
-        let mut reject = whole(Reason::NoRows, message);
-        reject.path = Some(format!("/{}", root.name()));
-        reject.place = Some(Places::new(text).at(root.offset));
-        reject
-    }
-}
-
-/// A reject of the whole message.
-fn whole(reason: Reason, message: String) -> Box<Reject> {
-    Box::new(Reject { reason, column: None, path: None, place: None, message, record_index: None })
-}
-
-/// A reject of a message that could not be read to its end.
-fn refused(fault: Fault, text: &str, path: Option<String>) -> Box<Reject> {
-    let Fault { reason, offset, message } = fault;
-    let mut reject = whole(reason, message);
-    reject.path = path;
-    reject.place = Some(Places::new(text).at(offset));
-    reject
 }

@@ -1,10 +1,4 @@
-//! What one message may ask for. Each limit has a reason code of its own.
-
-/// Longest payload that is read at all: `MessageTooLarge`.
-pub(super) const MAX_MESSAGE_BYTES: usize = 16 << 20;
-
-/// Most rows of one message: `TooManyRows`.
-pub(super) const MAX_ROWS: usize = 100_000;
+//! Bounds of what one message may cost, beside the limits that a resource sets.
 
 /// Most values, nulls included, of one message: `TooManyRows`.
 ///
@@ -16,11 +10,8 @@ pub(super) const MAX_VALUES: usize = 2_000_000;
 /// Most bytes that the rows of one message may repeat: values from outside the rows and the key: `MessageTooLarge`.
 pub(super) const MAX_REPEATED_BYTES: usize = 64 << 20;
 
-/// Longest text of one column in bytes: `TextTooLong`.
-pub(super) const MAX_TEXT_BYTES: usize = 10 << 20;
-
-/// What is kept of a rejected payload; its length and digest are always kept.
-pub(super) const MAX_STORED_PAYLOAD: usize = 64 << 10;
+/// What is kept of a rejected payload by the policy Truncated; its length and digest are always kept.
+pub(super) const TRUNCATED_PAYLOAD: usize = 64 << 10;
 
 /// What the decoder keeps of a buffer for the next message, in bytes: one great message does not hold memory for ever.
 pub(super) const KEPT_BUFFER_BYTES: usize = 1 << 20;

@@ -35,7 +35,7 @@ pub struct Message<'a> {
 /// What became of a message: exactly one of these, as the zone's identity counts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// At least one row was written.
+    /// At least one row was written; or none stood in the message, and the resource accepts that.
     Accepted {
         /// Rows written.
         rows: u32,

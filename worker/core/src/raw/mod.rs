@@ -4,15 +4,20 @@
 //! Arrow builders; the open file takes them as batches. A message is accepted, rejected or a tombstone,
 //! and nothing of it is gathered before its end has been found well-formed.
 
+mod column;
 mod decoder;
+mod format;
+mod found;
 mod limits;
 mod message;
 mod paths;
 mod reason;
+mod refusal;
 mod rejects;
 mod rows;
 mod schema;
 mod staging;
+mod text;
 mod typing;
 mod value;
 

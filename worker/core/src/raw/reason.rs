@@ -25,6 +25,8 @@ pub enum Reason {
     TooManyRows,
     /// No element matches the row path.
     NoRows,
+    /// An element that no path leads to or through, and the resource rejects those.
+    UnknownElement,
     /// An element or attribute that is a column's stands twice in one row.
     RepeatedElement,
     /// A required column is null.
@@ -33,10 +35,16 @@ pub enum Reason {
     InvalidType,
     /// The text does not match the column's pattern.
     PatternMismatch,
+    /// The value is none of those that the column allows.
+    NotInEnum,
     /// The value is below the column's minimum.
     BelowMin,
     /// The value is above the column's maximum.
     AboveMax,
+    /// The text has fewer characters than the column's minLength.
+    TooShort,
+    /// The text has more characters than the column's maxLength.
+    TooLong,
 }
 
 impl Reason {
@@ -54,12 +62,16 @@ impl Reason {
             Reason::TextTooLong => "TextTooLong",
             Reason::TooManyRows => "TooManyRows",
             Reason::NoRows => "NoRows",
+            Reason::UnknownElement => "UnknownElement",
             Reason::RepeatedElement => "RepeatedElement",
             Reason::Required => "Required",
             Reason::InvalidType => "InvalidType",
             Reason::PatternMismatch => "PatternMismatch",
+            Reason::NotInEnum => "NotInEnum",
             Reason::BelowMin => "BelowMin",
             Reason::AboveMax => "AboveMax",
+            Reason::TooShort => "TooShort",
+            Reason::TooLong => "TooLong",
         }
     }
 
@@ -77,12 +89,16 @@ impl Reason {
             | Reason::TextTooLong
             | Reason::TooManyRows
             | Reason::NoRows => Stage::Decode,
-            Reason::RepeatedElement
+            Reason::UnknownElement
+            | Reason::RepeatedElement
             | Reason::Required
             | Reason::InvalidType
             | Reason::PatternMismatch
+            | Reason::NotInEnum
             | Reason::BelowMin
-            | Reason::AboveMax => Stage::Validate,
+            | Reason::AboveMax
+            | Reason::TooShort
+            | Reason::TooLong => Stage::Validate,
         }
     }
 }

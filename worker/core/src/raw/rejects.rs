@@ -6,9 +6,10 @@ use arrow::array::{
     ArrayRef, BinaryBuilder, Int32Builder, Int64Builder, ListBuilder, RecordBatch, StringBuilder, StructBuilder,
 };
 use arrow::datatypes::{DataType, SchemaRef};
+use gristmill_crds::PayloadPolicy;
 use sha2::{Digest, Sha256};
 
-use super::limits::MAX_STORED_PAYLOAD;
+use super::limits::TRUNCATED_PAYLOAD;
 use super::message::Message;
 use super::reason::Reason;
 use super::rows::OriginBuilder;
@@ -20,8 +21,8 @@ use crate::xml::Place;
 pub(super) struct Reject {
     pub(super) reason: Reason,
     pub(super) column: Option<String>,
-    pub(super) path: Option<String>,
-    pub(super) place: Option<Place>,
+    pub(super) path: String,
+    pub(super) place: Place,
     pub(super) message: String,
     /// None for a reject of the whole message.
     pub(super) record_index: Option<i32>,
@@ -45,6 +46,7 @@ impl<'m> Quarantine<'m> {
 #[derive(Debug)]
 pub(super) struct RejectBuilder {
     schema: SchemaRef,
+    policy: PayloadPolicy,
     origin: OriginBuilder,
     headers: ListBuilder<StructBuilder>,
     payload: BinaryBuilder,
@@ -63,7 +65,7 @@ pub(super) struct RejectBuilder {
 }
 
 impl RejectBuilder {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(policy: PayloadPolicy) -> Self {
         let schema = reject_schema();
         let headers = ListBuilder::new(StructBuilder::from_fields(header_fields(), 0));
         let headers = match schema.field_with_name("headers").expect("the schema has headers").data_type() {
@@ -72,6 +74,7 @@ impl RejectBuilder {
         };
         Self {
             schema,
+            policy,
             origin: OriginBuilder::new(),
             headers,
             payload: BinaryBuilder::new(),
@@ -107,16 +110,16 @@ impl RejectBuilder {
         self.stage.append_value(reason.stage().as_str());
         self.reason.append_value(reason.as_str());
         self.column.append_option(column.as_deref());
-        self.path.append_option(path.as_deref());
-        self.line.append_option(place.map(|place| i64::from(place.line)));
-        self.position.append_option(place.map(|place| i64::from(place.position)));
+        self.path.append_value(&path);
+        self.line.append_value(i64::from(place.line));
+        self.position.append_value(i64::from(place.position));
         self.message.append_value(&message);
         self.record_index.append_option(record_index);
         self.rejects += 1;
         // Codes, digest, coordinates, numbers and offsets of one record.
         self.bytes += 256
             + message.len()
-            + path.map_or(0, |path| path.len())
+            + path.len()
             + column.map_or(0, |column| column.len())
             + of.message.topic.len()
             + of.message.topic_id.len()
@@ -132,9 +135,13 @@ impl RejectBuilder {
             self.headers.append(false);
             return;
         }
-        let stored = &of.payload[..of.payload.len().min(MAX_STORED_PAYLOAD)];
-        self.payload.append_value(stored);
-        self.bytes += stored.len();
+        let stored = match self.policy {
+            PayloadPolicy::Full => Some(of.payload),
+            PayloadPolicy::Truncated => Some(&of.payload[..of.payload.len().min(TRUNCATED_PAYLOAD)]),
+            PayloadPolicy::None => None,
+        };
+        self.payload.append_option(stored);
+        self.bytes += stored.map_or(0, <[u8]>::len);
         let sha256: String = Sha256::digest(of.payload).iter().map(|byte| format!("{byte:02x}")).collect();
         self.payload_sha256.append_value(&sha256);
         of.sha256 = Some(sha256);

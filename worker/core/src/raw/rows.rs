@@ -3,81 +3,15 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Float64Builder, Int32Builder, Int64Builder, RecordBatch,
-    StringBuilder, TimestampMicrosecondBuilder,
+    ArrayRef, BinaryBuilder, Int32Builder, Int64Builder, RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
 };
 use arrow::datatypes::SchemaRef;
-use gristmill_crds::ColumnType;
 use gristmill_crds::plan::ColumnPlan;
 
+use super::column::ColumnBuilder;
 use super::message::Message;
 use super::schema::row_schema;
-
-/// A value that is of its column's type and keeps its rules.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Value<'t> {
-    Null,
-    String(&'t str),
-    Boolean(bool),
-    Int32(i32),
-    Int64(i64),
-    Float64(f64),
-    /// Days since 1970-01-01.
-    Date(i32),
-}
-
-/// The builder of one column of the user's.
-#[derive(Debug)]
-enum ColumnBuilder {
-    String(StringBuilder),
-    Boolean(BooleanBuilder),
-    Int32(Int32Builder),
-    Int64(Int64Builder),
-    Float64(Float64Builder),
-    Date(Date32Builder),
-}
-
-impl ColumnBuilder {
-    fn new(column_type: ColumnType) -> Self {
-        match column_type {
-            ColumnType::String => ColumnBuilder::String(StringBuilder::new()),
-            ColumnType::Boolean => ColumnBuilder::Boolean(BooleanBuilder::new()),
-            ColumnType::Int32 => ColumnBuilder::Int32(Int32Builder::new()),
-            ColumnType::Int64 => ColumnBuilder::Int64(Int64Builder::new()),
-            ColumnType::Float64 => ColumnBuilder::Float64(Float64Builder::new()),
-            ColumnType::Date => ColumnBuilder::Date(Date32Builder::new()),
-        }
-    }
-
-    fn append(&mut self, value: Value<'_>) {
-        match (self, value) {
-            (ColumnBuilder::String(builder), Value::String(text)) => builder.append_value(text),
-            (ColumnBuilder::String(builder), Value::Null) => builder.append_null(),
-            (ColumnBuilder::Boolean(builder), Value::Boolean(truth)) => builder.append_value(truth),
-            (ColumnBuilder::Boolean(builder), Value::Null) => builder.append_null(),
-            (ColumnBuilder::Int32(builder), Value::Int32(number)) => builder.append_value(number),
-            (ColumnBuilder::Int32(builder), Value::Null) => builder.append_null(),
-            (ColumnBuilder::Int64(builder), Value::Int64(number)) => builder.append_value(number),
-            (ColumnBuilder::Int64(builder), Value::Null) => builder.append_null(),
-            (ColumnBuilder::Float64(builder), Value::Float64(number)) => builder.append_value(number),
-            (ColumnBuilder::Float64(builder), Value::Null) => builder.append_null(),
-            (ColumnBuilder::Date(builder), Value::Date(days)) => builder.append_value(days),
-            (ColumnBuilder::Date(builder), Value::Null) => builder.append_null(),
-            (builder, value) => unreachable!("{value:?} is not of the type of its column {builder:?}"),
-        }
-    }
-
-    fn finish(&mut self) -> ArrayRef {
-        match self {
-            ColumnBuilder::String(builder) => Arc::new(builder.finish()),
-            ColumnBuilder::Boolean(builder) => Arc::new(builder.finish()),
-            ColumnBuilder::Int32(builder) => Arc::new(builder.finish()),
-            ColumnBuilder::Int64(builder) => Arc::new(builder.finish()),
-            ColumnBuilder::Float64(builder) => Arc::new(builder.finish()),
-            ColumnBuilder::Date(builder) => Arc::new(builder.finish()),
-        }
-    }
-}
+use super::value::Values;
 
 /// Rows that wait for the open file.
 #[derive(Debug)]
@@ -95,10 +29,12 @@ pub(super) struct RowBuilder {
 impl RowBuilder {
     pub(super) fn new(columns: &[ColumnPlan]) -> Self {
         let schema = row_schema(columns);
-        // A text has an offset of 4 bytes and validity takes a bit; 9 covers every type.
-        let fixed_row_bytes = 9 * schema.fields().len();
+        let builders: Vec<_> = columns.iter().map(ColumnBuilder::new).collect();
+        // A text has an offset of 4 bytes and validity takes a bit; 9 covers every type of the metadata.
+        let metadata = 9 * (schema.fields().len() - columns.len());
+        let fixed_row_bytes = metadata + builders.iter().map(ColumnBuilder::fixed_bytes).sum::<usize>();
         Self {
-            columns: columns.iter().map(|column| ColumnBuilder::new(column.value_type.column_type())).collect(),
+            columns: builders,
             schema,
             origin: OriginBuilder::new(),
             record_index: Int32Builder::new(),
@@ -120,14 +56,11 @@ impl RowBuilder {
         self.bytes
     }
 
-    /// Adds one row; `values` are in the order of the columns.
-    pub(super) fn append(&mut self, message: &Message<'_>, record_index: i32, values: &[Value<'_>]) {
-        debug_assert_eq!(values.len(), self.columns.len());
-        for (column, value) in self.columns.iter_mut().zip(values) {
-            column.append(*value);
-            if let Value::String(text) = value {
-                self.bytes += text.len();
-            }
+    /// Adds one row.
+    pub(super) fn append(&mut self, message: &Message<'_>, record_index: i32, row: Values<'_>) {
+        debug_assert_eq!(row.values.len(), self.columns.len());
+        for (column, value) in self.columns.iter_mut().zip(row.values) {
+            self.bytes += column.append(*value, &row);
         }
         self.origin.append(message);
         self.record_index.append_value(record_index);

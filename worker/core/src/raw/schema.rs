@@ -4,25 +4,32 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
-use gristmill_crds::ColumnType;
-use gristmill_crds::plan::{ColumnPlan, METADATA_COLUMNS};
+use gristmill_crds::plan::{ColumnPlan, METADATA_COLUMNS, ValueType};
 use sha2::{Digest, Sha256};
 
-/// Type of Kafka's timestamps: microseconds, UTC.
+/// Zone of every timestamp.
+pub(super) const UTC: &str = "UTC";
+
+/// Type of every timestamp: microseconds, UTC.
 fn timestamp() -> DataType {
-    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+    DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into()))
 }
 
-/// Arrow's type of a column's type.
-pub fn data_type(column_type: ColumnType) -> DataType {
-    match column_type {
-        ColumnType::String => DataType::Utf8,
-        ColumnType::Boolean => DataType::Boolean,
-        ColumnType::Int32 => DataType::Int32,
-        ColumnType::Int64 => DataType::Int64,
-        ColumnType::Float64 => DataType::Float64,
-        ColumnType::Date => DataType::Date32,
-    }
+/// Arrow's type of a column.
+pub fn data_type(column: &ColumnPlan) -> DataType {
+    let single = match &column.value_type {
+        ValueType::String(_) => DataType::Utf8,
+        ValueType::Boolean(_) => DataType::Boolean,
+        ValueType::Int32(_) => DataType::Int32,
+        ValueType::Int64(_) => DataType::Int64,
+        ValueType::Float64(_) => DataType::Float64,
+        ValueType::Decimal { precision, scale, .. } => {
+            DataType::Decimal128(*precision, i8::try_from(*scale).expect("a scale is at most 38"))
+        }
+        ValueType::Date { .. } => DataType::Date32,
+        ValueType::Timestamp { .. } => timestamp(),
+    };
+    if column.is_list() { DataType::List(Arc::new(Field::new_list_field(single, true))) } else { single }
 }
 
 /// The schema of RAW: the user's columns in their order, then where each row came from.
@@ -30,7 +37,7 @@ pub fn data_type(column_type: ColumnType) -> DataType {
 /// A user's column is nullable also when it is required: the rule may change, the files of one zone
 /// should not differ by it.
 pub fn row_schema(columns: &[ColumnPlan]) -> SchemaRef {
-    let user = columns.iter().map(|column| Field::new(&column.name, data_type(column.value_type.column_type()), true));
+    let user = columns.iter().map(|column| Field::new(&column.name, data_type(column), true));
     let [topic, topic_id, partition, offset, kafka_timestamp, key, record_index, generation] = METADATA_COLUMNS;
     let metadata = [
         Field::new(topic, DataType::Utf8, false),
@@ -52,7 +59,7 @@ pub(super) fn header_fields() -> Fields {
 
 /// The schema of the rejected records, the same for every resource.
 ///
-/// `payload` (at most 64 KiB of it) and `headers` stand in the first record of a message and are null in the
+/// `payload` (as much of it as the resource says) and `headers` stand in the first record of a message and are null in the
 /// others; `payload_length` and `payload_sha256` are those of the whole payload and stand in each.
 pub fn reject_schema() -> SchemaRef {
     let headers = Field::new("item", DataType::Struct(header_fields()), false);

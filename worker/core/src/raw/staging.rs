@@ -1,62 +1,31 @@
 //! One message, read to its end: where its rows begin and what text each column has.
 //!
-//! Texts are spans of the message, or of an arena if they had to be put together, so that a row costs no
-//! allocation. Nothing here is typed or written: that begins when the end has been found well-formed.
+//! Nothing here is typed or written: that begins when the end has been found well-formed.
 
-use gristmill_crds::plan::Origin;
+use gristmill_crds::UnknownElements;
+use gristmill_crds::plan::{MessageLimits, Origin, RecordPlan};
 
-use super::limits::{KEPT_BUFFER_BYTES, MAX_ROWS, MAX_TEXT_BYTES, MAX_VALUES};
-use super::paths::{NodeId, PathTree, Target};
+use super::found::{Found, FoundTexts};
+use super::limits::{KEPT_BUFFER_BYTES, MAX_VALUES};
+use super::paths::{Keep, NodeId, PathTree, Target};
 use super::reason::Reason;
-use crate::xml::{Attribute, Event, Excerpt, Fault, Reader, Span, attribute_text};
+use super::text::{Sources, Text, TextBuffer};
+use crate::xml::{Event, Excerpt, Fault, Reader, Span, attribute_text};
 
-/// A text of the message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Text {
-    /// As it stands in the document.
-    Document(Span),
-    /// Put together of parts, or with references resolved.
-    Arena(Span),
-}
-
-impl Text {
-    fn span(self) -> Span {
-        match self {
-            Text::Document(span) | Text::Arena(span) => span,
-        }
-    }
-}
-
-/// The text that a column has in a row.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Found {
-    column: u32,
-    /// Offset of the element's start.
-    offset: u32,
-    text: Text,
-}
-
-impl Found {
-    fn new(column: usize, offset: usize, text: Text) -> Self {
-        let narrow = |number: usize| u32::try_from(number).expect("a message has at most 1 GiB, a plan 1,000 columns");
-        Self { column: narrow(column), offset: narrow(offset), text }
-    }
-
-    pub(super) fn column(&self) -> usize {
-        self.column as usize
-    }
-
-    /// Offset of the element's start.
-    pub(super) fn offset(&self) -> usize {
-        self.offset as usize
-    }
-}
-
-/// A column whose element or attribute stands a second time.
+/// A column whose element or attribute stands a second time and may not.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Repeat {
     pub(super) column: usize,
     /// Offset of the second element's start.
+    pub(super) offset: usize,
+}
+
+/// An element that no path leads to or through.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unknown {
+    /// The element that it lies in.
+    pub(super) parent: NodeId,
+    pub(super) name: Span,
     pub(super) offset: usize,
 }
 
@@ -69,15 +38,18 @@ pub(super) struct StagedRow {
     pub(super) ordinal: usize,
     /// The first repetition in it.
     pub(super) repeat: Option<Repeat>,
+    /// The first unknown element in it.
+    pub(super) unknown: Option<Unknown>,
     /// Where its texts begin among all.
     found: usize,
 }
 
-/// An open element.
+/// An open element on a path.
 #[derive(Debug)]
 struct Open {
-    /// None outside of every path.
-    node: Option<NodeId>,
+    node: NodeId,
+    /// Where the guess of its next child stands.
+    last_child: Successor,
     offset: usize,
     /// Set for a row.
     ordinal: Option<usize>,
@@ -89,37 +61,60 @@ struct Open {
     captured: Option<usize>,
 }
 
+/// Where the guess stands of which child comes next: behind the last one, or first in its parent.
+#[derive(Debug, Clone, Copy)]
+struct Successor(usize);
+
+impl Successor {
+    fn first_in(parent: NodeId) -> Self {
+        Self(2 * parent)
+    }
+
+    fn behind(child: NodeId) -> Self {
+        Self(2 * child + 1)
+    }
+}
+
 /// What a message holds, in buffers that are used again for the next.
 #[derive(Debug)]
 pub(super) struct Staging {
     open: Vec<Open>,
-    pieces: Vec<Text>,
-    arena: String,
+    /// Which node came last behind which: messages of one feed have their elements in one order, so that most elements
+    /// are found by a comparison of one name.
+    successors: Vec<NodeId>,
+    /// Open elements off every path; they lie in the innermost one on a path.
+    passed_over: usize,
+    texts: TextBuffer,
     rows: Vec<StagedRow>,
-    found: Vec<Found>,
-    /// By column: the last row, as a number from 1, in which it occurred.
-    last_row: Vec<usize>,
-    /// By column: the text from outside the rows.
-    absolute: Vec<Option<Found>>,
-    /// By column: an absolute path that was met.
-    met: Vec<bool>,
+    /// Texts of the rows, one row's behind the other's.
+    found: FoundTexts,
+    /// Texts from outside the rows.
+    absolute: FoundTexts,
     absolute_repeat: Option<Repeat>,
+    /// The first unknown element outside the rows.
+    unknown: Option<Unknown>,
+    rejects_unknown: bool,
     max_rows: usize,
+    max_text_bytes: usize,
 }
 
 impl Staging {
-    pub(super) fn new(columns: usize) -> Self {
+    pub(super) fn new(plan: &RecordPlan, tree: &PathTree) -> Self {
+        let columns = plan.columns.len();
+        let MessageLimits { rows, text_bytes, message_bytes: _, depth: _, attributes: _ } = plan.limits;
         Self {
             open: Vec::new(),
-            pieces: Vec::new(),
-            arena: String::new(),
+            successors: vec![PathTree::ROOT; 2 * tree.len()],
+            passed_over: 0,
+            texts: TextBuffer::default(),
             rows: Vec::new(),
-            found: Vec::new(),
-            last_row: vec![0; columns],
-            absolute: vec![None; columns],
-            met: vec![false; columns],
+            found: FoundTexts::new(columns),
+            absolute: FoundTexts::new(columns),
             absolute_repeat: None,
-            max_rows: MAX_ROWS.min(MAX_VALUES / columns.max(1)),
+            unknown: None,
+            rejects_unknown: plan.unknown_elements == UnknownElements::Reject,
+            max_rows: rows.min(MAX_VALUES / columns.max(1)),
+            max_text_bytes: text_bytes,
         }
     }
 
@@ -128,51 +123,93 @@ impl Staging {
         self.clear();
         loop {
             match reader.next()? {
-                Event::Start { local, offset } => {
-                    self.start(tree, local.of(text), offset)?;
-                    self.take_attributes(tree, text, reader.attributes())?;
+                Event::Start { local, offset } => self.start(tree, text, reader, local, offset)?,
+                Event::End => self.end(tree, text)?,
+                Event::Text(span) => {
+                    if self.grow((span.end - span.start) as usize)? {
+                        let mark = self.mark();
+                        self.texts.add_text(text, span, mark);
+                    }
                 }
-                Event::End => self.end(tree, text),
-                Event::Text(span) => self.add_text(text, span)?,
-                Event::Character(c) => self.add_character(c)?,
+                Event::Character(c) => {
+                    if self.grow(c.len_utf8())? {
+                        let mark = self.mark();
+                        self.texts.add_character(c, mark);
+                    }
+                }
                 Event::Finished => return Ok(()),
             }
         }
     }
 
     fn clear(&mut self) {
-        fn reset<T>(buffer: &mut Vec<T>) {
-            buffer.clear();
-            buffer.shrink_to(KEPT_BUFFER_BYTES / size_of::<T>());
-        }
         self.open.clear();
-        reset(&mut self.pieces);
-        reset(&mut self.rows);
-        reset(&mut self.found);
-        self.arena.clear();
-        self.arena.shrink_to(KEPT_BUFFER_BYTES);
-        self.last_row.fill(0);
-        self.absolute.fill(None);
-        self.met.fill(false);
+        self.passed_over = 0;
+        self.texts.clear(KEPT_BUFFER_BYTES);
+        self.rows.clear();
+        self.rows.shrink_to(KEPT_BUFFER_BYTES / size_of::<StagedRow>());
+        self.found.clear();
+        self.absolute.clear();
+        self.absolute.begin_row();
         self.absolute_repeat = None;
+        self.unknown = None;
     }
 
-    fn start(&mut self, tree: &PathTree, local: &str, offset: usize) -> Result<(), Fault> {
-        let parent = self.open.last().map_or(Some(PathTree::ROOT), |open| open.node);
-        let node = parent.and_then(|parent| tree.child(parent, local));
-        let mut open = Open { node, offset, ordinal: None, rows: 0, pieces: self.pieces.len(), captured: None };
-        if let Some(id) = node {
-            if tree.node(id).is_row {
-                open.ordinal = Some(self.start_row(offset)?);
+    fn start(
+        &mut self,
+        tree: &PathTree,
+        text: &str,
+        reader: &Reader<'_>,
+        local: Span,
+        offset: usize,
+    ) -> Result<(), Fault> {
+        if self.passed_over > 0 {
+            self.passed_over += 1;
+            return Ok(());
+        }
+        let (parent, successor) = match self.open.last() {
+            Some(open) => (open.node, open.last_child),
+            None => (PathTree::ROOT, Successor::first_in(PathTree::ROOT)),
+        };
+        let guess = self.successors[successor.0];
+        let found = if tree.is_child(guess, parent, local.of(text), || reader.namespace()) {
+            Some(guess)
+        } else {
+            tree.child(parent, local.of(text), || reader.namespace())
+        };
+        let Some(id) = found else {
+            self.passed_over = 1;
+            if self.rejects_unknown {
+                self.note_unknown(tree, Unknown { parent, name: local, offset });
             }
-            for target in &tree.node(id).text {
-                if self.meet(*target, offset) {
-                    open.captured = Some(0);
-                }
+            return Ok(());
+        };
+        self.successors[successor.0] = id;
+        if let Some(parent) = self.open.last_mut() {
+            parent.last_child = Successor::behind(id);
+        }
+        let node = tree.node(id);
+        let ordinal = if node.is_row { Some(self.start_row(offset)?) } else { None };
+        let mut captured = None;
+        for target in &node.text {
+            if self.meet(*target, offset) {
+                captured = Some(0);
             }
         }
-        self.open.push(open);
+        let (last_child, pieces) = (Successor::first_in(id), self.texts.mark());
+        self.open.push(Open { node: id, last_child, offset, ordinal, rows: 0, pieces, captured });
+        if node.has_attributes() {
+            self.take_attributes(tree, id, text, reader, offset)?;
+        }
         Ok(())
+    }
+
+    fn note_unknown(&mut self, tree: &PathTree, unknown: Unknown) {
+        let first = match self.rows.last_mut() {
+            Some(row) if tree.node(unknown.parent).in_row => &mut row.unknown,
+            _ => &mut self.unknown,
+        };
+        first.get_or_insert(unknown);
     }
 
     fn start_row(&mut self, offset: usize) -> Result<usize, Fault> {
@@ -184,145 +221,113 @@ impl Staging {
             parent.rows += 1;
             parent.rows
         });
-        self.rows.push(StagedRow { offset, ordinal, repeat: None, found: self.found.len() });
+        self.found.begin_row();
+        self.rows.push(StagedRow { offset, ordinal, repeat: None, unknown: None, found: self.found.len() });
         Ok(ordinal)
     }
 
-    /// Notes that a column's element or attribute occurs; false if it is not the first time.
+    /// Notes that a column's element or attribute occurs; false if this occurrence does not count.
     fn meet(&mut self, target: Target, offset: usize) -> bool {
-        let Target { column, origin } = target;
-        let repeat = Repeat { column, offset };
-        match origin {
-            Origin::Row => {
-                let number = self.rows.len();
-                let first = std::mem::replace(&mut self.last_row[column], number) != number;
-                if let Some(row) = self.rows.last_mut().filter(|row| !first && row.repeat.is_none()) {
-                    row.repeat = Some(repeat);
-                }
-                first
-            }
-            Origin::Root => {
-                let first = !std::mem::replace(&mut self.met[column], true);
-                if !first && self.absolute_repeat.is_none() {
-                    self.absolute_repeat = Some(repeat);
-                }
-                first
+        let Target { column, origin, keep } = target;
+        let found = match origin {
+            Origin::Row => &mut self.found,
+            Origin::Root => &mut self.absolute,
+        };
+        let is_first = found.meet(column);
+        if keep == Keep::Only && !is_first {
+            let repeat = match origin {
+                Origin::Row => self.rows.last_mut().map(|row| &mut row.repeat),
+                Origin::Root => Some(&mut self.absolute_repeat),
+            };
+            if let Some(repeat) = repeat {
+                repeat.get_or_insert(Repeat { column, offset });
             }
         }
+        is_first || keep == Keep::All
     }
 
-    fn take_attributes(&mut self, tree: &PathTree, text: &str, attributes: &[Attribute]) -> Result<(), Fault> {
-        let Some(Open { node: Some(id), offset, .. }) = self.open.last() else { return Ok(()) };
-        let (node, offset) = (tree.node(*id), *offset);
-        if !node.has_attributes() {
-            return Ok(());
-        }
-        for attribute in attributes.iter().filter(|attribute| !attribute.is_declaration(text)) {
+    fn take_attributes(
+        &mut self,
+        tree: &PathTree,
+        id: NodeId,
+        text: &str,
+        reader: &Reader<'_>,
+        offset: usize,
+    ) -> Result<(), Fault> {
+        for attribute in reader.attributes() {
+            if attribute.is_declaration(text) {
+                continue;
+            }
             let name = attribute.local(text);
             let mut value = None;
-            for target in node.attribute(name) {
+            for target in tree.node(id).attribute(name, reader.attribute_namespace(attribute)) {
                 if !self.meet(target, offset) {
                     continue;
                 }
                 let written = attribute.value.of(text);
-                check_length(written.len(), offset, format_args!("the attribute {name}"))?;
+                self.check_length(written.len(), offset, format_args!("the attribute {}", Excerpt(name)))?;
                 let taken = *value.get_or_insert_with(|| match attribute_text(written) {
                     std::borrow::Cow::Borrowed(_) => Text::Document(attribute.value),
-                    std::borrow::Cow::Owned(value) => Text::Arena(self.push_arena(&value)),
+                    std::borrow::Cow::Owned(value) => self.texts.push(&value),
                 });
-                self.keep(target, Found::new(target.column, offset, taken));
+                self.keep(target, offset, taken)?;
             }
         }
         Ok(())
     }
 
-    fn keep(&mut self, target: Target, found: Found) {
-        match target.origin {
-            Origin::Row => self.found.push(found),
-            Origin::Root => self.absolute[target.column] = Some(found),
+    fn keep(&mut self, target: Target, offset: usize, text: Text) -> Result<(), Fault> {
+        if self.found.len() + self.absolute.len() >= MAX_VALUES {
+            let message = format!("the message has more than {MAX_VALUES} values; send them in several messages");
+            return Err(Fault { reason: Reason::TooManyRows, offset, message });
         }
-    }
-
-    fn push_arena(&mut self, text: &str) -> Span {
-        let start = self.arena.len();
-        self.arena.push_str(text);
-        Span::new(start, self.arena.len())
-    }
-
-    fn add_text(&mut self, text: &str, span: Span) -> Result<(), Fault> {
-        if !self.grow((span.end - span.start) as usize)? || span.start == span.end {
-            return Ok(());
-        }
-        let written = span.of(text);
-        let mut lines = written.split('\r');
-        let first = lines.next().unwrap_or_default();
-        if first.len() == written.len() {
-            self.pieces.push(Text::Document(span));
-            return Ok(());
-        }
-        // XML hands \r\n and \r on as \n.
-        let start = self.arena.len();
-        self.arena.push_str(first);
-        for line in lines {
-            self.arena.push('\n');
-            self.arena.push_str(line.strip_prefix('\n').unwrap_or(line));
-        }
-        self.push_arena_piece(start);
+        let found = match target.origin {
+            Origin::Row => &mut self.found,
+            Origin::Root => &mut self.absolute,
+        };
+        found.push(target.column, offset, text);
         Ok(())
     }
 
-    fn add_character(&mut self, c: char) -> Result<(), Fault> {
-        if self.grow(c.len_utf8())? {
-            let start = self.arena.len();
-            self.arena.push(c);
-            self.push_arena_piece(start);
-        }
-        Ok(())
+    fn mark(&self) -> usize {
+        self.open.last().map_or(0, |open| open.pieces)
     }
 
     /// Counts text of the innermost element; false if no column takes it.
     fn grow(&mut self, length: usize) -> Result<bool, Fault> {
+        if self.passed_over > 0 || length == 0 {
+            return Ok(false);
+        }
         let Some(Open { captured: Some(bytes), offset, .. }) = self.open.last_mut() else { return Ok(false) };
         *bytes += length;
-        check_length(*bytes, *offset, format_args!("the text of the element"))?;
+        let (bytes, offset) = (*bytes, *offset);
+        self.check_length(bytes, offset, format_args!("the text of the element"))?;
         Ok(true)
     }
 
-    /// Adds what the arena holds from `start` as a piece, or to the piece before if that ends there.
-    fn push_arena_piece(&mut self, start: usize) {
-        let own = self.open.last().map_or(0, |open| open.pieces);
-        let end = self.arena.len();
-        if let Some(Text::Arena(span)) = self.pieces[own..].last_mut()
-            && span.end as usize == start
-        {
-            *span = Span::new(span.start as usize, end);
-            return;
+    fn end(&mut self, tree: &PathTree, text: &str) -> Result<(), Fault> {
+        if self.passed_over > 0 {
+            self.passed_over -= 1;
+            return Ok(());
         }
-        self.pieces.push(Text::Arena(Span::new(start, end)));
-    }
-
-    fn end(&mut self, tree: &PathTree, text: &str) {
-        let Some(Open { node: Some(id), offset, pieces, captured: Some(_), .. }) = self.open.pop() else { return };
-        let joined = match self.pieces[pieces..] {
-            [] => Text::Document(Span::new(0, 0)),
-            [only] => only,
-            _ => self.join(text, pieces),
-        };
-        self.pieces.truncate(pieces);
-        for target in &tree.node(id).text {
-            self.keep(*target, Found::new(target.column, offset, joined));
-        }
-    }
-
-    fn join(&mut self, text: &str, from: usize) -> Text {
-        let start = self.arena.len();
-        for index in from..self.pieces.len() {
-            match self.pieces[index] {
-                Text::Document(span) => self.arena.push_str(span.of(text)),
-                Text::Arena(span) => self.arena.extend_from_within(span.start as usize..span.end as usize),
+        let Some(Open { node, offset, pieces, captured: Some(_), .. }) = self.open.pop() else { return Ok(()) };
+        let joined = self.texts.take(text, pieces);
+        for target in &tree.node(node).text {
+            // An occurrence that did not count at the start of the element has its column's text already.
+            let found = if target.origin == Origin::Row { &self.found } else { &self.absolute };
+            if target.keep == Keep::All || !found.has(target.column) {
+                self.keep(*target, offset, joined)?;
             }
         }
-        Text::Arena(Span::new(start, self.arena.len()))
+        Ok(())
+    }
+
+    fn check_length(&self, bytes: usize, offset: usize, what: std::fmt::Arguments<'_>) -> Result<(), Fault> {
+        if bytes <= self.max_text_bytes {
+            return Ok(());
+        }
+        let message = format!("{what} is longer than {} bytes", self.max_text_bytes);
+        Err(Fault { reason: Reason::TextTooLong, offset, message })
     }
 }
 
@@ -332,15 +337,25 @@ impl Staging {
         &self.rows
     }
 
-    /// The texts of a row, in the order of the document.
+    /// The texts of a row, in the order in which their elements ended.
     pub(super) fn found(&self, row: usize) -> &[Found] {
         let end = self.rows.get(row + 1).map_or(self.found.len(), |next| next.found);
-        &self.found[self.rows[row].found..end]
+        &self.found.all()[self.rows[row].found..end]
     }
 
-    /// The text of a column with an absolute path.
-    pub(super) fn absolute(&self, column: usize) -> Option<&Found> {
-        self.absolute[column].as_ref()
+    /// The texts of a column, from its first in a row on.
+    pub(super) fn chain<'s>(&'s self, first: &'s Found) -> impl Iterator<Item = &'s Found> + Clone {
+        self.found.chain(first)
+    }
+
+    /// The texts of the absolute paths.
+    pub(super) fn absolute(&self) -> &FoundTexts {
+        &self.absolute
+    }
+
+    /// Bytes of their texts.
+    pub(super) fn absolute_text_bytes(&self) -> usize {
+        self.absolute.all().iter().map(|found| found.text.length()).sum()
     }
 
     /// The first repetition of an absolute path.
@@ -348,37 +363,26 @@ impl Staging {
         self.absolute_repeat
     }
 
-    /// Bytes that every row repeats.
-    pub(super) fn absolute_bytes(&self) -> usize {
-        let length = |found: &Found| (found.text.span().end - found.text.span().start) as usize;
-        self.absolute.iter().flatten().map(length).sum()
+    /// The first unknown element outside the rows.
+    pub(super) fn unknown(&self) -> Option<Unknown> {
+        self.unknown
     }
 
-    pub(super) fn text<'t>(&'t self, text: &'t str, found: &Found) -> &'t str {
-        match found.text {
-            Text::Document(span) => span.of(text),
-            Text::Arena(span) => span.of(&self.arena),
-        }
+    pub(super) fn sources<'t>(&'t self, document: &'t str) -> Sources<'t> {
+        Sources { document, arena: self.texts.arena() }
     }
 
-    /// The path of the innermost open element; none if none is open. `names` are those of the open elements.
-    pub(super) fn open_path<'n>(&self, names: impl Iterator<Item = &'n str>) -> Option<String> {
+    /// The path of the innermost open element, `/` if none is open. `names` are those of the open elements.
+    pub(super) fn open_path<'n>(&self, names: impl Iterator<Item = &'n str>) -> String {
         let mut path = String::new();
-        for (name, open) in names.zip(&self.open) {
+        let ordinals = self.open.iter().map(|open| open.ordinal).chain(std::iter::repeat(None));
+        for (name, ordinal) in names.zip(ordinals) {
             path.push('/');
             path.push_str(&Excerpt(name).to_string());
-            if let Some(ordinal) = open.ordinal {
+            if let Some(ordinal) = ordinal {
                 path.push_str(&format!("[{ordinal}]"));
             }
         }
-        Some(path).filter(|path| !path.is_empty())
+        if path.is_empty() { "/".to_owned() } else { path }
     }
-}
-
-fn check_length(bytes: usize, offset: usize, what: std::fmt::Arguments<'_>) -> Result<(), Fault> {
-    if bytes <= MAX_TEXT_BYTES {
-        return Ok(());
-    }
-    let message = format!("{what} is longer than {MAX_TEXT_BYTES} bytes");
-    Err(Fault { reason: Reason::TextTooLong, offset, message })
 }

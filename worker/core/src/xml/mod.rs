@@ -24,17 +24,20 @@ mod source;
 mod tag;
 
 pub(crate) use place::{Place, Places};
-pub(crate) use reader::{Event, Reader};
+pub(crate) use reader::{Event, Reader, Root};
 pub(crate) use source::Source;
-pub(crate) use tag::{Attribute, attribute_text};
+pub(crate) use tag::attribute_text;
 
 use crate::raw::Reason;
 
-/// Deepest nesting of elements: `TooDeep`.
-pub(crate) const MAX_DEPTH: usize = 128;
-
-/// Most attributes of one element, declarations of namespaces included: `TooManyAttributes`.
-pub(crate) const MAX_ATTRIBUTES: usize = 1_000;
+/// What a document may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ReadLimits {
+    /// Deepest nesting of elements: `TooDeep`.
+    pub(crate) depth: usize,
+    /// Most attributes of one element, declarations of namespaces included: `TooManyAttributes`.
+    pub(crate) attributes: usize,
+}
 
 /// Why a document can't be read, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -109,18 +109,33 @@ impl<'a> Namespaces<'a> {
     }
 }
 
-/// Refuses two attributes of one key, by sorting: comparing each with each would take quadratic time.
+/// Up to this many attributes each is compared with each, which needs no memory; most elements have fewer.
+const FEW: usize = 8;
+
+/// Refuses two attributes of one key; many by sorting: comparing each with each would take quadratic time.
 fn refuse_twins<'t, K: Ord + 't>(
     text: &'t str,
     attributes: &'t [Attribute],
     key: impl Fn(&'t Attribute) -> K,
 ) -> Result<(), Fault> {
+    if attributes.len() <= FEW {
+        let twin = (1..attributes.len()).find(|at| {
+            let second = key(&attributes[*at]);
+            attributes[..*at].iter().any(|first| key(first) == second)
+        });
+        return twin.map_or(Ok(()), |at| Err(twin_fault(text, &attributes[at])));
+    }
     let mut sorted: Vec<(K, usize)> =
         attributes.iter().map(|attribute| (key(attribute), attribute.name.start())).collect();
     sorted.sort_unstable();
     let twin = sorted.windows(2).filter(|pair| pair[0].0 == pair[1].0).map(|pair| pair[1].1).min();
-    let Some(start) = twin else { return Ok(()) };
-    let name = attributes.iter().find(|attribute| attribute.name.start() == start).map(|a| a.name.of(text));
-    let message = format!("the attribute {} stands twice", Excerpt(name.unwrap_or_default()));
-    Err(Fault::malformed(start, message))
+    match attributes.iter().find(|attribute| Some(attribute.name.start()) == twin) {
+        Some(attribute) => Err(twin_fault(text, attribute)),
+        None => Ok(()),
+    }
+}
+
+fn twin_fault(text: &str, attribute: &Attribute) -> Fault {
+    let message = format!("the attribute {} stands twice", Excerpt(attribute.name.of(text)));
+    Fault::malformed(attribute.name.start(), message)
 }

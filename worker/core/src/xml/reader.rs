@@ -4,7 +4,7 @@ use super::characters::{is_space, skip_space};
 use super::name::{QualifiedName, is_local};
 use super::namespaces::Namespaces;
 use super::tag::{Attribute, TagEnd, read_attributes};
-use super::{Excerpt, Fault, Source, Span, Stop, reference};
+use super::{Excerpt, Fault, ReadLimits, Source, Span, Stop, reference};
 use crate::raw::Reason;
 
 /// What comes next in a document. Comments and processing instructions are checked and passed over.
@@ -69,7 +69,7 @@ pub(crate) struct Reader<'a> {
     refused: Option<Fault>,
     /// Why the text ends before the document does.
     broken: Option<Fault>,
-    max_depth: usize,
+    limits: ReadLimits,
     open: Vec<Open>,
     namespaces: Namespaces<'a>,
     attributes: Vec<Attribute>,
@@ -79,14 +79,14 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// A reader that refuses elements nested more than `max_depth` deep.
-    pub(crate) fn new(source: &'a Source<'_>, max_depth: usize) -> Self {
+    /// A reader that refuses a document beyond the limits.
+    pub(crate) fn new(source: &'a Source<'_>, limits: ReadLimits) -> Self {
         Self {
             text: source.text(),
             at: source.body,
             refused: source.refused.clone(),
             broken: source.broken.clone(),
-            max_depth,
+            limits,
             open: Vec::new(),
             namespaces: Namespaces::default(),
             attributes: Vec::new(),
@@ -98,6 +98,17 @@ impl<'a> Reader<'a> {
     /// Attributes of the element that has just begun.
     pub(crate) fn attributes(&self) -> &[Attribute] {
         &self.attributes
+    }
+
+    /// Namespace of the innermost open element, if it has one.
+    pub(crate) fn namespace(&self) -> Option<&str> {
+        let prefix = self.open.last()?.name.prefix.map_or("", |prefix| prefix.of(self.text));
+        self.namespaces.resolve(prefix).filter(|uri| !uri.is_empty())
+    }
+
+    /// Namespace of an attribute of that element; without a prefix it has none.
+    pub(crate) fn attribute_namespace(&self, attribute: &Attribute) -> Option<&str> {
+        self.namespaces.resolve(attribute.name.prefix?.of(self.text))
     }
 
     /// The root, once it has begun.
@@ -150,12 +161,13 @@ impl<'a> Reader<'a> {
         if self.open.is_empty() && self.root.is_some() {
             return Err(Fault::malformed(start, "the document has a second root element").into());
         }
-        if self.open.len() == self.max_depth {
-            let message = format!("elements are nested more than {} deep", self.max_depth);
+        if self.open.len() == self.limits.depth {
+            let message = format!("elements are nested more than {} deep", self.limits.depth);
             return Err(Fault::new(Reason::TooDeep, start, message).into());
         }
         let name = QualifiedName::read(self.text, start + "<".len())?;
-        let TagEnd { end, is_empty } = read_attributes(self.text, start, name.end(), &mut self.attributes)?;
+        let TagEnd { end, is_empty } =
+            read_attributes(self.text, start, name.end(), self.limits.attributes, &mut self.attributes)?;
         let namespaces = self.namespaces.mark();
         if !self.attributes.is_empty() {
             self.namespaces.enter(self.text, &self.attributes)?;

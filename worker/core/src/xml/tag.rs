@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::characters::{is_space, skip_space};
 use super::name::QualifiedName;
-use super::{Excerpt, Fault, MAX_ATTRIBUTES, Span, Stop, reference};
+use super::{Excerpt, Fault, Span, Stop, reference};
 use crate::raw::Reason;
 
 /// An attribute as written.
@@ -55,6 +55,7 @@ pub(super) fn read_attributes(
     text: &str,
     tag: usize,
     from: usize,
+    max_attributes: usize,
     attributes: &mut Vec<Attribute>,
 ) -> Result<TagEnd, Stop> {
     attributes.clear();
@@ -67,8 +68,8 @@ pub(super) fn read_attributes(
             [] | [b'/'] => return Err(Stop::unfinished(tag, "the tag has no end; write >")),
             _ => {}
         }
-        if attributes.len() == MAX_ATTRIBUTES {
-            let message = format!("the element has more than {MAX_ATTRIBUTES} attributes");
+        if attributes.len() == max_attributes {
+            let message = format!("the element has more than {max_attributes} attributes");
             return Err(Fault::new(Reason::TooManyAttributes, start, message).into());
         }
         let Some(attribute) = read_attribute(text, at)? else { continue };

@@ -4,19 +4,8 @@
 use rstest::rstest;
 use serde_json::json;
 
+use crate::invariants::quick_xml_accepts;
 use crate::{decode, plan};
-
-/// True if quick-xml reads the document to its end.
-fn quick_xml_accepts(document: &str) -> bool {
-    let mut reader = quick_xml::Reader::from_str(document);
-    loop {
-        match reader.read_event() {
-            Ok(quick_xml::events::Event::Eof) => return true,
-            Ok(_) => {}
-            Err(_) => return false,
-        }
-    }
-}
 
 #[rstest]
 #[case::no_root("<!-- a -->")]

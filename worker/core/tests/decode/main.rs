@@ -1,17 +1,24 @@
 //! The decoder from the outside: a document and a resource in, rows and reject records out.
 #![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
+mod corpus;
 mod encodings;
+mod invariants;
 mod lenient;
+mod lists;
+mod model;
+mod namespaces;
 mod paths;
+mod policies;
 mod properties;
 mod records;
 mod types;
 mod well_formed;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{Int32Type, Int64Type};
+use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
+use chrono::SecondsFormat;
 use gristmill_core::raw::{Message, MessageDecoder, Verdict};
 use gristmill_crds::StreamIngest;
 use gristmill_crds::plan::{IngestPlan, METADATA_COLUMNS};
@@ -19,13 +26,18 @@ use serde_json::{Value, json};
 
 /// The plan of a resource with this row path and these columns.
 fn plan(row_path: &str, columns: Value) -> IngestPlan {
+    record_plan(json!({"rowPath": row_path, "columns": columns}))
+}
+
+/// The plan of a resource with this `record` block.
+fn record_plan(record: Value) -> IngestPlan {
     let ingest: StreamIngest = serde_json::from_value(json!({
         "apiVersion": "gristmill.dev/v1alpha1",
         "kind": "StreamIngest",
         "metadata": {"name": "test"},
         "spec": {
             "source": {"kafka": {"bootstrapServers": "kafka:9092", "topic": "documents"}},
-            "record": {"rowPath": row_path, "columns": columns},
+            "record": record,
             "raw": {"path": "file:///zone"},
         },
     }))
@@ -127,5 +139,9 @@ impl Decoded {
 
 fn cell(column: &dyn Array, row: usize) -> Option<String> {
     let format = FormatOptions::default();
+    if let Some(instants) = column.as_primitive_opt::<TimestampMicrosecondType>() {
+        let instant = instants.is_valid(row).then(|| instants.value_as_datetime(row).unwrap());
+        return instant.map(|instant| instant.and_utc().to_rfc3339_opts(SecondsFormat::AutoSi, true));
+    }
     column.is_valid(row).then(|| ArrayFormatter::try_new(column, &format).unwrap().value(row).to_string())
 }

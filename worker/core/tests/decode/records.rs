@@ -49,7 +49,7 @@ fn a_missing_text_has_the_place_of_its_row() {
 fn each_invalid_row_has_one_record() {
     assert_snapshot!(lines("<library><book/><book id='1'><facts><year>1</year></facts></book><book id='2'/><book id='3'><facts><year>x</year></facts></book></library>"), @r#"
     Required id /library/book[1]/@id 1:10 row 0: the column is required and its element or attribute is missing
-    BelowMin year /library/book[2]/facts/year 1:37 row 1: 1 is below min 1450
+    BelowMin year /library/book[2]/facts/year 1:37 row 1: "1" is below min 1450
     InvalidType year /library/book[4]/facts/year 1:100 row 3: "x" is not an Int32: an integer of 32 bits
     "#);
 }
@@ -186,6 +186,9 @@ fn the_schema_of_rows_is_the_users_columns_and_the_metadata() {
         {"name": "s", "path": "s"}, {"name": "b", "path": "b", "type": "Boolean"},
         {"name": "i", "path": "i", "type": "Int32", "required": true}, {"name": "l", "path": "l", "type": "Int64"},
         {"name": "f", "path": "f", "type": "Float64"}, {"name": "d", "path": "d", "type": "Date"},
+        {"name": "m", "path": "m", "type": "Decimal", "precision": 10, "scale": 2},
+        {"name": "t", "path": "t", "type": "Timestamp"},
+        {"name": "a", "path": "a", "type": "Int32", "repeated": "List"},
     ]);
     let schema = MessageDecoder::new(&plan("/r", types)).row_schema();
     let fields: Vec<_> = schema
@@ -200,6 +203,9 @@ fn the_schema_of_rows_is_the_users_columns_and_the_metadata() {
     l Int64?
     f Float64?
     d Date32?
+    m Decimal128(10, 2)?
+    t Timestamp(µs, "UTC")?
+    a List(Int32)?
     kafka_topic Utf8
     kafka_topic_id Utf8
     kafka_partition Int32

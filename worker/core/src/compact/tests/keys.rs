@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Date32Array, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{
+    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
+};
 use rstest::rstest;
 
 use super::rows::{batch, contenders, row, zone};
@@ -39,19 +42,26 @@ fn text(value: Option<&str>) -> ArrayRef {
 #[case::int32(Arc::new(Int32Array::from(vec![-7])) as ArrayRef, GOLDEN[2])]
 #[case::int64(Arc::new(Int64Array::from(vec![-7])) as ArrayRef, GOLDEN[2])]
 #[case::date(Arc::new(Date32Array::from(vec![-7])) as ArrayRef, GOLDEN[2])]
+#[case::timestamp(Arc::new(TimestampMicrosecondArray::from(vec![-7]).with_timezone("UTC")) as ArrayRef, GOLDEN[2])]
+#[case::decimal(Arc::new(decimal(-7)) as ArrayRef, GOLDEN[5])]
 #[case::boolean(Arc::new(BooleanArray::from(vec![true])) as ArrayRef, GOLDEN[3])]
 #[case::null(text(None), GOLDEN[4])]
 fn key_hash_is_what_it_was_in_every_version(#[case] value: ArrayRef, #[case] expected: u128) {
     assert_eq!(format!("{:#034x}", hash(&[("key", value)]).0), format!("{expected:#034x}"));
 }
 
+fn decimal(units: i128) -> Decimal128Array {
+    Decimal128Array::from(vec![units]).with_precision_and_scale(10, 2).expect("few digits")
+}
+
 /// Computed by another implementation, over bytes put together by hand.
-const GOLDEN: [u128; 5] = [
+const GOLDEN: [u128; 6] = [
     0xc7bd35bc_4a653973_6dd16e1d_aa5a4132,
     0x7b18dba2_4d6ccec1_dc903647_a40baf79,
     0xce5972f3_f8ff0aa1_b57fffe7_d1f073a4,
     0x1b19fe7d_21df65b9_5bc414fc_5624af10,
     0x15371ced_60e7d39f_f3967c73_87edcbbb,
+    0x2dd91478_f7afd6d4_987548bb_7ce972c7,
 ];
 
 #[test]

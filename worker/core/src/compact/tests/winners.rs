@@ -1,10 +1,13 @@
 //! Which row of a key stays.
 
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Date32Array, Decimal128Array, RecordBatch, TimestampMicrosecondArray};
 use proptest::prelude::*;
 use rstest::rstest;
 
-use super::rows::{Row, contenders, row};
-use crate::compact::{RowAddress, Settled, Side, settle};
+use super::rows::{Row, batch, contenders, row, zone};
+use crate::compact::{ContenderReader, KeyHasher, Origin, RowAddress, Settled, Side, settle};
 
 /// What becomes of rows of the delta and of the zone.
 fn settled(delta: &[Row], zone: &[Row]) -> Settled {
@@ -35,6 +38,26 @@ fn better_row_wins_from_either_place(#[case] better: Row, #[case] worse: Row) {
     let is_better = |row: &Row| format!("{row:?}") == format!("{better:?}");
     assert!(is_better(&winner(&[better.clone(), worse.clone()])));
     assert!(is_better(&winner(&[worse, better.clone()])));
+}
+
+/// Of three rows of one key the middle one is the greatest, and the last has none.
+#[rstest]
+#[case::decimal(Arc::new(Decimal128Array::from(vec![Some(-5), Some(100), None]).with_precision_and_scale(38, 2).expect("few digits")))]
+#[case::timestamp(Arc::new(TimestampMicrosecondArray::from(vec![Some(-5), Some(1), None]).with_timezone("UTC")))]
+#[case::date(Arc::new(Date32Array::from(vec![Some(-5), Some(1), None])))]
+fn greatest_value_of_the_order_column_wins(#[case] order: ArrayRef) {
+    let rows = batch(&[row("a"), row("a").at(1), row("a").at(2)]);
+    let schema = rows.schema();
+    let columns = schema.fields().iter().map(|field| field.name().clone()).zip(rows.columns().to_vec());
+    let columns = columns.chain([("order".to_owned(), order)]).collect::<Vec<_>>();
+    let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)));
+    let batch = batch.expect("three rows each");
+    let (key, order_by) = (["id".to_owned()], ["order".to_owned()]);
+    let reader = ContenderReader::try_new(KeyHasher::new(zone()), &key, &order_by, &batch.schema());
+    let mut contenders = Vec::new();
+    let origin = Origin { side: Side::Delta, file: 0, first_row: 0 };
+    reader.expect("columns").read(&batch, origin, |_| true, &mut contenders).expect("columns");
+    assert_eq!(settle(&mut contenders).new, [RowAddress { file: 0, row: 1 }]);
 }
 
 #[test]
