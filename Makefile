@@ -15,16 +15,16 @@ model-check: ## Every schedule of small zones, over the product's own decisions
 	cargo run --locked --package gristmill-zone-model
 
 # Those with a cluster come last: it takes processor time from the others for as long as it is up.
-LIVE_SUITES = wellformed adversarial store outage readers smoke quickstart
+LIVE_SUITES = wellformed adversarial store outage readers smoke documents quickstart
 
 test-live: ## Every live suite in its short form, on real Kafka, HDFS and Kubernetes
 	cargo build --release --locked --workspace
 	cargo test --locked --no-run --workspace
 	GRISTMILL_LIVE_SHORT=1 tests/live/run $(LIVE_SUITES)
 
+# Fetched first, since the suite `store` compiles tests where nothing can be downloaded.
 live-%: ## One suite of tests/live/suites in full size, for example live-ingest
 	cargo build --release --locked --workspace
-	# The suite `store` compiles tests where nothing can be downloaded.
 	cargo fetch --locked
 	tests/live/run $*
 

@@ -42,6 +42,26 @@ pub struct IngestReport {
     /// What retention did, and what holds it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<RetentionStatus>,
+    /// What is committed and not visible yet, and why; absent when all of it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unpublished: Option<String>,
+    /// Partitions that this worker owns and reads no more, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stopped: Vec<StoppedPartition>,
+}
+
+/// A partition that is read no more although it has messages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoppedPartition {
+    /// The partition.
+    pub partition: i32,
+    /// The offset at which it stopped.
+    pub offset: i64,
+    /// PascalCase reason, for example MessageTooLarge.
+    pub reason: String,
+    /// What, where, and the next act.
+    pub message: String,
 }
 
 /// What an ingest worker does now.

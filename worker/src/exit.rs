@@ -9,7 +9,7 @@ pub enum Exit {
     Bug,
     /// 2: usage, or an invalid document.
     Usage,
-    /// 3: held by the rejected budget, or a reject under `decode --fail-on-reject`.
+    /// 3: consumption is held by the rejected budget; a reject under `decode --fail-on-reject`.
     Rejected,
     /// 4: Kafka is unavailable beyond `--wait`.
     Kafka,
@@ -82,15 +82,21 @@ impl From<&Failure> for ExitCode {
     }
 }
 
-impl From<crate::zone::ZoneError> for Failure {
-    fn from(error: crate::zone::ZoneError) -> Self {
+impl crate::zone::ZoneError {
+    /// How a process ends with it.
+    pub fn exit(&self) -> Exit {
         use crate::zone::ZoneFault;
-        let exit = match error.fault() {
+        match self.fault() {
             ZoneFault::StoreUnavailable | ZoneFault::StoreRefuses => Exit::Store,
             ZoneFault::ZoneRefuses => Exit::Zone,
             ZoneFault::Ours => Exit::Bug,
-        };
-        Self::new(exit, error.reason(), &error)
+        }
+    }
+}
+
+impl From<crate::zone::ZoneError> for Failure {
+    fn from(error: crate::zone::ZoneError) -> Self {
+        Self::new(error.exit(), error.reason(), &error)
     }
 }
 

@@ -62,8 +62,10 @@ pub enum Error {
 /// How a file is laid out.
 #[derive(Debug, Clone)]
 pub struct Layout {
-    /// A row group is complete at this encoded size: the memory that an open file needs.
+    /// A row group is complete at this encoded size, or when its encoders take so much memory.
     pub row_group_bytes: usize,
+    /// How pages are compressed.
+    pub compression: gristmill_crds::Compression,
     /// Columns with a bloom filter.
     pub bloom_filters: Vec<String>,
     /// Rows of the file at most: a filter needs memory for them, up to those of a whole row group.
@@ -72,15 +74,26 @@ pub struct Layout {
 
 impl Default for Layout {
     fn default() -> Self {
-        Self { row_group_bytes: 32 << 20, bloom_filters: Vec::new(), expected_rows: DEFAULT_BLOOM_FILTER_NDV }
+        Self {
+            row_group_bytes: 32 << 20,
+            compression: Default::default(),
+            bloom_filters: Vec::new(),
+            expected_rows: DEFAULT_BLOOM_FILTER_NDV,
+        }
     }
 }
 
 impl Layout {
     fn properties(&self) -> WriterProperties {
-        let level = ZstdLevel::try_new(ZSTD_LEVEL).expect("3 is a level of zstd");
+        let compression = match self.compression {
+            gristmill_crds::Compression::Zstd => {
+                Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL).expect("3 is a level of zstd"))
+            }
+            gristmill_crds::Compression::Snappy => Compression::SNAPPY,
+            gristmill_crds::Compression::Uncompressed => Compression::UNCOMPRESSED,
+        };
         let mut properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(level))
+            .set_compression(compression)
             .set_max_row_group_bytes(Some(self.row_group_bytes))
             // In the form that Parquet's readers parse; they distrust the statistics of other writers.
             .set_created_by(concat!("gristmill version ", env!("CARGO_PKG_VERSION")).to_owned());
@@ -99,6 +112,7 @@ pub struct ParquetFile {
     encoder: ArrowWriter<Vec<u8>>,
     staged: StagedWriter,
     rows: u64,
+    most_memory: usize,
 }
 
 /// A Parquet file that is closed and durable, and its rows.
@@ -117,7 +131,7 @@ impl ParquetFile {
     /// Parquet can't hold the schema.
     pub fn create(staged: StagedWriter, schema: SchemaRef, layout: &Layout) -> Result<Self, Error> {
         let encoder = ArrowWriter::try_new(Vec::new(), schema, Some(layout.properties())).map_err(encode)?;
-        Ok(Self { encoder, staged, rows: 0 })
+        Ok(Self { encoder, staged, rows: 0, most_memory: layout.row_group_bytes })
     }
 
     /// Appends rows; a row group that they complete goes to the store.
@@ -128,6 +142,10 @@ impl ParquetFile {
         let before = self.encoder.flushed_row_groups().len();
         self.encoder.write(batch).map_err(encode)?;
         self.rows += batch.num_rows() as u64;
+        // Encoders and dictionaries may be larger than what they encode to.
+        if self.encoder.memory_size() >= self.most_memory {
+            self.encoder.flush().map_err(encode)?;
+        }
         if self.encoder.flushed_row_groups().len() > before {
             self.encoder.sync().map_err(|source| encode(source.into()))?;
             self.hand_over().await?;

@@ -97,6 +97,9 @@ fn take_figures(status: &mut StreamIngestStatus, report: &IngestReport) {
         watermark,
         rejected_percent,
         retention,
+        // Told by the worker's own answer alone.
+        unpublished: _,
+        stopped: _,
     } = report;
     status.version = Some(version.clone());
     status.consumer_group = Some(consumer_group.clone());

@@ -130,6 +130,7 @@ impl Rewrite<'_> {
             bloom_filters: filtered_columns(&plan.key, layout.file()),
             expected_rows: rows.iter().map(|batch| batch.num_rows() as u64).sum(),
             row_group_bytes: options.row_group_bytes,
+            ..parquet_file::Layout::default()
         };
         let sorted = self.sorted(rows)?;
         let batches: Vec<RecordBatch> = rows

@@ -5,6 +5,8 @@
 use gristmill_crds::Quantity;
 use gristmill_crds::scalar::InvalidScalar;
 
+use crate::kafka::{Connection, Reception};
+
 /// Memory of a worker on a laptop, and of a pod whose resource says nothing.
 const DEFAULT_MEMORY: u64 = 256 << 20;
 /// What the process needs beside its buffers: code, librdkafka, the runtime, the log's fold.
@@ -14,18 +16,24 @@ const LEAST: u64 = 32 << 20;
 /// More decoded rows at a time make nothing faster: it is about 10,000 rows of a usual message.
 const MOST_DECODED: u64 = 8 << 20;
 
-/// The shares, in bytes. They add up to 7/8 of the budget; the rest is for one large message and its rows.
+/// Bytes of the largest message that is decoded.
+const LARGEST_MESSAGE: u64 = 16 << 20;
+
+/// The shares, in bytes. With buffers at twice their data they add up to 3/4 of the budget; the rest is for one large
+/// message, as it arrives and as it is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
-    /// Messages that librdkafka fetches ahead.
-    pub prefetch: u64,
+    /// Messages that wait in librdkafka, of all partitions together.
+    pub queued: u64,
+    /// One fetch from a broker, on its way.
+    pub fetch: u64,
     /// Messages that wait while the worker waits for its store.
     pub held: u64,
     /// Rows and rejects before they are encoded; their buffers may be twice as large.
     pub decoded: u64,
-    /// The row group in progress.
+    /// Encoders, dictionaries and pages of the file of rows.
     pub row_group: u64,
-    /// The row group in progress of the rejected file.
+    /// The same of the file of rejects.
     pub reject_row_group: u64,
 }
 
@@ -34,12 +42,27 @@ impl Budget {
     pub fn of_memory(memory: u64) -> Self {
         let total = memory.saturating_sub(BASE).max(LEAST);
         Self {
-            prefetch: total / 4,
-            held: total / 8,
-            decoded: (total / 16).min(MOST_DECODED),
+            queued: total / 8,
+            fetch: total / 16,
+            held: total / 16,
+            decoded: (total / 20).min(MOST_DECODED),
             row_group: total / 4,
             reject_row_group: total / 8,
         }
+    }
+
+    /// How much librdkafka may bring into memory. A resource may ask for less ahead, and for larger fetches.
+    pub(super) fn reception(&self, connection: &Connection) -> Reception {
+        let set = |name| connection.setting(name).and_then(|text| text.parse::<u64>().ok());
+        let queued = set("queued.max.messages.kbytes").map_or(self.queued, |kbytes| (kbytes << 10).min(self.queued));
+        let fetch = set("fetch.max.bytes").unwrap_or(self.fetch);
+        Reception { queued, fetch, message: LARGEST_MESSAGE }
+    }
+
+    /// Bytes that may be buffered outside librdkafka.
+    pub(super) fn buffers(&self) -> u64 {
+        let Self { queued: _, fetch: _, held, decoded, row_group, reject_row_group } = *self;
+        held + 2 * decoded + row_group + reject_row_group
     }
 
     /// Shares out what `GRISTMILL_MEMORY` says, bytes or a quantity such as 256Mi; 256Mi if it is not set.
@@ -67,8 +90,18 @@ mod tests {
     #[case(256 << 20)]
     #[case(8 << 30)]
     fn shares_fit_into_the_memory_beside_the_process(#[case] memory: u64) {
-        let Budget { prefetch, held, decoded, row_group, reject_row_group } = Budget::of_memory(memory);
-        assert!(prefetch + held + 2 * decoded + row_group + reject_row_group <= memory - BASE);
+        let Budget { queued, fetch, held, decoded, row_group, reject_row_group } = Budget::of_memory(memory);
+        assert!(queued + fetch + held + 2 * decoded + row_group + reject_row_group <= (memory - BASE) / 4 * 3);
+    }
+
+    #[test]
+    fn resource_may_ask_for_larger_fetches_but_not_for_more_ahead_than_memory_allows() {
+        let settings = [("fetch.max.bytes", "52428800"), ("queued.max.messages.kbytes", "1000000")];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let budget = Budget::default();
+        let reception = budget.reception(&Connection::plaintext("127.0.0.1:1").with_settings(settings));
+        assert_eq!((reception.fetch, reception.queued), (50 << 20, budget.queued));
+        assert_eq!(reception.longest(), (50 + 16 + 1) << 20);
     }
 
     #[test]

@@ -2,22 +2,41 @@
 //!
 //! ```text
 //! opening   the zone of this very topic; a new one begins where startFrom says
-//! worker    join ─▶ poll ─▶ decode ─▶ open file ─▶ seal ─▶ append ─▶ publish ─▶ mirror offsets ─▶ poll ..
+//! worker    join ─▶ adopt ─▶ take .. ─▶ commit ─▶ take .. ─▶ hand over
 //! watch     ends of partitions, asked from the side
 //! ```
 //!
 //! The log of the zone alone says what was read. A process that dies at any point is followed by one that goes on from
 //! the log, so no message is committed twice and none is left out.
 
+mod adopt;
 mod budget;
+mod commit;
+mod completeness;
+mod hand_over;
+mod hold;
+mod interruption;
+mod observe;
 mod open_file;
 mod opening;
+mod pace;
 mod patience;
 mod progress;
+mod reasons;
+mod recover;
+mod rewind;
+#[cfg(test)]
+mod simulation;
+mod standing;
 mod status;
+mod take;
+mod upkeep;
 mod watch;
 mod worker;
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use gristmill_core::log::Sequence;
@@ -28,18 +47,25 @@ use tokio_util::sync::CancellationToken;
 pub use budget::Budget;
 pub use status::StatusBoard;
 
+use self::completeness::Completeness;
 use self::open_file::{OpenFile, Written};
 use self::opening::Opening;
-use self::patience::{Patience, Trouble, Waited};
+use self::pace::Pace;
+use self::patience::{Passing, Patience, Trouble, Waited};
 use self::progress::Progress;
-use self::watch::TopicWatch;
+use self::watch::Look;
 use self::worker::{Worker, covers};
 use crate::exit::{Exit, Failure};
-use crate::kafka::{Connection, Feed, GroupMember, MemberOptions, TopicProbe};
-use crate::store::HadoopAccess;
+use crate::kafka::{Connection, Feed, KafkaSource, Member, Source};
+use crate::store::{self, HadoopAccess, ZoneUrl};
+use crate::zone::{Clock, Surroundings, Zone};
 
 /// From a signal to the last commit: a pod is killed 60 s after it was asked to end, and leaving the group takes some.
 const DRAIN_WITHIN: Duration = Duration::from_secs(45);
+/// librdkafka's default of max.poll.interval.ms.
+const MAX_POLL_INTERVAL: Duration = Duration::from_secs(300);
+/// A zone operation gives up on an unavailable store after this, so that the worker can say what it waits for.
+const ATTEMPT: Duration = Duration::from_secs(5);
 
 /// When an ingest ends by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +93,8 @@ pub struct Options {
     pub cancel: CancellationToken,
     /// Where it tells what it does.
     pub board: StatusBoard,
+    /// A file that may hold a token by which a user ends a hold; a pod's is an annotation in a downward-API volume.
+    pub resume_file: Option<PathBuf>,
 }
 
 impl Options {
@@ -80,6 +108,7 @@ impl Options {
             budget: Budget::default(),
             cancel: CancellationToken::new(),
             board: StatusBoard::new(plan),
+            resume_file: None,
         }
     }
 
@@ -143,60 +172,105 @@ impl Summary {
 /// # Errors
 /// The zone belongs to something else or is damaged, messages are lost, or Kafka or the store is away for too long.
 pub async fn run(plan: &IngestPlan, options: Options) -> Result<Summary, Failure> {
-    let Options { connection, hadoop, until, wait, budget, cancel, board } = options;
-    let patience = Patience { limit: wait, cancel: cancel.clone(), board };
-    let probe = TopicProbe::new(&connection, &plan.topic).map_err(patience::Passing::into_failure)?;
-    let Waited::Done(Opening { zone, facts, ends }) =
-        in_time(&cancel, opening::open(plan, &hadoop, &probe, &patience)).await?
-    else {
+    let source = KafkaSource {
+        connection: options.connection.clone(),
+        topic: plan.topic.clone(),
+        group: plan.consumer_group.clone(),
+        reception: options.budget.reception(&options.connection),
+    };
+    let url: ZoneUrl = plan.raw_path.parse()?;
+    let store = store::open(&url, &options.hadoop)?;
+    let grace = hand_over_within(&options.connection);
+    run_on(plan, &source, Surroundings::of_process(store, url).with_patience(ATTEMPT), grace, options).await
+}
+
+/// Ingests from any source into any store.
+async fn run_on<S: Source>(
+    plan: &IngestPlan,
+    source: &S,
+    surroundings: Surroundings,
+    grace: Duration,
+    options: Options,
+) -> Result<Summary, Failure> {
+    let Options { connection: _, hadoop: _, until, wait, budget, cancel, board, resume_file } = options;
+    board.metrics().budget(budget.buffers());
+    let clock = surroundings.clock();
+    let patience = Patience { clock: Arc::clone(&clock), limit: wait, cancel: cancel.clone(), board };
+    let brokers = source.brokers().map_err(Passing::into_failure)?;
+    let opening = Box::pin(opening::open(plan, &surroundings, &brokers, &patience));
+    let Waited::Done(Opening { zone, facts, ends }) = in_time(&*clock, &cancel, opening).await? else {
         return Ok(Summary::default());
     };
     patience.board.zone(zone.fold());
     patience.board.phase(IngestPhase::Starting, format!("joins group {}", plan.consumer_group));
     let targets = match until {
         Until::Cancelled => None,
-        Until::CaughtUp => Some(ends.clone()),
+        Until::CaughtUp => Some(ends),
     };
-    if targets.as_ref().is_some_and(|targets| covers(&zone, targets)) {
+    if zone.fold().held().is_none() && targets.as_ref().is_some_and(|targets| covers(&zone, targets)) {
         return Ok(Summary::default());
     }
-    let (member, changes) = GroupMember::join(&MemberOptions {
-        connection,
-        topic: plan.topic.clone(),
-        group: plan.consumer_group.clone(),
-        client_id: format!("gristmill-{}", zone.fold().zone_id()),
-        prefetch_bytes: budget.prefetch,
-    })
-    .map_err(patience::Passing::into_failure)?;
-    let mut topic = TopicWatch::begin(probe.clone());
-    let worker = Worker {
+    let (member, changes) =
+        source.join(&format!("gristmill-{}", zone.fold().zone_id())).map_err(Passing::into_failure)?;
+    let (told, mut looks) = tokio::sync::watch::channel(Look::None);
+    let worker: Worker<'_, S> = Worker {
         plan,
-        zone,
+        clock: Arc::clone(&clock),
         facts,
-        probe,
+        brokers: brokers.clone(),
         member: &member,
-        feed: Feed::new(&member, changes, budget.held),
-        progress: Progress::default(),
-        open: OpenFile::new(plan, &budget),
+        feed: Feed::new(&member, changes, Arc::clone(&clock), budget.held),
+        progress: Progress::of_generation(zone.fold().generation()),
+        open: OpenFile::new(plan, &budget, Arc::clone(&clock)),
+        pace: Pace::new(plan.max_age, chance(&zone)),
+        grace,
         targets,
-        ends,
+        completeness: Completeness::default(),
+        unpublished: BTreeSet::new(),
+        publish_at: Duration::ZERO,
+        upkeep_at: Duration::ZERO,
+        is_held: false,
+        look_at: None,
+        resume_file,
+        refusals: 0,
         patience,
         trouble: Trouble::default(),
         summary: Summary::default(),
+        zone,
     };
-    let outcome = in_time(&cancel, worker.work(&mut topic.looks)).await;
-    drop(topic);
+    let outcome = tokio::select! {
+        biased;
+        outcome = in_time(&*clock, &cancel, Box::pin(worker.work(&mut looks))) => outcome,
+        () = watch::watch(brokers, &*clock, told) => unreachable!("it looks for ever"),
+    };
     member.leave().await;
     outcome
 }
 
+/// How long the group waits for partitions that it wants back: a third of the interval after which a member is taken for
+/// dead (F12).
+fn hand_over_within(connection: &Connection) -> Duration {
+    let interval = connection.setting("max.poll.interval.ms").and_then(|text| text.parse().ok());
+    interval.map_or(MAX_POLL_INTERVAL, Duration::from_millis) / 3
+}
+
+/// A number that other workers do not have.
+fn chance(zone: &Zone) -> u32 {
+    zone.incarnation().to_string().bytes().fold(0, |chance, byte| chance << 5 ^ chance >> 27 ^ u32::from(byte))
+}
+
 /// The outcome of `work`, unless that takes too long after a signal.
-async fn in_time<T>(cancel: &CancellationToken, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+async fn in_time<T>(
+    clock: &dyn Clock,
+    cancel: &CancellationToken,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
     let overdue = async {
         cancel.cancelled().await;
-        tokio::time::sleep(DRAIN_WITHIN).await;
+        clock.sleep(DRAIN_WITHIN).await;
     };
     tokio::select! {
+        biased;
         outcome = work => outcome,
         () = overdue => Err(Failure {
             exit: Exit::Store,

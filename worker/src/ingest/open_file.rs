@@ -2,23 +2,28 @@
 //!
 //! A Parquet file is begun only when there are rows for it, so a commit of tombstones writes none.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use gristmill_core::log::{FileEntry, FileZone};
+use gristmill_core::log::{FileEntry, FileSchema, FileZone};
 use gristmill_core::raw::{Message, MessageDecoder, Verdict};
 use gristmill_crds::plan::IngestPlan;
 
 use super::budget::Budget;
+use super::reasons::Reasons;
 use crate::parquet_file::{Error as ParquetError, Layout, ParquetFile};
-use crate::zone::Zone;
+use crate::zone::{Clock, Zone};
 
 /// What becomes one commit.
 pub(super) struct OpenFile {
+    clock: Arc<dyn Clock>,
     decoder: MessageDecoder,
     rows: Option<ParquetFile>,
     rejects: Option<ParquetFile>,
     opened: Option<Opened>,
+    messages: u64,
+    reasons: Reasons,
     decoded_limit: usize,
     row_layout: Layout,
     reject_layout: Layout,
@@ -30,7 +35,7 @@ struct Opened {
     /// Clock of the worker: it names the directory (F20).
     at: DateTime<Utc>,
     /// Its age, whatever becomes of the clock.
-    since: Instant,
+    since: Duration,
 }
 
 /// Rows and reject records of a commit.
@@ -42,14 +47,18 @@ pub(super) struct Written {
 }
 
 impl OpenFile {
-    pub(super) fn new(plan: &IngestPlan, budget: &Budget) -> Self {
+    pub(super) fn new(plan: &IngestPlan, budget: &Budget, clock: Arc<dyn Clock>) -> Self {
         let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
-        let layout = |bytes: u64| Layout { row_group_bytes: size(bytes), ..Layout::default() };
+        let layout =
+            |bytes: u64| Layout { row_group_bytes: size(bytes), compression: plan.compression, ..Layout::default() };
         Self {
+            clock,
             decoder: MessageDecoder::new(plan),
             rows: None,
             rejects: None,
             opened: None,
+            messages: 0,
+            reasons: Reasons::default(),
             // A file can't be closed at its size before its rows are encoded.
             decoded_limit: size(budget.decoded.min(plan.target_size)),
             row_layout: layout(budget.row_group),
@@ -59,21 +68,54 @@ impl OpenFile {
 
     /// Notes the time of the first advance since the last commit.
     pub(super) fn note_advance(&mut self) {
-        self.opened.get_or_insert_with(|| Opened { at: Utc::now(), since: Instant::now() });
+        let clock = &self.clock;
+        self.opened.get_or_insert_with(|| Opened { at: clock.now(), since: clock.uptime() });
     }
 
     /// Time since the first advance since the last commit.
     pub(super) fn age(&self) -> Duration {
-        self.opened.map_or(Duration::ZERO, |opened| opened.since.elapsed())
+        self.opened.map_or(Duration::ZERO, |opened| self.clock.uptime().saturating_sub(opened.since))
+    }
+
+    /// Whether there is anything since the last commit.
+    pub(super) fn is_begun(&self) -> bool {
+        self.opened.is_some()
     }
 
     pub(super) fn decode(&mut self, message: &Message<'_>) -> Verdict {
+        self.messages += 1;
         self.decoder.decode(message)
+    }
+
+    /// Messages since the last commit.
+    pub(super) fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    /// The most frequent reasons of rejects within the window, each with a place.
+    pub(super) fn reasons(&self, topic: &str) -> String {
+        self.reasons.top(topic)
+    }
+
+    /// The file is committed; reasons from before the window are forgotten.
+    pub(super) fn committed(&mut self, window: Duration, told: impl FnMut(&str, u64)) {
+        self.reasons.commit(self.clock.uptime(), window, told);
+    }
+
+    /// The schemas of rows and rejects.
+    pub(super) fn schemas(&self) -> [FileSchema; 2] {
+        [FileSchema::of(&self.decoder.row_schema()), FileSchema::of(&self.decoder.reject_schema())]
     }
 
     /// Whether decoded rows have used up their share of the memory.
     pub(super) fn is_full(&self) -> bool {
         self.decoder.memory_size() >= self.decoded_limit
+    }
+
+    /// Bytes of decoded rows and rejects, and of the row groups in progress.
+    pub(super) fn memory(&self) -> u64 {
+        let encoder = |file: &Option<ParquetFile>| file.as_ref().map_or(0, ParquetFile::memory);
+        (self.decoder.memory_size() + encoder(&self.rows) + encoder(&self.rejects)) as u64
     }
 
     /// Encodes what is decoded; row groups that are complete go to the store.
@@ -83,6 +125,7 @@ impl OpenFile {
             file.write(&batch).await?;
         }
         if let Some(batch) = self.decoder.take_rejects() {
+            self.reasons.count(&batch);
             let file = begin(&mut self.rejects, zone, batch.schema(), &self.reject_layout).await?;
             file.write(&batch).await?;
         }
@@ -98,7 +141,8 @@ impl OpenFile {
     /// Completes the files; afterwards the next one is open, and empty.
     pub(super) async fn close(&mut self, zone: &mut Zone) -> Result<(Vec<FileEntry>, Written), ParquetError> {
         self.flush(zone).await?;
-        let opened = self.opened.take().map_or_else(Utc::now, |opened| opened.at);
+        self.messages = 0;
+        let opened = self.opened.take().map_or_else(|| self.clock.now(), |opened| opened.at);
         let directory = opened.format("ingest_date=%Y-%m-%d/ingest_hour=%H").to_string();
         let mut files = Vec::new();
         let mut written = Written::default();
@@ -127,6 +171,8 @@ impl OpenFile {
         self.rows = None;
         self.rejects = None;
         self.opened = None;
+        self.messages = 0;
+        self.reasons.forget_open();
     }
 }
 

@@ -1,19 +1,16 @@
 //! Opening the zone for a topic: a new one begins where `startFrom` says, an old one must be of this very topic.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use gristmill_core::log::{Digest, InvalidName, PartitionStart};
-use gristmill_crds::plan::{IngestPlan, Position};
+use gristmill_crds::plan::IngestPlan;
 
 use super::patience::{Patience, Trouble, Waited};
+use super::rewind;
+use super::standing::standing;
 use crate::exit::{Exit, Failure};
-use crate::kafka::{OffsetRange, TopicFacts, TopicProbe};
-use crate::store::{self, HadoopAccess, ZoneUrl};
+use crate::kafka::{Brokers, OffsetRange, TopicFacts};
 use crate::zone::{Expected, Opened, Surroundings, Zone};
-
-/// A zone operation gives up on an unavailable store after this, so that the worker can say what it waits for.
-const ATTEMPT: Duration = Duration::from_secs(5);
 
 /// A zone and the topic that it belongs to, which still holds what the zone has not read.
 pub(super) struct Opening {
@@ -30,13 +27,10 @@ pub(super) struct Opening {
 /// for too long.
 pub(super) async fn open(
     plan: &IngestPlan,
-    access: &HadoopAccess,
-    probe: &TopicProbe,
+    surroundings: &Surroundings,
+    probe: &impl Brokers,
     patience: &Patience,
 ) -> Result<Waited<Opening>, Failure> {
-    let url: ZoneUrl = plan.raw_path.parse()?;
-    let store = store::open(&url, access)?;
-    let surroundings = Surroundings::of_process(store, url).with_patience(ATTEMPT);
     let digest: Digest =
         plan.spec_digest.parse().map_err(|error: InvalidName| Failure::new(Exit::Bug, "Internal", &error))?;
     let Waited::Done(facts) = patience.repeat(async || probe.facts().await).await? else {
@@ -47,55 +41,83 @@ pub(super) async fn open(
         topic: plan.topic.clone(),
         topic_id: facts.topic_id.clone(),
         group: plan.consumer_group.clone(),
-        rewind: None,
+        rewind: plan.rewind.as_ref().map(|rewind| rewind.nonce.clone()),
     };
     let all: Vec<i32> = (0..facts.partitions).collect();
     let ask = async || probe.ranges(all.clone()).await;
     let mut trouble = Trouble::default();
-    let zone = loop {
+    let mut zone = loop {
         let attempt = async || Zone::open(surroundings.clone(), expected.clone(), digest.clone()).await;
-        let Waited::Done(opened) = patience.repeat(attempt).await? else { return Ok(Waited::Cancelled) };
+        let Waited::Done(opened) = patience.repeat(attempt).await.map_err(with_way_out)? else {
+            return Ok(Waited::Cancelled);
+        };
         let empty = match opened {
             Opened::Ready(zone) => break zone,
             Opened::Empty(empty) => empty,
         };
         let Waited::Done(ranges) = patience.repeat(ask).await? else { return Ok(Waited::Cancelled) };
-        match empty.create_raw(starts(&plan.start_from, &ranges)?).await {
+        let Waited::Done(starts) = starts(plan, &ranges, probe, patience).await? else {
+            return Ok(Waited::Cancelled);
+        };
+        match empty.create_raw(starts).await {
             Ok(zone) => break zone,
             // Whether the zone was made is found out by opening it.
             Err(error) => patience.endure_again(error, &mut trouble).await?,
         }
     };
     let Waited::Done(ranges) = patience.repeat(ask).await? else { return Ok(Waited::Cancelled) };
+    let Waited::Done(()) = rewind::apply(plan, &mut zone, &facts, &ranges, probe, patience).await? else {
+        return Ok(Waited::Cancelled);
+    };
+    let known = zone.fold().partitions().keys().max().map_or(0, |last| last + 1);
+    if known > facts.partitions {
+        return Err(replaced(plan, &TopicFacts { partitions: known, ..facts.clone() }, &facts));
+    }
     for (partition, range) in &ranges {
-        still_held(plan, *partition, zone.fold().next(*partition), *range)?;
+        let next = zone.fold().next(*partition);
+        standing(next, *range).allowed(plan, *partition, next)?;
     }
     let ends = ranges.into_iter().map(|(partition, range)| (partition, range.high)).collect();
     Ok(Waited::Done(Opening { zone, facts, ends }))
 }
 
-/// `startFrom`, resolved once and for all (F10).
+/// Where the partitions of a new zone begin, resolved once and for all (F10). A rewind says so before `startFrom` does.
 ///
 /// # Errors
-/// A time: this version looks none up.
-fn starts(position: &Position, ranges: &BTreeMap<i32, OffsetRange>) -> Result<Vec<PartitionStart>, Failure> {
-    let start = |(partition, range): (&i32, &OffsetRange)| {
-        let start_offset = match position {
-            Position::Earliest => range.low,
-            Position::Latest => range.high,
-            Position::Offsets(offsets) => offsets.get(partition).copied().unwrap_or(range.low),
-            Position::Timestamp(_) => {
-                let message =
-                    "spec.source.kafka.startFrom: this version begins at no Timestamp; write Offsets".to_owned();
-                return Err(Failure { exit: Exit::Usage, reason: "Invalid", message });
-            }
-        };
-        Ok(PartitionStart { partition: *partition, start_offset })
+/// As [`rewind::resolve`].
+async fn starts(
+    plan: &IngestPlan,
+    ranges: &BTreeMap<i32, OffsetRange>,
+    probe: &impl Brokers,
+    patience: &Patience,
+) -> Result<Waited<Vec<PartitionStart>>, Failure> {
+    let (at, position) = match &plan.rewind {
+        Some(rewind) => ("spec.rewind", &rewind.to),
+        None => ("spec.source.kafka.startFrom", &plan.start_from),
     };
-    ranges.iter().map(start).collect()
+    let Waited::Done(offsets) = rewind::resolve(at, position, ranges, probe, patience).await? else {
+        return Ok(Waited::Cancelled);
+    };
+    let start = |(partition, range): (&i32, &OffsetRange)| PartitionStart {
+        partition: *partition,
+        start_offset: offsets.get(partition).copied().unwrap_or(range.low),
+    };
+    Ok(Waited::Done(ranges.iter().map(start).collect()))
 }
 
-/// The topic must still be the one that genesis names.
+/// A topic that was replaced has a way out that the zone does not know of.
+fn with_way_out(mut failure: Failure) -> Failure {
+    if failure.reason == "TopicReplaced" {
+        failure.message.push_str(REPLACED_WAY_OUT);
+    }
+    failure
+}
+
+/// The way out where the topic was replaced (F9).
+const REPLACED_WAY_OUT: &str = "; to go on with the topic that is there now, from its first message and in a new \
+                                generation of this zone, set spec.rewind: {nonce: <a new one>, position: Earliest}";
+
+/// The topic must still be the one that the zone reads.
 ///
 /// # Errors
 /// Another topic of the same name, or one with fewer partitions, stands in its place.
@@ -103,56 +125,20 @@ pub(super) fn same_topic(plan: &IngestPlan, ours: &TopicFacts, now: &TopicFacts)
     if ours.cluster_id == now.cluster_id && ours.topic_id == now.topic_id && ours.partitions <= now.partitions {
         return Ok(());
     }
+    Err(replaced(plan, ours, now))
+}
+
+/// The failure of a zone whose topic was replaced.
+pub(super) fn replaced(plan: &IngestPlan, ours: &TopicFacts, now: &TopicFacts) -> Failure {
     let describe = |facts: &TopicFacts| {
         format!("cluster {}, topic id {}, {} partitions", facts.cluster_id, facts.topic_id, facts.partitions)
     };
     let message = format!(
-        "topic {:?} is not the one that zone {} was made for ({}): it is now {}; write a new raw.path for it",
+        "topic {:?} is not the one that zone {} reads ({}): it is now {}{REPLACED_WAY_OUT}",
         plan.topic,
         plan.raw_path,
         describe(ours),
         describe(now)
     );
-    Err(Failure { exit: Exit::Zone, reason: "TopicReplaced", message })
-}
-
-/// The next offset must lie within what the broker holds: asked, since a reset policy alone is not trusted (F9).
-///
-/// # Errors
-/// Messages are gone, or the topic is shorter than what was read.
-pub(super) fn still_held(plan: &IngestPlan, partition: i32, next: i64, range: OffsetRange) -> Result<(), Failure> {
-    let OffsetRange { low, high } = range;
-    let place = format!("{}/{partition}", plan.topic);
-    let message = if next < low {
-        format!(
-            "the brokers have deleted offsets {next} to {} of {place} before they were read; lengthen the topic's \
-             retention, and write a new raw.path to go on from what is left",
-            low - 1
-        )
-    } else if next > high {
-        format!(
-            "{place} ends at offset {high}, but zone {} has read up to {next}: the partition was truncated; write a \
-             new raw.path to go on with what it holds now",
-            plan.raw_path
-        )
-    } else {
-        return Ok(());
-    };
-    Err(Failure { exit: Exit::DataLoss, reason: "DataLoss", message })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const RANGE: OffsetRange = OffsetRange { low: 100, high: 200 };
-
-    #[test]
-    fn new_zone_begins_at_the_edge_that_start_from_names() {
-        let ranges = BTreeMap::from([(0, RANGE)]);
-        let earliest = PartitionStart { partition: 0, start_offset: 100 };
-        assert_eq!(starts(&Position::Earliest, &ranges).expect("a start"), [earliest]);
-        let latest = PartitionStart { partition: 0, start_offset: 200 };
-        assert_eq!(starts(&Position::Latest, &ranges).expect("a start"), [latest]);
-    }
+    Failure { exit: Exit::Zone, reason: "TopicReplaced", message }
 }

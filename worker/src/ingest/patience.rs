@@ -1,6 +1,7 @@
 //! Waiting for what is away: Kafka or the store, for as long as the caller waits, and no longer than a signal allows.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use gristmill_crds::report::IngestPhase;
 use tokio_util::sync::CancellationToken;
@@ -9,7 +10,7 @@ use super::status::StatusBoard;
 use crate::exit::{Exit, Failure};
 use crate::kafka::KafkaFault;
 use crate::parquet_file::Error as ParquetError;
-use crate::zone::{ZoneError, ZoneFault};
+use crate::zone::{Clock, ZoneError, ZoneFault};
 
 /// First pause between two attempts; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -17,8 +18,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// How long the worker waits for what is away.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Patience {
+    pub(super) clock: Arc<dyn Clock>,
     /// Nothing: for ever.
     pub(super) limit: Option<Duration>,
     pub(super) cancel: CancellationToken,
@@ -28,13 +30,14 @@ pub(super) struct Patience {
 /// Failures in a row of work that is begun anew after each; it ends when the work succeeds.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Trouble {
-    since: Option<Instant>,
+    /// Uptime of the process at the first.
+    since: Option<Duration>,
     pause: Option<Duration>,
 }
 
 impl Trouble {
-    fn waited(&mut self) -> Duration {
-        self.since.replace(self.since.unwrap_or_else(Instant::now)).map_or(Duration::ZERO, |since| since.elapsed())
+    fn waited(&mut self, now: Duration) -> Duration {
+        now.saturating_sub(*self.since.get_or_insert(now))
     }
 
     fn pause(&mut self) -> Duration {
@@ -69,20 +72,21 @@ impl Patience {
         &self,
         mut attempt: impl AsyncFnMut() -> Result<T, E>,
     ) -> Result<Waited<T>, Failure> {
-        let began = Instant::now();
+        let began = self.clock.uptime();
         let mut pause = FIRST_PAUSE;
         loop {
             self.board.turn();
             let outcome = tokio::select! {
+                biased;
                 outcome = attempt() => outcome,
                 () = self.cancel.cancelled() => return Ok(Waited::Cancelled),
             };
             match outcome {
                 Ok(done) => return Ok(Waited::Done(done)),
-                Err(error) => self.endure(error, began.elapsed())?,
+                Err(error) => self.endure(error, self.clock.uptime() - began)?,
             }
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
+                () = self.clock.sleep(pause) => {}
                 () = self.cancel.cancelled() => return Ok(Waited::Cancelled),
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -94,12 +98,23 @@ impl Patience {
     /// # Errors
     /// The error, if waiting is no use or the work has failed for too long.
     pub(super) async fn endure_again<E: Passing>(&self, error: E, trouble: &mut Trouble) -> Result<(), Failure> {
-        self.endure(error, trouble.waited())?;
+        self.endure(error, trouble.waited(self.clock.uptime()))?;
         tokio::select! {
-            () = tokio::time::sleep(trouble.pause()) => {}
+            () = self.clock.sleep(trouble.pause()) => {}
             () = self.cancel.cancelled() => {}
         }
         Ok(())
+    }
+
+    /// Lets an error pass that waiting may help against, without waiting.
+    ///
+    /// # Errors
+    /// Waiting is no use.
+    pub(super) fn bear(&self, error: &ZoneError) -> Result<(), Failure> {
+        match error.phase() {
+            Some(_) => Ok(()),
+            None => Err(Failure::new(error.exit(), error.reason(), error)),
+        }
     }
 
     /// Says what is waited for, or gives up.
@@ -134,6 +149,8 @@ impl Passing for ZoneError {
     fn phase(&self) -> Option<IngestPhase> {
         match self.fault() {
             ZoneFault::StoreUnavailable => Some(IngestPhase::StoreUnavailable),
+            // Permission or quota: somebody lifts it, and nothing here has to be started again for that (F37).
+            ZoneFault::StoreRefuses if self.reason() == "StoreDenied" => Some(IngestPhase::StoreUnavailable),
             ZoneFault::StoreRefuses | ZoneFault::ZoneRefuses | ZoneFault::Ours => None,
         }
     }
@@ -183,7 +200,9 @@ mod tests {
         let cancel = CancellationToken::new();
         // A pause ends at once.
         cancel.cancel();
-        let patience = Patience { limit: Some(Duration::from_nanos(1)), cancel, board: StatusBoard::new(&plan()) };
+        let clock = Arc::new(crate::zone::SystemClock);
+        let patience =
+            Patience { clock, limit: Some(Duration::from_nanos(1)), cancel, board: StatusBoard::new(&plan()) };
         let mut trouble = Trouble::default();
         patience.endure_again(unavailable(), &mut trouble).await.expect("the first failure is borne");
         let failure = patience.endure_again(unavailable(), &mut trouble).await.expect_err("the wait is over");

@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use gristmill_core::log::{FORMAT, FileZone, Fold};
-use gristmill_crds::plan::IngestPlan;
-use gristmill_crds::report::{IngestPhase, IngestReport};
+use chrono::DateTime;
+use gristmill_core::log::{FORMAT, FileZone, Fold, LogTime, RejectCounts};
+use gristmill_crds::plan::{IngestPlan, RejectedBudget};
+use gristmill_crds::report::{IngestPhase, IngestReport, StoppedPartition};
 use gristmill_crds::{Lag, MessageCounts, RowCounts, ZoneStatus};
 use tokio::sync::watch;
 
+use crate::exit::Failure;
 use crate::metrics::IngestMetrics;
+use crate::zone::ZoneError;
 
 /// A loop that did not come by for so long is dead: Kafka's `max.poll.interval.ms` is the same, so its partitions are
 /// gone as well.
@@ -51,6 +54,8 @@ impl StatusBoard {
             watermark: None,
             rejected_percent: None,
             retention: None,
+            unpublished: None,
+            stopped: Vec::new(),
         };
         let vitals = Vitals { joined: AtomicBool::new(false), started: Instant::now(), last_turn: AtomicU64::new(0) };
         let report = watch::Sender::new(report);
@@ -145,12 +150,46 @@ impl StatusBoard {
         });
     }
 
-    pub(super) fn lag(&self, partitions: usize, records: i64) {
+    /// How far behind the zone is, and up to when it is complete, in milliseconds since 1970.
+    pub(super) fn lag(&self, partitions: usize, lag: Lag, watermark: Option<i64>) {
+        let watermark = watermark.and_then(DateTime::from_timestamp_millis).map(|time| LogTime::new(time).to_string());
         self.report.send_modify(|report| {
             report.partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
-            report.lag = Some(Lag { records, seconds: None });
+            report.lag = Some(lag);
+            report.watermark = watermark;
         });
     }
+
+    /// Messages of the rejected budget's window.
+    pub(super) fn rejects(&self, counts: RejectCounts) {
+        let RejectCounts { messages, with_rejects } = counts;
+        let percent = (messages > 0).then(|| RejectedBudget::share(messages, with_rejects));
+        self.report.send_modify(|report| report.rejected_percent = percent);
+    }
+
+    /// So many entries are committed and not visible.
+    pub(super) fn unpublished(&self, entries: usize, error: &ZoneError) {
+        let message = format!("{entries} entries are committed and not visible yet: {}", describe(error));
+        tracing::warn!("{message}");
+        self.report.send_modify(|report| report.unpublished = Some(message));
+    }
+
+    pub(super) fn all_published(&self) {
+        self.report.send_if_modified(|report| report.unpublished.take().is_some());
+    }
+
+    /// A partition is read no more from this offset on.
+    pub(super) fn stopped(&self, partition: i32, offset: i64, message: String) {
+        let stopped = StoppedPartition { partition, offset, reason: "MessageTooLarge".to_owned(), message };
+        self.report.send_modify(|report| {
+            report.stopped.retain(|other| other.partition != partition);
+            report.stopped.push(stopped);
+        });
+    }
+}
+
+fn describe(error: &ZoneError) -> String {
+    Failure::new(error.exit(), error.reason(), error).message
 }
 
 fn signed(count: u64) -> i64 {

@@ -2,12 +2,13 @@
 //! still the same topic.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
-use crate::kafka::{KafkaFault, TopicFacts, TopicProbe};
+use crate::kafka::{Brokers, KafkaFault, TopicFacts};
+use crate::zone::Clock;
 
 /// Three small requests each time; lag and an undelivered tail are noticed within two looks.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -23,58 +24,43 @@ pub(super) enum Look {
         facts: TopicFacts,
         /// Its readable ends, asked for before this look was told.
         ends: BTreeMap<i32, i64>,
+        /// When that was asked.
+        read_at: DateTime<Utc>,
     },
     /// It does not answer.
     Blind {
-        /// The first time in a row.
-        since: Instant,
+        /// Uptime of the process at the first time in a row.
+        since: Duration,
         /// Why not.
         fault: KafkaFault,
     },
 }
 
-/// A task that looks again and again; it ends with this value.
-pub(super) struct TopicWatch {
-    pub(super) looks: watch::Receiver<Look>,
-    task: JoinHandle<()>,
-}
-
-impl TopicWatch {
-    pub(super) fn begin(probe: TopicProbe) -> Self {
-        let (sender, looks) = watch::channel(Look::None);
-        let task = tokio::spawn(async move {
-            let mut interval = tokio::time::interval(INTERVAL);
-            interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            loop {
-                interval.tick().await;
-                let seen = look(&probe).await;
-                sender.send_modify(|last| {
-                    *last = match seen {
-                        Ok((facts, ends)) => Look::Seen { facts, ends },
-                        Err(fault) => Look::Blind { since: blind_since(last), fault },
-                    };
-                });
-            }
+/// Looks again and again, and tells; it never ends by itself.
+pub(super) async fn watch(brokers: impl Brokers, clock: &dyn Clock, told: watch::Sender<Look>) {
+    loop {
+        let read_at = clock.now();
+        let seen = look(&brokers).await;
+        let now = clock.uptime();
+        told.send_modify(|last| {
+            *last = match seen {
+                Ok((facts, ends)) => Look::Seen { facts, ends, read_at },
+                Err(fault) => Look::Blind { since: blind_since(last, now), fault },
+            };
         });
-        Self { looks, task }
+        clock.sleep(INTERVAL).await;
     }
 }
 
-impl Drop for TopicWatch {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-async fn look(probe: &TopicProbe) -> Result<(TopicFacts, BTreeMap<i32, i64>), KafkaFault> {
-    let facts = probe.facts().await?;
-    let ends = probe.ends().await?;
+async fn look(brokers: &impl Brokers) -> Result<(TopicFacts, BTreeMap<i32, i64>), KafkaFault> {
+    let facts = brokers.facts().await?;
+    let ends = brokers.ends().await?;
     Ok((facts, ends))
 }
 
-fn blind_since(last: &Look) -> Instant {
+fn blind_since(last: &Look, now: Duration) -> Duration {
     match last {
         Look::Blind { since, .. } => *since,
-        Look::None | Look::Seen { .. } => Instant::now(),
+        Look::None | Look::Seen { .. } => now,
     }
 }

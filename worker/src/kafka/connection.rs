@@ -43,6 +43,11 @@ impl Connection {
         &self.servers
     }
 
+    /// The value of a setting, if it is set.
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.settings.get(name).map(String::as_str)
+    }
+
     /// Whether the settings have this name: what we would choose ourselves must not replace it.
     pub fn sets(&self, name: &str) -> bool {
         self.settings.contains_key(name)

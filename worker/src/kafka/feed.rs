@@ -1,53 +1,96 @@
 //! What a member of the group is told, one event at a time and in order.
 //!
 //! The feed knows the next offset of each partition that it has been given. A message below it is a leftover and never
-//! leaves this module (F11, schedule 28). While the caller waits for its store, [`Feed::attend`] goes on
-//! polling, so that the group sees a live member; what arrives meanwhile waits, and beyond a bound nothing arrives.
+//! leaves this module (F11, schedule 28). While the caller waits for its store, [`Feed::attend`] goes on polling, so
+//! that the group sees a live member; what arrives meanwhile waits, and beyond a bound nothing arrives. When the group
+//! wants partitions back the caller's work may go on for a grace, and no longer.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
 use std::pin::pin;
-
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Message};
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::KafkaFault;
-use super::member::{Change, Changes, GroupMember};
+use super::source::{Change, Changes, Delivered, Member, Position, Received};
+use crate::zone::Clock;
+
+#[cfg(test)]
+mod tests;
 
 /// What a member is told.
-pub enum SourceEvent<'c> {
+#[derive(Debug)]
+pub enum SourceEvent<M> {
     /// Partitions that wait for [`Feed::assign`].
     Assigned(Vec<i32>),
-    /// Partitions that were revoked or lost, and are given back already.
+    /// Partitions that wait for [`Feed::give_back`].
     Revoked(Vec<i32>),
+    /// Partitions that are others' already.
+    Lost(Vec<i32>),
     /// The next message of a partition.
-    Message(BorrowedMessage<'c>),
+    Message(M),
     /// A partition was read to its end, as it was at some time after it was assigned or sought.
     EndOfPartition(i32),
-    /// The broker has no message at the offset that was asked for.
+    /// A broker has no message at the offset that was asked for, or another one than was read there before.
     OutOfRange,
+    /// A message is larger than this member receives.
+    TooLarge,
     /// The consumer met an error; unless it is permanent it goes on by itself.
     Disturbed(KafkaFault),
 }
 
+/// How work ended that was attended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Attended<T> {
+    /// It is done.
+    Done(T),
+    /// The group could not be kept waiting, or has given partitions away already. The work was dropped where it stood.
+    Interrupted,
+}
+
 /// The events of one member.
-pub struct Feed<'c> {
-    member: &'c GroupMember,
+pub struct Feed<'m, M: Member> {
+    member: &'m M,
     changes: Changes,
-    positions: BTreeMap<i32, i64>,
-    held: VecDeque<SourceEvent<'c>>,
+    clock: Arc<dyn Clock>,
+    positions: BTreeMap<i32, Position>,
+    /// Partitions that the group wants back, and since when.
+    wanted: BTreeSet<i32>,
+    wanted_since: Option<Duration>,
+    /// Partitions that are read no more although they are ours.
+    stopped: BTreeSet<i32>,
+    /// Nothing is fetched until the caller says so.
+    suspended: bool,
+    held: VecDeque<SourceEvent<M::Message<'m>>>,
     held_bytes: u64,
     hold_limit: u64,
 }
 
-impl<'c> Feed<'c> {
+impl<'m, M: Member> Feed<'m, M> {
     /// The feed of a member. While the caller is attended, about `hold_limit` bytes of messages are held.
-    pub fn new(member: &'c GroupMember, changes: Changes, hold_limit: u64) -> Self {
-        Self { member, changes, positions: BTreeMap::new(), held: VecDeque::new(), held_bytes: 0, hold_limit }
+    pub fn new(member: &'m M, changes: Changes, clock: Arc<dyn Clock>, hold_limit: u64) -> Self {
+        Self {
+            member,
+            changes,
+            clock,
+            positions: BTreeMap::new(),
+            wanted: BTreeSet::new(),
+            wanted_since: None,
+            stopped: BTreeSet::new(),
+            suspended: false,
+            held: VecDeque::new(),
+            held_bytes: 0,
+            hold_limit,
+        }
+    }
+
+    /// Bytes of messages that wait here, beside librdkafka's own queue.
+    pub fn held_bytes(&self) -> u64 {
+        self.held_bytes
     }
 
     /// The next event. Losing the race of a `select!` loses nothing.
-    pub async fn next(&mut self) -> SourceEvent<'c> {
+    pub async fn next(&mut self) -> SourceEvent<M::Message<'m>> {
         match self.held.pop_front() {
             Some(event) => {
                 self.held_bytes -= size(&event);
@@ -57,69 +100,167 @@ impl<'c> Feed<'c> {
         }
     }
 
-    /// Runs `work` and stays a live member of the group until it is done.
+    /// Runs `work` and stays a live member of the group until it is done. Once the group wants partitions back the work
+    /// may go on for `grace`; once it has given them away, not at all.
     ///
     /// # Errors
     /// Partitions could not be paused or resumed; the outcome of `work` is lost then.
-    pub async fn attend<T>(&mut self, work: impl Future<Output = T>) -> Result<T, KafkaFault> {
+    pub async fn attend<T>(
+        &mut self,
+        grace: Duration,
+        work: impl Future<Output = T>,
+    ) -> Result<Attended<T>, KafkaFault> {
         let mut work = pin!(work);
         let mut paused = false;
         let outcome = loop {
+            let overdue = self.overdue(grace);
             let event = tokio::select! {
                 biased;
-                outcome = &mut work => break outcome,
+                outcome = &mut work => break Attended::Done(outcome),
+                () = overdue => break Attended::Interrupted,
                 event = self.receive() => event,
             };
+            let lost = matches!(event, SourceEvent::Lost(_));
             self.held_bytes += size(&event);
             self.held.push_back(event);
+            if lost {
+                break Attended::Interrupted;
+            }
             if self.held_bytes > self.hold_limit && !paused {
                 self.member.pause(&self.owned())?;
                 paused = true;
             }
         };
-        if paused {
+        if paused && !self.suspended {
             self.hear();
-            self.member.resume(&self.owned()).await?;
+            self.resume().await?;
         }
         Ok(outcome)
     }
 
-    /// Takes assigned partitions from these offsets, but for those that were revoked again meanwhile.
+    /// Returns when the group has waited for a grace; never while it wants nothing.
+    fn overdue(&self, grace: Duration) -> impl Future<Output = ()> + use<M> {
+        let left = self.wanted_since.map(|since| (since + grace).saturating_sub(self.clock.uptime()));
+        let clock = Arc::clone(&self.clock);
+        async move {
+            match left {
+                Some(left) => clock.sleep(left).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Takes assigned partitions from these positions.
     ///
     /// # Errors
-    /// librdkafka refuses.
-    pub fn assign(&mut self, offsets: &[(i32, i64)]) -> Result<(), KafkaFault> {
+    /// The client refuses.
+    pub fn assign(&mut self, positions: &[Position]) -> Result<(), KafkaFault> {
         self.hear();
-        let revoked = |partition: &i32| {
-            self.held.iter().any(|event| matches!(event, SourceEvent::Revoked(gone) if gone.contains(partition)))
+        let gone = |partition: &i32| {
+            self.held.iter().any(|event| matches!(event, SourceEvent::Lost(lost) if lost.contains(partition)))
         };
-        let offsets: Vec<_> = offsets.iter().filter(|(partition, _)| !revoked(partition)).copied().collect();
-        self.member.assign(&offsets)?;
-        self.positions.extend(offsets);
+        let positions: Vec<_> = positions.iter().filter(|position| !gone(&position.partition)).copied().collect();
+        self.member.assign(&positions)?;
+        if self.suspended {
+            self.member.pause(&partitions(&positions))?;
+        }
+        self.positions.extend(positions.iter().map(|position| (position.partition, *position)));
         Ok(())
     }
 
-    /// Goes on from these offsets in partitions that are ours; others are left out. Events that were told of them
+    /// Tells once more of assigned partitions that were not taken, but for those that were lost meanwhile.
+    pub fn put_back(&mut self, partitions: &[i32]) {
+        self.hear();
+        let lost = |partition: &i32| {
+            self.held.iter().any(|event| matches!(event, SourceEvent::Lost(lost) if lost.contains(partition)))
+        };
+        let left: Vec<i32> = partitions.iter().filter(|partition| !lost(partition)).copied().collect();
+        if !left.is_empty() {
+            self.held.push_back(SourceEvent::Assigned(left));
+        }
+    }
+
+    /// Whether the group waits for partitions.
+    pub fn is_asked_back(&self) -> bool {
+        self.wanted_since.is_some()
+    }
+
+    /// Whether a partition is ours.
+    pub fn owns(&self, partition: i32) -> bool {
+        self.positions.contains_key(&partition)
+    }
+
+    /// Gives back what the group wants; nothing that was told of it is heard any more.
+    pub fn give_back(&mut self) {
+        let wanted = std::mem::take(&mut self.wanted);
+        self.wanted_since = None;
+        if wanted.is_empty() {
+            return;
+        }
+        self.forget(&wanted);
+        self.held.retain(|event| !matches!(event, SourceEvent::Revoked(_)) && !is_of(event, |p| wanted.contains(&p)));
+        self.held_bytes = self.held.iter().map(size).sum();
+        self.member.give_back(&wanted.into_iter().collect::<Vec<_>>());
+    }
+
+    /// Goes on from these positions in partitions that are ours; others are left out. Events that were told of them
     /// before are dropped.
     ///
     /// # Errors
     /// librdkafka does not follow in time.
-    pub async fn seek(&mut self, offsets: &[(i32, i64)]) -> Result<(), KafkaFault> {
+    pub async fn seek(&mut self, positions: &[Position]) -> Result<(), KafkaFault> {
         self.hear();
-        let offsets: Vec<_> = offsets.iter().filter(|(p, _)| self.positions.contains_key(p)).copied().collect();
-        let sought = |partition: i32| offsets.iter().any(|(p, _)| *p == partition);
-        self.held.retain(|event| match event {
-            SourceEvent::Message(message) => !sought(message.partition()),
-            SourceEvent::EndOfPartition(partition) => !sought(*partition),
-            SourceEvent::OutOfRange => false,
-            SourceEvent::Assigned(_) | SourceEvent::Revoked(_) | SourceEvent::Disturbed(_) => true,
-        });
+        let positions: Vec<_> = positions.iter().filter(|position| self.owns(position.partition)).copied().collect();
+        let sought = |partition: i32| positions.iter().any(|position| position.partition == partition);
+        self.held.retain(|event| !matches!(event, SourceEvent::OutOfRange) && !is_of(event, sought));
         self.held_bytes = self.held.iter().map(size).sum();
-        self.positions.extend(offsets.iter().copied());
-        self.member.seek(&offsets).await
+        self.positions.extend(positions.iter().map(|position| (position.partition, *position)));
+        self.member.seek(&positions).await
     }
 
-    /// Takes note of rebalances that were told and not heard yet: a partition that is given back can't be moved, and
+    /// Reads nothing more until [`Self::go_on`]; the member stays in the group.
+    ///
+    /// # Errors
+    /// The client refuses.
+    pub fn suspend(&mut self) -> Result<(), KafkaFault> {
+        if !self.suspended {
+            self.suspended = true;
+            self.member.pause(&self.owned())?;
+        }
+        Ok(())
+    }
+
+    /// Reads on where it was suspended.
+    ///
+    /// # Errors
+    /// librdkafka does not follow in time.
+    pub async fn go_on(&mut self) -> Result<(), KafkaFault> {
+        if self.suspended {
+            self.suspended = false;
+            self.hear();
+            self.resume().await?;
+        }
+        Ok(())
+    }
+
+    /// Reads a partition no more, as long as it is ours.
+    ///
+    /// # Errors
+    /// The client refuses.
+    pub fn stop(&mut self, partition: i32) -> Result<(), KafkaFault> {
+        self.stopped.insert(partition);
+        self.member.pause(&[partition])
+    }
+
+    /// Reads on in what is neither stopped nor gone, where it stands.
+    async fn resume(&mut self) -> Result<(), KafkaFault> {
+        let positions: Vec<_> =
+            self.positions.values().filter(|position| !self.stopped.contains(&position.partition)).copied().collect();
+        self.member.resume(&partitions(&positions))?;
+        self.member.seek(&positions).await
+    }
+
+    /// Takes note of rebalances that were told and not heard yet: a partition that is lost can't be moved, and
     /// librdkafka would be asked to for as long as a seek may take.
     fn hear(&mut self) {
         while let Ok(change) = self.changes.0.try_recv() {
@@ -128,12 +269,16 @@ impl<'c> Feed<'c> {
         }
     }
 
-    /// Partitions that are ours and the next offset of each.
-    fn owned(&self) -> Vec<(i32, i64)> {
-        self.positions.iter().map(|(partition, offset)| (*partition, *offset)).collect()
+    fn owned(&self) -> Vec<i32> {
+        self.positions.keys().copied().collect()
     }
 
-    async fn receive(&mut self) -> SourceEvent<'c> {
+    fn forget(&mut self, gone: &BTreeSet<i32>) {
+        self.positions.retain(|partition, _| !gone.contains(partition));
+        self.stopped.retain(|partition| !gone.contains(partition));
+    }
+
+    async fn receive(&mut self) -> SourceEvent<M::Message<'m>> {
         loop {
             // librdkafka is always ready while it has messages, and would keep a runtime of one thread to itself.
             tokio::task::consume_budget().await;
@@ -141,14 +286,16 @@ impl<'c> Feed<'c> {
                 // A rebalance is told before any message that was polled after it.
                 biased;
                 Some(change) = self.changes.0.recv() => return self.change(change),
-                received = self.member.consumer.recv() => received,
+                received = self.member.receive() => received,
             };
             let event = match received {
-                Ok(message) => self.admit(message),
-                Err(KafkaError::PartitionEOF(partition)) => {
-                    self.positions.contains_key(&partition).then_some(SourceEvent::EndOfPartition(partition))
+                Received::Message(message) => self.admit(message),
+                Received::EndOfPartition(partition) => {
+                    self.owns(partition).then_some(SourceEvent::EndOfPartition(partition))
                 }
-                Err(error) => Some(self.disturbance(error)),
+                Received::OutOfRange => Some(SourceEvent::OutOfRange),
+                Received::TooLarge => Some(SourceEvent::TooLarge),
+                Received::Disturbed(fault) => Some(SourceEvent::Disturbed(fault)),
             };
             if let Some(event) = event {
                 return event;
@@ -156,74 +303,70 @@ impl<'c> Feed<'c> {
         }
     }
 
-    fn change(&mut self, change: Change) -> SourceEvent<'c> {
+    fn change(&mut self, change: Change) -> SourceEvent<M::Message<'m>> {
         match change {
             Change::Assigned(partitions) => SourceEvent::Assigned(partitions),
             Change::Revoked(partitions) => {
-                self.positions.retain(|partition, _| !partitions.contains(partition));
+                self.wanted.extend(&partitions);
+                self.wanted_since.get_or_insert_with(|| self.clock.uptime());
                 SourceEvent::Revoked(partitions)
+            }
+            Change::Lost(partitions) => {
+                let gone = partitions.iter().copied().collect();
+                self.forget(&gone);
+                self.wanted.retain(|partition| !gone.contains(partition));
+                if self.wanted.is_empty() {
+                    self.wanted_since = None;
+                }
+                SourceEvent::Lost(partitions)
             }
         }
     }
 
-    fn admit(&mut self, message: BorrowedMessage<'c>) -> Option<SourceEvent<'c>> {
+    fn admit(&mut self, message: M::Message<'m>) -> Option<SourceEvent<M::Message<'m>>> {
         let position = self.positions.get_mut(&message.partition())?;
-        if message.offset() < *position {
+        if message.offset() < position.offset {
             return None;
         }
-        *position = message.offset() + 1;
+        position.offset = message.offset() + 1;
+        position.leader_epoch = message.leader_epoch().or(position.leader_epoch);
         Some(SourceEvent::Message(message))
     }
+}
 
-    fn disturbance(&self, error: KafkaError) -> SourceEvent<'c> {
-        match error.rdkafka_error_code() {
-            Some(
-                RDKafkaErrorCode::AutoOffsetReset
-                | RDKafkaErrorCode::OffsetOutOfRange
-                | RDKafkaErrorCode::LogTruncation,
-            ) => SourceEvent::OutOfRange,
-            _ => SourceEvent::Disturbed(self.member.fault("read", error)),
-        }
+fn partitions(positions: &[Position]) -> Vec<i32> {
+    positions.iter().map(|position| position.partition).collect()
+}
+
+/// Whether an event was told of one of these partitions.
+fn is_of<M: Delivered>(event: &SourceEvent<M>, partition: impl Fn(i32) -> bool) -> bool {
+    match event {
+        SourceEvent::Message(message) => partition(message.partition()),
+        SourceEvent::EndOfPartition(of) => partition(*of),
+        SourceEvent::Assigned(_)
+        | SourceEvent::Revoked(_)
+        | SourceEvent::Lost(_)
+        | SourceEvent::OutOfRange
+        | SourceEvent::TooLarge
+        | SourceEvent::Disturbed(_) => false,
     }
 }
 
 /// Bytes that an event keeps in memory, near enough to bound what is held.
-fn size(event: &SourceEvent<'_>) -> u64 {
+fn size<M: Delivered>(event: &SourceEvent<M>) -> u64 {
     /// What librdkafka keeps of a message besides its key and value.
     const MESSAGE: usize = 256;
     match event {
-        SourceEvent::Message(message) => (MESSAGE + message.payload_len() + message.key_len()) as u64,
+        SourceEvent::Message(message) => {
+            let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
+            (MESSAGE + length(message.payload()) + length(message.key())) as u64
+        }
         SourceEvent::Assigned(_)
         | SourceEvent::Revoked(_)
+        | SourceEvent::Lost(_)
         | SourceEvent::EndOfPartition(_)
         | SourceEvent::OutOfRange
+        | SourceEvent::TooLarge
         | SourceEvent::Disturbed(_) => 0,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::sync::mpsc;
-
-    use super::*;
-    use crate::kafka::{Connection, MemberOptions};
-
-    #[tokio::test]
-    async fn a_partition_whose_revocation_was_not_heard_yet_is_not_sought() {
-        let options = MemberOptions {
-            connection: Connection::plaintext("127.0.0.1:1"),
-            topic: "books".to_owned(),
-            group: "group".to_owned(),
-            client_id: "test".to_owned(),
-            prefetch_bytes: 1 << 20,
-        };
-        let (member, _) = GroupMember::join(&options).expect("a client");
-        let (tell, changes) = mpsc::channel(1);
-        let mut feed = Feed::new(&member, Changes(changes), 1 << 20);
-        feed.positions.insert(0, 100);
-        tell.try_send(Change::Revoked(vec![0])).expect("there is room");
-        feed.seek(&[(0, 100)]).await.expect("there is nothing to seek");
-        let SourceEvent::Revoked(partitions) = feed.next().await else { panic!("the revocation is told") };
-        assert_eq!(partitions, [0]);
     }
 }

@@ -1,4 +1,5 @@
-//! What librdkafka offers and the `rdkafka` crate does not wrap: topic ids, leader epochs, headers of any bytes.
+//! What librdkafka offers and the `rdkafka` crate does not wrap: topic ids, leader epochs of messages and positions,
+//! headers of any bytes.
 //!
 //! This is the only file of the project with unsafe code. Each block says why it is sound; nothing here keeps a
 //! pointer beyond the call, and every object of librdkafka lives in an [`Owned`] that destroys it once.
@@ -12,6 +13,7 @@ use std::time::Duration;
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
+use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka_sys as sys;
 
 /// How much longer than the request the reply queue is waited for, so that the request's own time-out is what is told.
@@ -144,16 +146,30 @@ fn describe_topic<C: ClientContext>(
 }
 
 /// The epoch of the partition's leader that the message was read from, where the broker told it.
-pub fn leader_epoch(message: &BorrowedMessage<'_>) -> Option<i32> {
+pub(super) fn leader_epoch(message: &BorrowedMessage<'_>) -> Option<i32> {
     // SAFETY: the message is borrowed, so librdkafka's object behind the pointer is alive; a number is copied.
     let epoch = unsafe { sys::rd_kafka_message_leader_epoch(message.ptr()) };
     (epoch >= 0).then_some(epoch)
 }
 
+/// Says of a partition in a list by which leader's epoch its offset was known: brokers then tell whether they still have
+/// the same messages before it (KIP-320). A partition that is not in the list is left out.
+pub(super) fn set_leader_epoch(list: &mut TopicPartitionList, topic: &str, partition: i32, epoch: i32) {
+    let Ok(topic) = CString::new(topic) else { return };
+    // SAFETY: the list is borrowed for writing and alive; the name is a C string that is only compared. The element is
+    // null or part of the list, and a number is written into it.
+    unsafe {
+        let element = sys::rd_kafka_topic_partition_list_find(list.ptr(), topic.as_ptr(), partition);
+        if !element.is_null() {
+            sys::rd_kafka_topic_partition_set_leader_epoch(element, epoch);
+        }
+    }
+}
+
 /// The headers of a message in their order.
 ///
 /// The `rdkafka` crate panics on a key that is not UTF-8, and anybody who may produce could send one.
-pub fn message_headers<'a>(message: &'a BorrowedMessage<'_>) -> Vec<(Cow<'a, str>, Option<&'a [u8]>)> {
+pub(super) fn message_headers<'a>(message: &'a BorrowedMessage<'_>) -> Vec<(Cow<'a, str>, Option<&'a [u8]>)> {
     let mut headers = ptr::null_mut();
     // SAFETY: the message is borrowed and so alive; the headers are part of it.
     let code = unsafe { sys::rd_kafka_message_headers(message.ptr(), &mut headers) };

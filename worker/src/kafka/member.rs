@@ -1,10 +1,12 @@
 //! The membership in a consumer group: settings, rebalances, positions.
 //!
-//! The rebalance callback does what can't wait and tells the rest: it gives revoked partitions back at once, since the
-//! open file is dropped whole on any revocation, and leaves assigned ones to the [`Feed`](super::Feed), which takes
-//! them with offsets of the zone's log.
+//! The rebalance callback does what can't wait and tells the rest. Lost partitions are others' already. Assigned ones are
+//! taken by the [`Feed`](super::Feed) with offsets of the zone's log, and revoked ones are given back by it once the open
+//! file is committed: until then the group waits.
 
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
@@ -12,11 +14,13 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, StreamConsumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Message, Timestamp};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
 use tokio::sync::mpsc;
 
-use super::{Connection, KafkaFault};
+use super::source::{Change, Changes, Delivered, Member, Position, Received};
+use super::{Connection, KafkaFault, Reception, ffi};
 
 /// How long a seek may take: it only tells librdkafka's own thread.
 const SEEK_TIMEOUT: Duration = Duration::from_secs(30);
@@ -38,23 +42,15 @@ pub struct MemberOptions {
     pub group: String,
     /// What brokers call this client in their logs and metrics.
     pub client_id: String,
-    /// Bytes that librdkafka may fetch ahead.
-    pub prefetch_bytes: u64,
+    /// How much may be received at a time.
+    pub reception: Reception,
 }
 
 /// A member of the consumer group, from its construction until [`GroupMember::leave`] or its drop.
 pub struct GroupMember {
-    pub(super) consumer: Arc<StreamConsumer<Rebalances>>,
-    pub(super) topic: String,
-}
-
-/// A rebalance, as the callback tells it.
-#[derive(Debug)]
-pub(super) enum Change {
-    /// These partitions are ours once they are taken with offsets.
-    Assigned(Vec<i32>),
-    /// These partitions are no longer ours; they are given back already.
-    Revoked(Vec<i32>),
+    consumer: Arc<StreamConsumer<Rebalances>>,
+    topic: String,
+    wanted: Wanted,
 }
 
 impl GroupMember {
@@ -64,54 +60,83 @@ impl GroupMember {
     /// librdkafka refuses the settings.
     pub fn join(options: &MemberOptions) -> Result<(Self, Changes), KafkaFault> {
         let (changes, heard) = mpsc::channel(CHANGES);
+        let wanted = Wanted::default();
         let failed = |source| options.connection.refused(source);
-        let consumer: StreamConsumer<Rebalances> =
-            configuration(options).create_with_context(Rebalances { changes }).map_err(failed)?;
+        let consumer: StreamConsumer<Rebalances> = configuration(options)
+            .create_with_context(Rebalances { changes, wanted: Arc::clone(&wanted) })
+            .map_err(failed)?;
         consumer.subscribe(&[&options.topic]).map_err(failed)?;
-        Ok((Self { consumer: Arc::new(consumer), topic: options.topic.clone() }, Changes(heard)))
+        Ok((Self { consumer: Arc::new(consumer), topic: options.topic.clone(), wanted }, Changes(heard)))
     }
 
-    /// Leaves the group, so that another member gets the partitions without waiting for a time-out.
-    ///
-    /// Whoever leaves has committed already, so brokers that do not answer are waited for briefly: what is left then
-    /// goes on by itself, and the group notices by its time-out.
-    pub async fn leave(self) {
-        // Closing talks to the coordinator and blocks, for as long as the coordinator is away.
-        let closed = tokio::task::spawn_blocking(move || drop(self));
-        if !matches!(tokio::time::timeout(LEAVE_TIMEOUT, closed).await, Ok(Ok(()))) {
-            tracing::warn!("the consumer did not leave its group in order; the brokers give its partitions away later");
+    fn fault(&self, act: &'static str, source: KafkaError) -> KafkaFault {
+        KafkaFault::Consume { act, topic: self.topic.clone(), source }
+    }
+
+    fn list(&self, positions: &[Position]) -> KafkaResult<TopicPartitionList> {
+        let mut list = TopicPartitionList::with_capacity(positions.len());
+        for Position { partition, offset, leader_epoch } in positions {
+            list.add_partition_offset(&self.topic, *partition, Offset::Offset(*offset))?;
+            if let Some(epoch) = leader_epoch {
+                ffi::set_leader_epoch(&mut list, &self.topic, *partition, *epoch);
+            }
+        }
+        Ok(list)
+    }
+
+    fn names(&self, partitions: &[i32]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for partition in partitions {
+            list.add_partition(&self.topic, *partition);
+        }
+        list
+    }
+}
+
+impl Member for GroupMember {
+    type Message<'m> = BorrowedMessage<'m>;
+
+    async fn receive(&self) -> Received<BorrowedMessage<'_>> {
+        match self.consumer.recv().await {
+            Ok(message) => Received::Message(message),
+            Err(KafkaError::PartitionEOF(partition)) => Received::EndOfPartition(partition),
+            Err(error) => match error.rdkafka_error_code() {
+                Some(
+                    RDKafkaErrorCode::AutoOffsetReset
+                    | RDKafkaErrorCode::OffsetOutOfRange
+                    | RDKafkaErrorCode::LogTruncation,
+                ) => Received::OutOfRange,
+                // An answer above `receive.message.max.bytes` ends the connection by the first of these.
+                Some(RDKafkaErrorCode::BadMessage | RDKafkaErrorCode::MessageSizeTooLarge) => Received::TooLarge,
+                _ => Received::Disturbed(self.fault("read", error)),
+            },
         }
     }
 
-    /// Stores offsets in the group for the tools that show lag. Nothing of ours reads them, so a failure is no failure.
-    pub fn mirror(&self, offsets: &[(i32, i64)]) {
-        let mirrored = self.list(offsets).and_then(|list| self.consumer.commit(&list, CommitMode::Async));
-        if let Err(error) = mirrored {
-            tracing::debug!(%error, "offsets not mirrored to the group");
-        }
-    }
-
-    pub(super) fn assign(&self, offsets: &[(i32, i64)]) -> Result<(), KafkaFault> {
-        self.list(offsets)
+    fn assign(&self, positions: &[Position]) -> Result<(), KafkaFault> {
+        self.list(positions)
             .and_then(|list| self.consumer.incremental_assign(&list))
             .map_err(|source| self.fault("take partitions of", source))
     }
 
-    pub(super) fn pause(&self, partitions: &[(i32, i64)]) -> Result<(), KafkaFault> {
-        let paused = self.list(partitions).and_then(|list| self.consumer.pause(&list));
-        paused.map_err(|source| self.fault("pause", source))
+    fn give_back(&self, partitions: &[i32]) {
+        lock(&self.wanted).retain(|partition| !partitions.contains(partition));
+        if let Err(error) = self.consumer.incremental_unassign(&self.names(partitions)) {
+            tracing::debug!(%error, "partitions were not ours to give back");
+        }
     }
 
-    /// Reads paused partitions on, from these offsets.
-    pub(super) async fn resume(&self, offsets: &[(i32, i64)]) -> Result<(), KafkaFault> {
-        let resumed = self.list(offsets).and_then(|list| self.consumer.resume(&list));
-        resumed.map_err(|source| self.fault("resume", source))?;
-        self.seek(offsets).await
+    fn pause(&self, partitions: &[i32]) -> Result<(), KafkaFault> {
+        self.consumer.pause(&self.names(partitions)).map_err(|source| self.fault("pause", source))
     }
 
-    /// Moves partitions that are ours. What librdkafka has fetched or told before is dropped by its version barrier.
-    pub(super) async fn seek(&self, offsets: &[(i32, i64)]) -> Result<(), KafkaFault> {
-        let mut open = offsets.to_vec();
+    fn resume(&self, partitions: &[i32]) -> Result<(), KafkaFault> {
+        self.consumer.resume(&self.names(partitions)).map_err(|source| self.fault("resume", source))
+    }
+
+    /// What librdkafka has fetched or told before is dropped by its version barrier.
+    async fn seek(&self, positions: &[Position]) -> Result<(), KafkaFault> {
+        let mut open = positions.to_vec();
         let deadline = Instant::now() + SEEK_TIMEOUT;
         while !open.is_empty() {
             let list = self.list(&open).map_err(|source| self.fault("seek in", source))?;
@@ -119,7 +144,7 @@ impl GroupMember {
             let sought = tokio::task::spawn_blocking(move || consumer.seek_partitions(list, SEEK_TIMEOUT)).await;
             let answer = sought.unwrap_or(Err(KafkaError::Canceled)).map_err(|source| self.fault("seek in", source))?;
             let unfinished = unfinished(&answer);
-            open.retain(|(partition, _)| unfinished.contains(partition));
+            open.retain(|position| unfinished.contains(&position.partition));
             if !open.is_empty() {
                 if Instant::now() > deadline {
                     return Err(self.fault("seek in", KafkaError::Seek("partitions are not read yet".into())));
@@ -130,16 +155,36 @@ impl GroupMember {
         Ok(())
     }
 
-    pub(super) fn fault(&self, act: &'static str, source: KafkaError) -> KafkaFault {
-        KafkaFault::Consume { act, topic: self.topic.clone(), source }
+    fn mirror(&self, offsets: &[(i32, i64)]) {
+        let positions = offsets.iter().map(|(partition, offset)| Position {
+            partition: *partition,
+            offset: *offset,
+            leader_epoch: None,
+        });
+        let list = self.list(&positions.collect::<Vec<_>>());
+        if let Err(error) = list.and_then(|list| self.consumer.commit(&list, CommitMode::Async)) {
+            tracing::debug!(%error, "offsets not mirrored to the group");
+        }
     }
 
-    fn list(&self, offsets: &[(i32, i64)]) -> KafkaResult<TopicPartitionList> {
-        let mut list = TopicPartitionList::with_capacity(offsets.len());
-        for (partition, offset) in offsets {
-            list.add_partition_offset(&self.topic, *partition, Offset::Offset(*offset))?;
+    /// Whoever leaves has committed already, so brokers that do not answer are waited for briefly: what is left then
+    /// goes on by itself, and the group notices by its time-out.
+    async fn leave(self) {
+        // Closing talks to the coordinator and blocks, for as long as the coordinator is away.
+        let closed = tokio::task::spawn_blocking(move || drop(self));
+        if !matches!(tokio::time::timeout(LEAVE_TIMEOUT, closed).await, Ok(Ok(()))) {
+            tracing::warn!("the consumer did not leave its group in order; the brokers give its partitions away later");
         }
-        Ok(list)
+    }
+}
+
+impl Drop for GroupMember {
+    fn drop(&mut self) {
+        // librdkafka closes when every revocation is answered, and waits for ever until then.
+        let wanted: Vec<_> = lock(&self.wanted).iter().copied().collect();
+        if !wanted.is_empty() {
+            self.give_back(&wanted);
+        }
     }
 }
 
@@ -150,9 +195,7 @@ fn unfinished(answer: &TopicPartitionList) -> Vec<i32> {
 }
 
 fn configuration(options: &MemberOptions) -> ClientConfig {
-    let MemberOptions { connection, topic: _, group, client_id, prefetch_bytes } = options;
-    // Half waits in the queue, half is what a response that is under way may add to it.
-    let half = prefetch_bytes / 2;
+    let MemberOptions { connection, topic: _, group, client_id, reception } = options;
     let mut config = connection.client_config();
     config
         .set("group.id", group)
@@ -162,23 +205,35 @@ fn configuration(options: &MemberOptions) -> ClientConfig {
         .set("auto.offset.reset", "error")
         .set("isolation.level", "read_committed")
         .set("enable.partition.eof", "true")
-        .set("partition.assignment.strategy", "cooperative-sticky")
-        // A worker that was killed frees its partitions after this; one that leaves does so at once.
-        .set("session.timeout.ms", "15000")
-        // The default of 5 min would leave a new partition unread for so long.
-        .set("topic.metadata.refresh.interval.ms", "60000")
-        .set("queued.max.messages.kbytes", (half / 1024).clamp(1024, 1 << 20).to_string())
-        .set("fetch.max.bytes", half.clamp(1 << 20, 50 << 20).to_string())
         .set_log_level(RDKafkaLogLevel::Warning);
+    reception.configure(&mut config);
+    let mut unless_set = |name, value| {
+        if !connection.sets(name) {
+            config.set(name, value);
+        }
+    };
+    // The default of 5 min would leave a new partition unread for so long.
+    unless_set("topic.metadata.refresh.interval.ms", "60000");
+    // In a group of KIP-848 the brokers decide on both, and librdkafka refuses them.
+    if connection.setting("group.protocol") != Some("consumer") {
+        unless_set("partition.assignment.strategy", "cooperative-sticky");
+        // A worker that was killed frees its partitions after this; one that leaves does so at once.
+        unless_set("session.timeout.ms", "15000");
+    }
     config
 }
-
-/// Rebalances on their way from the callback to the feed.
-pub struct Changes(pub(super) mpsc::Receiver<Change>);
 
 /// Hears of rebalances.
 pub(super) struct Rebalances {
     changes: mpsc::Sender<Change>,
+    /// Revoked partitions that were not given back yet.
+    wanted: Wanted,
+}
+
+type Wanted = Arc<Mutex<BTreeSet<i32>>>;
+
+fn lock(wanted: &Wanted) -> MutexGuard<'_, BTreeSet<i32>> {
+    wanted.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl ClientContext for Rebalances {
@@ -193,15 +248,20 @@ impl ClientContext for Rebalances {
 
 impl ConsumerContext for Rebalances {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, code: RDKafkaRespErr, list: &mut TopicPartitionList) {
-        let partitions = list.elements().iter().map(|element| element.partition()).collect();
-        let assigned = RDKafkaErrorCode::from(code) == RDKafkaErrorCode::AssignPartitions;
-        let heard = if assigned {
-            self.changes.try_send(Change::Assigned(partitions))
-        } else {
-            give_back(consumer, list);
-            self.changes.try_send(Change::Revoked(partitions))
+        let partitions: Vec<i32> = list.elements().iter().map(|element| element.partition()).collect();
+        let change = match RDKafkaErrorCode::from(code) {
+            RDKafkaErrorCode::AssignPartitions => Change::Assigned(partitions),
+            _ if consumer.assignment_lost() => {
+                give_back(consumer, list);
+                Change::Lost(partitions)
+            }
+            _ => {
+                lock(&self.wanted).extend(&partitions);
+                Change::Revoked(partitions)
+            }
         };
-        if heard.is_err() && assigned {
+        let answered = matches!(change, Change::Lost(_));
+        if self.changes.try_send(change).is_err() && !answered {
             // Nobody reads any more: the consumer is being closed, and librdkafka waits for an answer to go on.
             give_back(consumer, list);
         }
@@ -234,3 +294,77 @@ impl ClientContext for Quiet {
 }
 
 impl ConsumerContext for Quiet {}
+
+impl Delivered for BorrowedMessage<'_> {
+    fn partition(&self) -> i32 {
+        Message::partition(self)
+    }
+
+    fn offset(&self) -> i64 {
+        Message::offset(self)
+    }
+
+    fn timestamp(&self) -> Option<i64> {
+        match Message::timestamp(self) {
+            Timestamp::CreateTime(time) | Timestamp::LogAppendTime(time) => Some(time),
+            Timestamp::NotAvailable => None,
+        }
+    }
+
+    fn leader_epoch(&self) -> Option<i32> {
+        ffi::leader_epoch(self)
+    }
+
+    fn key(&self) -> Option<&[u8]> {
+        Message::key(self)
+    }
+
+    fn payload(&self) -> Option<&[u8]> {
+        Message::payload(self)
+    }
+
+    fn headers(&self) -> Vec<(Cow<'_, str>, Option<&[u8]>)> {
+        ffi::message_headers(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn configured(settings: &[(&str, &str)]) -> ClientConfig {
+        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        configuration(&MemberOptions {
+            connection: Connection::plaintext("127.0.0.1:1").with_settings(settings),
+            topic: "books".to_owned(),
+            group: "group".to_owned(),
+            client_id: "test".to_owned(),
+            reception: Reception { queued: 1 << 20, fetch: 1 << 20, message: 16 << 20 },
+        })
+    }
+
+    #[test]
+    fn settings_of_the_resource_are_kept_but_for_those_that_exactly_once_rests_on() {
+        let config = configured(&[("session.timeout.ms", "30000"), ("isolation.level", "read_uncommitted")]);
+        assert_eq!(config.get("session.timeout.ms"), Some("30000"));
+        assert_eq!(config.get("partition.assignment.strategy"), Some("cooperative-sticky"));
+        assert_eq!(config.get("isolation.level"), Some("read_committed"));
+        assert_eq!(configured(&[]).get("session.timeout.ms"), Some("15000"));
+    }
+
+    #[tokio::test]
+    async fn group_of_kip_848_is_joined_without_the_settings_that_its_brokers_decide_on() {
+        let config = configured(&[("group.protocol", "consumer")]);
+        assert_eq!(config.get("session.timeout.ms"), None);
+        assert_eq!(config.get("partition.assignment.strategy"), None);
+        drop(config.create::<StreamConsumer>().expect("librdkafka takes these settings together"));
+    }
+
+    #[tokio::test]
+    async fn longest_answer_is_a_fetch_and_a_message_together() {
+        let config = configured(&[]);
+        let longest = ((1 + 16 + 1) << 20).to_string();
+        assert_eq!(config.get("receive.message.max.bytes"), Some(longest.as_str()));
+        drop(config.create::<StreamConsumer>().expect("librdkafka takes these sizes together"));
+    }
+}

@@ -12,7 +12,8 @@ use rdkafka::metadata::MetadataBroker;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::member::Quiet;
-use super::{Connection, KafkaFault, ffi};
+use super::source::{Brokers, Position};
+use super::{Connection, KafkaFault, Reception, ffi, too_large};
 
 /// How long one question waits: librdkafka needs up to a few seconds to find out that a broker is gone.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,8 +25,10 @@ const BROKER_TIMEOUT: Duration = Duration::from_secs(3);
 #[derive(Clone)]
 pub struct TopicProbe {
     client: Arc<BaseConsumer<Quiet>>,
+    connection: Connection,
     servers: String,
     topic: String,
+    reception: Reception,
 }
 
 /// What names a topic beyond its name: both ids change when another topic stands where this one stood.
@@ -53,7 +56,7 @@ impl TopicProbe {
     ///
     /// # Errors
     /// librdkafka refuses the settings.
-    pub fn new(connection: &Connection, topic: &str) -> Result<Self, KafkaFault> {
+    pub fn new(connection: &Connection, topic: &str, reception: Reception) -> Result<Self, KafkaFault> {
         let client = connection
             .client_config()
             .set("client.id", "gristmill-probe")
@@ -61,52 +64,14 @@ impl TopicProbe {
             .set("isolation.level", "read_committed")
             .create_with_context(Quiet)
             .map_err(|source| connection.refused(source))?;
-        Ok(Self { client: Arc::new(client), servers: connection.servers().to_owned(), topic: topic.to_owned() })
-    }
-
-    /// Which topic of which cluster this is.
-    ///
-    /// # Errors
-    /// No broker answers, or the topic is not there.
-    pub async fn facts(&self) -> Result<TopicFacts, KafkaFault> {
-        self.blocking(|probe| {
-            let servers = probe.servers.clone();
-            let cluster_id = probe.client.client().fetch_cluster_id(TIMEOUT);
-            let cluster_id = cluster_id.ok_or_else(|| KafkaFault::NoCluster { servers: servers.clone() })?;
-            let (partitions, brokers) = probe.layout()?;
-            let topic_id = probe.topic_id(&brokers)?;
-            let topic_id = topic_id.ok_or_else(|| KafkaFault::NoTopicId { topic: probe.topic.clone(), servers })?;
-            Ok(TopicFacts { cluster_id, topic_id, partitions })
+        let servers = connection.servers().to_owned();
+        Ok(Self {
+            client: Arc::new(client),
+            connection: connection.clone(),
+            servers,
+            topic: topic.to_owned(),
+            reception,
         })
-        .await
-    }
-
-    /// The offsets that each partition holds now.
-    ///
-    /// # Errors
-    /// A partition has no leader, or no broker answers.
-    pub async fn ranges(&self, partitions: Vec<i32>) -> Result<BTreeMap<i32, OffsetRange>, KafkaFault> {
-        if partitions.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        self.blocking(move |probe| {
-            let low = probe.edge(&partitions, Offset::Beginning)?;
-            let high = probe.edge(&partitions, Offset::End)?;
-            Ok(low.into_iter().zip(high).map(|((p, low), (_, high))| (p, OffsetRange { low, high })).collect())
-        })
-        .await
-    }
-
-    /// The readable end of every partition that the topic has now.
-    ///
-    /// # Errors
-    /// As [`Self::ranges`].
-    pub async fn ends(&self) -> Result<BTreeMap<i32, i64>, KafkaFault> {
-        self.blocking(|probe| {
-            let partitions: Vec<i32> = (0..probe.layout()?.0).collect();
-            probe.edge(&partitions, Offset::End)
-        })
-        .await
     }
 
     /// The number of partitions, and the ids of the brokers.
@@ -134,9 +99,10 @@ impl TopicProbe {
         Err(last)
     }
 
-    /// One offset per partition: looking up a "time" of -1 or -2 asks all brokers for ends or beginnings at once,
-    /// where `fetch_watermarks` takes two requests for each partition.
-    fn edge(&self, partitions: &[i32], edge: Offset) -> Result<BTreeMap<i32, i64>, KafkaFault> {
+    /// One offset per partition, none where no message is as young as the time that is asked for. Looking up a "time" of
+    /// -1 or -2 asks all brokers for ends or beginnings at once, where `fetch_watermarks` takes two requests for each
+    /// partition.
+    fn edge(&self, partitions: &[i32], edge: Offset) -> Result<BTreeMap<i32, Option<i64>>, KafkaFault> {
         let failed = |source| self.no_topic_or("look up the offsets", source);
         let mut list = TopicPartitionList::with_capacity(partitions.len());
         for partition in partitions {
@@ -146,8 +112,11 @@ impl TopicProbe {
         let mut offsets = BTreeMap::new();
         for element in answer.elements() {
             element.error().map_err(failed)?;
-            let Offset::Offset(offset) = element.offset() else {
-                return Err(failed(KafkaError::MetadataFetch(RDKafkaErrorCode::NoOffset)));
+            let offset = match (element.offset(), edge) {
+                (Offset::Offset(offset), _) => Some(offset),
+                // No message is as young as the time that was asked for.
+                (Offset::End, Offset::Offset(_)) => None,
+                _ => return Err(failed(KafkaError::MetadataFetch(RDKafkaErrorCode::NoOffset))),
             };
             offsets.insert(element.partition(), offset);
         }
@@ -175,5 +144,62 @@ impl TopicProbe {
             // The runtime ends while the question is asked; its task is gone with it.
             Err(KafkaFault::Ask { act: "go on asking", topic: self.topic.clone(), source: KafkaError::Canceled })
         })
+    }
+}
+
+impl Brokers for TopicProbe {
+    async fn facts(&self) -> Result<TopicFacts, KafkaFault> {
+        self.blocking(|probe| {
+            let servers = probe.servers.clone();
+            let cluster_id = probe.client.client().fetch_cluster_id(TIMEOUT);
+            let cluster_id = cluster_id.ok_or_else(|| KafkaFault::NoCluster { servers: servers.clone() })?;
+            let (partitions, brokers) = probe.layout()?;
+            let topic_id = probe.topic_id(&brokers)?;
+            let topic_id = topic_id.ok_or_else(|| KafkaFault::NoTopicId { topic: probe.topic.clone(), servers })?;
+            Ok(TopicFacts { cluster_id, topic_id, partitions })
+        })
+        .await
+    }
+
+    async fn ranges(&self, partitions: Vec<i32>) -> Result<BTreeMap<i32, OffsetRange>, KafkaFault> {
+        if partitions.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        self.blocking(move |probe| {
+            let low = probe.edge(&partitions, Offset::Beginning)?;
+            let high = probe.edge(&partitions, Offset::End)?;
+            let range = |((partition, low), (_, high)): ((i32, Option<i64>), (i32, Option<i64>))| {
+                Some((partition, OffsetRange { low: low?, high: high? }))
+            };
+            Ok(low.into_iter().zip(high).filter_map(range).collect())
+        })
+        .await
+    }
+
+    async fn ends(&self) -> Result<BTreeMap<i32, i64>, KafkaFault> {
+        self.blocking(|probe| {
+            let partitions: Vec<i32> = (0..probe.layout()?.0).collect();
+            let ends = probe.edge(&partitions, Offset::End)?;
+            Ok(ends.into_iter().filter_map(|(partition, end)| Some((partition, end?))).collect())
+        })
+        .await
+    }
+
+    async fn offsets_at(&self, timestamp: i64) -> Result<BTreeMap<i32, i64>, KafkaFault> {
+        self.blocking(move |probe| {
+            let partitions: Vec<i32> = (0..probe.layout()?.0).collect();
+            // Negative times are librdkafka's words for the edges.
+            let offsets = probe.edge(&partitions, Offset::Offset(timestamp.max(0)))?;
+            let ends = probe.edge(&partitions, Offset::End)?;
+            Ok(offsets.into_iter().filter_map(|(partition, at)| Some((partition, at.or(ends[&partition])?))).collect())
+        })
+        .await
+    }
+
+    async fn too_large_at(&self, positions: Vec<Position>) -> Result<Option<Position>, KafkaFault> {
+        self.blocking(move |probe| {
+            too_large::first(probe.connection.client_config(), &probe.topic, probe.reception, positions)
+        })
+        .await
     }
 }

@@ -4,8 +4,8 @@
 //! names, so whoever publishes removes a left-over staged name. Files and directories are synced before anything builds
 //! on them: the order of renames on disk is not the order in which they were made (F7).
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,30 +14,47 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
+use super::disk::{Disk, LocalDisk};
 use super::{FileWriter, Listed, ListedKind, Store, StoreError, StoreErrorKind, StorePath};
 
 /// The local file system.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct FileStore;
+#[derive(Clone)]
+pub struct FileStore {
+    disk: Arc<dyn Disk>,
+}
+
+impl Default for FileStore {
+    fn default() -> Self {
+        Self::over(Arc::new(LocalDisk))
+    }
+}
+
+impl FileStore {
+    /// The local file system, by other system calls: those that a test records.
+    pub(crate) fn over(disk: Arc<dyn Disk>) -> Self {
+        Self { disk }
+    }
+}
 
 #[async_trait]
 impl Store for FileStore {
     async fn create(&self, path: &StorePath) -> Result<Box<dyn FileWriter>, StoreError> {
-        let file = on(path, "create", |path| {
-            make_directories(parent(path))?;
-            OpenOptions::new().write(true).create_new(true).open(path)
+        let disk = Arc::clone(&self.disk);
+        let file = on(path, "create", move |path| {
+            make_directories(&*disk, parent(path))?;
+            disk.create_new(path)
         })
         .await?;
-        Ok(Box::new(LocalWriter { file: Arc::new(file), path: path.clone() }))
+        Ok(Box::new(LocalWriter { disk: Arc::clone(&self.disk), file: Arc::new(file), path: path.clone() }))
     }
 
     async fn rename(&self, from: &StorePath, to: &StorePath) -> Result<(), StoreError> {
-        let target = PathBuf::from(to.as_str());
+        let (disk, target) = (Arc::clone(&self.disk), PathBuf::from(to.as_str()));
         on(from, "rename", move |source| {
-            fs::hard_link(source, &target)?;
-            sync_directory(parent(&target))?;
-            fs::remove_file(source)?;
-            sync_directory(parent(source))
+            disk.link(source, &target)?;
+            disk.sync_directory(parent(&target))?;
+            disk.unlink(source)?;
+            disk.sync_directory(parent(source))
         })
         .await
     }
@@ -92,14 +109,16 @@ impl Store for FileStore {
     }
 
     async fn create_directories(&self, directory: &StorePath) -> Result<(), StoreError> {
-        on(directory, "create directory", make_directories).await
+        let disk = Arc::clone(&self.disk);
+        on(directory, "create directory", move |directory| make_directories(&*disk, directory)).await
     }
 
     async fn delete(&self, path: &StorePath) -> Result<(), StoreError> {
-        on(path, "delete", |path| {
+        let disk = Arc::clone(&self.disk);
+        on(path, "delete", move |path| {
             let deleted = match fs::symlink_metadata(path) {
-                Ok(metadata) if metadata.is_dir() => fs::remove_dir(path),
-                Ok(_) => fs::remove_file(path),
+                Ok(metadata) if metadata.is_dir() => disk.remove_directory(path),
+                Ok(_) => disk.unlink(path),
                 Err(error) => Err(error),
             };
             match deleted {
@@ -111,14 +130,15 @@ impl Store for FileStore {
     }
 
     async fn prove_exclusive_rename(&self, scratch: &StorePath) -> Result<(), StoreError> {
-        on(scratch, "prove hard links in", |scratch| {
-            make_directories(scratch)?;
+        let disk = Arc::clone(&self.disk);
+        on(scratch, "prove hard links in", move |scratch| {
+            make_directories(&*disk, scratch)?;
             let [first, second, target] =
                 ["first", "second", "target"].map(|name| scratch.join(format!("{name}.probe")));
-            let proof = prove_links(&first, &second, &target);
+            let proof = prove_links(&*disk, &first, &second, &target);
             for path in [&first, &second, &target] {
                 // A left-over probe is garbage of this incarnation like any other.
-                drop(fs::remove_file(path));
+                drop(disk.unlink(path));
             }
             proof
         })
@@ -133,11 +153,11 @@ impl Store for FileStore {
     }
 }
 
-fn prove_links(first: &Path, second: &Path, target: &Path) -> io::Result<()> {
-    File::create_new(first)?;
-    File::create_new(second)?;
-    fs::hard_link(first, target)?;
-    match fs::hard_link(second, target) {
+fn prove_links(disk: &dyn Disk, first: &Path, second: &Path, target: &Path) -> io::Result<()> {
+    disk.create_new(first)?;
+    disk.create_new(second)?;
+    disk.link(first, target)?;
+    match disk.link(second, target) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
         Ok(()) => Err(io::Error::other("a second link to one name succeeded")),
@@ -145,6 +165,7 @@ fn prove_links(first: &Path, second: &Path, target: &Path) -> io::Result<()> {
 }
 
 struct LocalWriter {
+    disk: Arc<dyn Disk>,
     file: Arc<File>,
     path: StorePath,
 }
@@ -152,15 +173,15 @@ struct LocalWriter {
 #[async_trait]
 impl FileWriter for LocalWriter {
     async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {
-        let file = Arc::clone(&self.file);
-        on(&self.path, "write", move |_| (&*file).write_all(&bytes)).await
+        let (disk, file) = (Arc::clone(&self.disk), Arc::clone(&self.file));
+        on(&self.path, "write", move |path| disk.write(path, &file, &bytes)).await
     }
 
     async fn close(self: Box<Self>) -> Result<(), StoreError> {
-        let Self { file, path } = *self;
+        let Self { disk, file, path } = *self;
         on(&path, "close", move |path| {
-            file.sync_all()?;
-            sync_directory(parent(path))
+            disk.sync_file(path, &file)?;
+            disk.sync_directory(parent(path))
         })
         .await
     }
@@ -211,15 +232,17 @@ fn parent(path: &Path) -> &Path {
 }
 
 /// Makes a directory durable together with every directory above it that was missing.
-fn make_directories(directory: &Path) -> io::Result<()> {
+fn make_directories(disk: &dyn Disk, directory: &Path) -> io::Result<()> {
     if directory.is_dir() {
         return Ok(());
     }
     let missing: Vec<_> = directory.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
-    fs::create_dir_all(directory)?;
-    missing.into_iter().try_for_each(|created| sync_directory(parent(created)))
-}
-
-fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
+    for created in missing.into_iter().rev() {
+        match disk.create_directory(created) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && created.is_dir() => {}
+            made => made?,
+        }
+        disk.sync_directory(parent(created))?;
+    }
+    Ok(())
 }

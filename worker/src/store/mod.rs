@@ -10,6 +10,7 @@
 //! told. An error of a mutation says nothing about whether it happened: callers look.
 
 mod access;
+pub(crate) mod disk;
 mod error;
 mod file;
 mod hdfs;
@@ -117,7 +118,7 @@ pub enum ListedKind {
 /// The scheme has no store, or the client cannot be configured; nothing is contacted yet.
 pub fn open(url: &ZoneUrl, access: &HadoopAccess) -> Result<Arc<dyn Store>, StoreError> {
     match url.scheme() {
-        url::Scheme::File => Ok(Arc::new(FileStore)),
+        url::Scheme::File => Ok(Arc::new(FileStore::default())),
         url::Scheme::Hdfs => Ok(Arc::new(HdfsStore::connect(url, access)?)),
     }
 }

@@ -37,7 +37,11 @@ fn place(kind: Kind) -> Option<Place> {
         Kind::File => {
             let kept = tempfile::tempdir().expect("a temporary directory");
             let url: ZoneUrl = format!("file://{}", kept.path().display()).parse().expect("a URL");
-            Some(Place { store: Arc::new(FileStore), directory: url.directory().join("zones"), _kept: Some(kept) })
+            Some(Place {
+                store: Arc::new(FileStore::default()),
+                directory: url.directory().join("zones"),
+                _kept: Some(kept),
+            })
         }
         Kind::Hdfs => {
             let Ok(url) = std::env::var("GRISTMILL_TEST_HDFS_URL") else {

@@ -113,6 +113,12 @@ impl StorePath {
         &self.0
     }
 
+    /// A path as a recorded system call names it.
+    #[cfg(test)]
+    pub(crate) fn of(path: String) -> Self {
+        Self(path)
+    }
+
     /// A path below this one; `relative` has no leading slash.
     #[must_use]
     pub fn join(&self, relative: &str) -> Self {

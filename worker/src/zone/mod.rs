@@ -100,6 +100,11 @@ impl Zone {
         self.reader.fold()
     }
 
+    /// The time now, as an entry would have it.
+    pub fn now(&self) -> LogTime {
+        self.surroundings().now()
+    }
+
     /// The reading side.
     pub fn reader(&self) -> &ZoneReader {
         &self.reader

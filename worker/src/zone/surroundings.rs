@@ -1,8 +1,8 @@
 //! What a zone needs from outside: a store, a place in it, time and ids; and how it waits for them.
 
 use std::future::Future;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -66,6 +66,11 @@ impl Surroundings {
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
     }
 
     /// Keeps retired files so long for scans that have them open.
@@ -166,6 +171,9 @@ pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> DateTime<Utc>;
 
+    /// Time since an arbitrary moment, whatever becomes of the clock: what ages and waits are measured by.
+    fn uptime(&self) -> Duration;
+
     /// Returns after a while.
     async fn sleep(&self, duration: Duration);
 }
@@ -178,6 +186,11 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> DateTime<Utc> {
         Utc::now()
+    }
+
+    fn uptime(&self) -> Duration {
+        static SINCE: LazyLock<Instant> = LazyLock::new(Instant::now);
+        SINCE.elapsed()
     }
 
     async fn sleep(&self, duration: Duration) {

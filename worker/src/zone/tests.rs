@@ -132,7 +132,7 @@ async fn a_place_without_a_log_is_no_zone_to_a_reader_and_stays_untouched() {
     let place = place();
     let error = ZoneReader::open(place.surroundings()).await.map(drop).expect_err("refused");
     assert!(matches!(error, ZoneError::NotAZone { .. }));
-    assert_eq!(FileStore.list(&place.url.directory().parent()).await.expect("listed"), Vec::new());
+    assert_eq!(FileStore::default().list(&place.url.directory().parent()).await.expect("listed"), Vec::new());
 }
 
 #[tokio::test]

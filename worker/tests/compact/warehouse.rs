@@ -64,7 +64,7 @@ impl Warehouse {
     }
 
     pub(crate) fn on_disk(directory: &Path) -> Self {
-        Self::on(Arc::new(FileStore), directory.to_str().unwrap().to_owned())
+        Self::on(Arc::new(FileStore::default()), directory.to_str().unwrap().to_owned())
     }
 
     fn on(store: Arc<dyn Store>, root: String) -> Self {

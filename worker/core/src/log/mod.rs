@@ -16,6 +16,7 @@ pub mod layout;
 mod maintain;
 mod names;
 mod publication;
+mod rejected_budget;
 mod rewind;
 mod valid;
 mod wire;
@@ -41,6 +42,7 @@ pub use maintain::{
 };
 pub use names::{CommitId, Digest, Incarnation, InvalidName, LogTime, Sequence, ZoneId};
 pub use publication::{Publication, Publish, Retire, due};
+pub use rejected_budget::{exceeds, rejects_in_window};
 pub use rewind::{RewindPlan, rewind_entry};
 pub use valid::{Refusal, Refused, valid, valid_genesis};
 pub use wire::{FORMAT, Unreadable, decode_entry, decode_zone_file, encode_entry, encode_zone_file};

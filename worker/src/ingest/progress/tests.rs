@@ -4,8 +4,12 @@ const ACCEPTED: Verdict = Verdict::Accepted { rows: 1, rejected_rows: 0 };
 
 fn reading(next: i64, end: i64) -> Progress {
     let mut progress = Progress::default();
-    progress.begin(0, next, end);
+    progress.begin(at(next), end);
     progress
+}
+
+fn at(offset: i64) -> Position {
+    Position { partition: 0, offset, leader_epoch: None }
 }
 
 fn record(progress: &mut Progress, offset: i64, verdict: Verdict) {
@@ -24,7 +28,7 @@ fn every_offset_of_a_range_is_counted_once() {
     record(&mut progress, 104, Verdict::Rejected { rejected_rows: 0 });
     record(&mut progress, 105, Verdict::Tombstone);
     progress.reach_end(0);
-    let range = &progress.ranges("topic", 0)[0];
+    let range = &progress.ranges("topic")[0];
     let PartitionRange { from, to, accepted, rejected, tombstones, absent, .. } = *range;
     assert_eq!((from, to, accepted, rejected, tombstones, absent), (100, 110, 1, 1, 1, 7));
     assert_eq!((range.max_timestamp, range.leader_epoch), (Some(1050), Some(3)));
@@ -41,7 +45,7 @@ fn message_that_was_counted_is_not_counted_again() {
 #[test]
 fn message_of_a_partition_that_was_given_back_is_not_counted() {
     let mut progress = reading(100, 100);
-    progress.release(&[0]);
+    progress.keep(|_| false);
     assert_eq!(progress.admit(0, 100), Admission::Known);
     assert!(!progress.advanced());
 }
@@ -67,7 +71,7 @@ fn partition_that_stands_still_below_its_end_is_sought_and_passes_it() {
     let mut progress = reading(100, 100);
     progress.reach_end(0);
     assert!(progress.stalled(&ends(102)).is_empty());
-    assert_eq!(progress.stalled(&ends(102)), [(0, 100)]);
+    assert_eq!(progress.stalled(&ends(102)), [at(100)]);
     progress.reach_end(0);
     assert_eq!(progress.next(0), Some(102));
 }
@@ -89,7 +93,7 @@ fn commit_begins_the_next_range_where_the_last_one_ended() {
     progress.commit();
     assert!(!progress.advanced());
     record(&mut progress, 101, ACCEPTED);
-    let range = &progress.ranges("topic", 0)[0];
+    let range = &progress.ranges("topic")[0];
     assert_eq!((range.from, range.to, range.accepted), (101, 102, 1));
 }
 
@@ -97,7 +101,32 @@ fn commit_begins_the_next_range_where_the_last_one_ended() {
 fn restart_forgets_what_was_not_committed() {
     let mut progress = reading(100, 100);
     record(&mut progress, 100, ACCEPTED);
-    progress.restart(|_| 100);
+    progress.restart(0, |_| at(100));
     assert!(!progress.advanced());
     assert_eq!(progress.admit(0, 100), Admission::Next);
+}
+
+#[test]
+fn offsets_that_were_lost_before_they_were_read_are_gaps_and_stay_so_when_the_file_is_dropped() {
+    let mut progress = reading(100, 200);
+    record(&mut progress, 100, ACCEPTED);
+    progress.lose_below(0, 150);
+    record(&mut progress, 152, ACCEPTED);
+    let PartitionRange { from, to, accepted, absent, gaps, .. } = progress.ranges("topic")[0];
+    assert_eq!((from, to, accepted, absent, gaps), (100, 153, 2, 2, 49));
+    progress.restart(0, |_| at(100));
+    let PartitionRange { from, to, gaps, .. } = progress.ranges("topic")[0];
+    assert_eq!((from, to, gaps), (100, 150, 50));
+}
+
+#[test]
+fn commit_names_the_generation_in_which_it_was_read() {
+    let mut progress = Progress::of_generation(2);
+    progress.begin(at(7), 7);
+    record(&mut progress, 7, ACCEPTED);
+    assert_eq!(progress.ranges("topic")[0].generation, 2);
+    progress.restart(3, |_| at(5));
+    record(&mut progress, 5, ACCEPTED);
+    let range = &progress.ranges("topic")[0];
+    assert_eq!((range.generation, range.from), (3, 5));
 }

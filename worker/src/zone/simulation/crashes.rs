@@ -1,10 +1,15 @@
 //! One writer, a fault at every single operation, and recoverers that crash as well (schedules 10 and 11).
 
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
 use super::Violation;
-use super::actors::{open_raw, raw_worker};
+use super::actors::{keeper, open_raw, raw_worker, stage};
 use super::checker::Checker;
 use super::faults::{Fault, FaultPlan};
-use super::world::{Scheduler, World};
+use super::world::{Scheduler, World, alone};
+use crate::zone::Surroundings;
 use crate::zone::rules::Rules;
 
 /// A worker that makes the zone and commits twice.
@@ -117,5 +122,63 @@ fn a_second_opener_of_a_fresh_place_takes_the_first_ones_zone() {
         }
         scheduler.run().unwrap_or_else(|violation| panic!("seed {seed}: {violation}"));
         settled(&world, || format!("seed {seed}"));
+    }
+}
+
+/// A world with a zone whose only writer has died with a staged file, two hours ago.
+fn with_a_dead_writer() -> World {
+    let world = World::new();
+    let surroundings = world.calm();
+    let died = alone(&world, usize::MAX, async move {
+        let mut zone = open_raw(&surroundings).await?;
+        stage(&mut zone, vec!["0:0".to_owned()]).await.map(drop)
+    });
+    assert!(matches!(died, Ok(Some(Ok(())))), "{died:?}");
+    world.pass(TimeDelta::hours(2));
+    world
+}
+
+/// A worker that commits, fences and sweeps the dead one, writes checkpoints and truncates.
+fn keep_up(world: &World, plan: FaultPlan) -> Result<(), Violation> {
+    let (number, surroundings) = world.process(plan, Rules::all());
+    // Time flies here: patience would be at its end with the first pause.
+    let surroundings = surroundings.with_patience(Duration::from_secs(10_000));
+    let surroundings = Surroundings { checkpoint_every: 2, entries_kept: 0, ..surroundings };
+    let mut scheduler = Scheduler::new(world, 0);
+    scheduler.spawn(number, keeper(world.clone(), surroundings, vec![0], 2, 7));
+    scheduler.run()
+}
+
+#[test]
+fn schedule_10_a_zone_is_exact_after_a_fault_at_any_operation_of_its_upkeep() {
+    let rehearsal = FaultPlan::none();
+    keep_up(&with_a_dead_writer(), rehearsal.clone()).expect("a run without faults ends");
+    for operation in 1..=rehearsal.operations() {
+        for fault in [Fault::FailBefore, Fault::FailAfter, Fault::CrashBefore, Fault::CrashAfter] {
+            let world = with_a_dead_writer();
+            let context = || format!("{fault:?} at operation {operation}");
+            keep_up(&world, FaultPlan::at(operation, fault)).unwrap_or_else(|error| panic!("{}: {error}", context()));
+            settled(&world, context);
+        }
+    }
+}
+
+#[test]
+fn schedule_11_a_zone_is_exact_after_upkeep_crashed_at_any_change_of_a_crashed_upkeep() {
+    let rehearsal = FaultPlan::none();
+    keep_up(&with_a_dead_writer(), rehearsal.clone()).expect("a run without faults ends");
+    for (turn, crash) in rehearsal.mutations().into_iter().enumerate() {
+        let crashed = with_a_dead_writer();
+        keep_up(&crashed, FaultPlan::at(crash, Fault::CrashAfter)).unwrap_or_else(|error| panic!("{crash}: {error}"));
+        let again = FaultPlan::none();
+        keep_up(&crashed.fork(), again.clone()).unwrap_or_else(|error| panic!("crash after {crash}: {error}"));
+        // Every fifth, another fifth each time: all pairs would take minutes.
+        for second in again.mutations().into_iter().skip(turn % 5).step_by(5) {
+            let world = crashed.fork();
+            let context = || format!("crash after {crash}, upkeep after {second}");
+            let plan = FaultPlan::at(second, Fault::CrashAfter);
+            keep_up(&world, plan).unwrap_or_else(|error| panic!("{}: {error}", context()));
+            settled(&world, context);
+        }
     }
 }

@@ -15,6 +15,7 @@ mod crashes;
 mod faults;
 mod history;
 mod pauses;
+mod power;
 mod publications;
 mod races;
 mod schedules;

@@ -208,6 +208,10 @@ impl Clock for Skewed {
         self.world.now() + self.by
     }
 
+    fn uptime(&self) -> Duration {
+        self.world.uptime()
+    }
+
     async fn sleep(&self, duration: Duration) {
         self.world.sleep(duration).await;
     }

@@ -154,6 +154,16 @@ impl World {
         self.changed();
     }
 
+    /// Draws other ids than an earlier world did.
+    pub(super) fn skip_ids(&self, count: u128) {
+        self.lock().ids += count;
+    }
+
+    /// Puts the content of a slot into the log as it was.
+    pub(super) fn remember_as(&self, path: String, bytes: Bytes) {
+        self.ghost.lock().entry(path).or_insert(bytes);
+    }
+
     /// Lets time pass.
     pub(super) fn pass(&self, time: TimeDelta) {
         self.lock().time += time;
@@ -226,6 +236,10 @@ fn clock_of(state: &Arc<Mutex<State>>) -> StoreClock {
 impl Clock for World {
     fn now(&self) -> DateTime<Utc> {
         self.lock().time
+    }
+
+    fn uptime(&self) -> Duration {
+        (self.now() - DateTime::<Utc>::UNIX_EPOCH).to_std().expect("a time after 1970")
     }
 
     async fn sleep(&self, duration: Duration) {

@@ -1,0 +1,61 @@
+"""Shows the documents of worker/tests/lint to an API server and to `gristmill lint`."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+LINT = ROOT / "worker/tests/lint"
+NAMESPACE = "library"
+
+
+def run(*command, **options):
+    return subprocess.run(command, text=True, capture_output=True, **options)
+
+
+def server(document):
+    """What the API server says against a document; empty if it takes it."""
+    done = run("kubectl", "create", "--dry-run=server", "-f", "-", input=document)
+    return done.stderr.strip() if done.returncode else ""
+
+
+def lint(document):
+    """What lint says against a document; empty if it takes it."""
+    done = run("gristmill", "lint", "-f", "/dev/stdin", input=document)
+    if done.returncode not in (0, 2):
+        raise SystemExit(f"lint ended with {done.returncode}: {done.stderr}")
+    return done.stderr.strip() if done.returncode else ""
+
+
+def main():
+    for command in (
+        ["apply", "--server-side", "--force-conflicts", "-f", f"{ROOT}/crds/"],
+        ["wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/part-of=gristmill", "--timeout=60s"],
+    ):
+        subprocess.run(["kubectl", *command], check=True, stdout=subprocess.DEVNULL)
+    run("kubectl", "create", "namespace", NAMESPACE)
+    full = (LINT / "full.yaml").read_text()
+    failures = []
+    for name, document in [("full.yaml", full), ("quickstart", (ROOT / "manifests/quickstart/books.yaml").read_text())]:
+        for judge, verdict in [("the API server", server(document)), ("lint", lint(document))]:
+            if verdict:
+                failures.append(f"{name} is refused by {judge}: {verdict}")
+    wrong = json.loads((LINT / "wrong.json").read_text())
+    refused = 0
+    for what, piece, other in wrong:
+        document = full.replace(piece, other, 1)
+        by_server, by_lint = server(document), lint(document)
+        refused += bool(by_server)
+        if by_server and not by_lint:
+            failures.append(f"{what}: lint takes what the API server refuses: {by_server}")
+        if not by_lint:
+            failures.append(f"{what}: lint takes it")
+    print(f"{len(wrong)} wrong documents: lint refuses all but {sum('lint takes' in failure for failure in failures)}, "
+          f"the API server {refused} of them by the schema alone")
+    for failure in failures:
+        print("FAILED", failure)
+    sys.exit(bool(failures))
+
+
+main()

@@ -1,0 +1,89 @@
+//! Positions in the topic: where a new zone begins, and where a rewind goes. Each is resolved to offsets once (F10).
+
+use std::collections::BTreeMap;
+
+use gristmill_core::log::{RewindPlan, Source};
+use gristmill_crds::plan::{IngestPlan, Position};
+
+use super::patience::{Patience, Waited};
+use crate::exit::{Exit, Failure};
+use crate::kafka::{Brokers, OffsetRange, TopicFacts};
+use crate::zone::{Rewound, Zone, ZoneError};
+
+/// A position as offsets of partitions; of those that it names alone, if it names some.
+///
+/// # Errors
+/// An offset lies outside of what the brokers hold.
+pub(super) async fn resolve(
+    at: &str,
+    position: &Position,
+    ranges: &BTreeMap<i32, OffsetRange>,
+    brokers: &impl Brokers,
+    patience: &Patience,
+) -> Result<Waited<BTreeMap<i32, i64>>, Failure> {
+    let edge =
+        |edge: fn(&OffsetRange) -> i64| ranges.iter().map(|(partition, range)| (*partition, edge(range))).collect();
+    let offsets = match position {
+        Position::Earliest => edge(|range| range.low),
+        Position::Latest => edge(|range| range.high),
+        Position::Timestamp(time) => {
+            return patience.repeat(async || brokers.offsets_at(time.timestamp_millis()).await).await;
+        }
+        Position::Offsets(offsets) => {
+            for (partition, offset) in offsets {
+                check_held(at, *partition, *offset, ranges)?;
+            }
+            offsets.clone()
+        }
+    };
+    Ok(Waited::Done(offsets))
+}
+
+fn check_held(at: &str, partition: i32, offset: i64, ranges: &BTreeMap<i32, OffsetRange>) -> Result<(), Failure> {
+    let held = match ranges.get(&partition) {
+        Some(OffsetRange { low, high }) if (*low..=*high).contains(&offset) => return Ok(()),
+        Some(OffsetRange { low, high }) => format!("the brokers hold offsets {low} to {high}"),
+        None => format!("the topic has partitions 0 to {}", ranges.len().saturating_sub(1)),
+    };
+    let message = format!("{at}.offsets: offset {offset} of partition {partition} is not there, {held}; correct it");
+    Err(Failure { exit: Exit::Usage, reason: "Invalid", message })
+}
+
+/// Applies `spec.rewind`, unless the log knows its nonce.
+///
+/// # Errors
+/// Its offsets are not there; the zone refuses; Kafka or the store is away for too long.
+pub(super) async fn apply(
+    plan: &IngestPlan,
+    zone: &mut Zone,
+    facts: &TopicFacts,
+    ranges: &BTreeMap<i32, OffsetRange>,
+    brokers: &impl Brokers,
+    patience: &Patience,
+) -> Result<Waited<()>, Failure> {
+    let Some(wanted) = plan.rewind.as_ref().filter(|wanted| !zone.fold().rewinds().contains_key(&wanted.nonce)) else {
+        return Ok(Waited::Done(()));
+    };
+    let next = match resolve("spec.rewind", &wanted.to, ranges, brokers, patience).await? {
+        Waited::Done(next) => next,
+        Waited::Cancelled => return Ok(Waited::Cancelled),
+    };
+    let source = Source { cluster_id: facts.cluster_id.clone(), topic_id: facts.topic_id.clone() };
+    let rewound = RewindPlan { nonce: wanted.nonce.clone(), source, next };
+    let Waited::Done(rewound) = patience.repeat(async || rewind(zone, &rewound).await).await? else {
+        return Ok(Waited::Cancelled);
+    };
+    tracing::info!(nonce = wanted.nonce, generation = zone.fold().generation(), ?rewound, "rewind");
+    Ok(Waited::Done(()))
+}
+
+/// Appends a rewind and waits until it is decided.
+pub(super) async fn rewind(zone: &mut Zone, plan: &RewindPlan) -> Result<Rewound, ZoneError> {
+    loop {
+        zone.decide().await?;
+        match zone.rewind(plan).await? {
+            Rewound::Fenced => drop(zone.renew_incarnation()?),
+            rewound => return Ok(rewound),
+        }
+    }
+}
