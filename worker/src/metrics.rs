@@ -152,12 +152,19 @@ impl IngestMetrics {
         self.0.rejects.get_or_create(&[("reason", reason.to_owned())]).inc_by(count);
     }
 
-    /// Bytes that are buffered, and the most that may be.
-    pub fn budget(&self, used: u64, limit: u64) {
-        let signed = |bytes| i64::try_from(bytes).unwrap_or(i64::MAX);
-        self.0.budget_bytes.set(signed(used));
+    /// So many bytes are buffered.
+    pub fn buffered(&self, bytes: u64) {
+        self.0.budget_bytes.set(signed(bytes));
+    }
+
+    /// So many bytes may be buffered.
+    pub fn budget(&self, limit: u64) {
         self.0.budget_limit_bytes.set(signed(limit));
     }
+}
+
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
 /// What became of an offset, in the order of the identity.

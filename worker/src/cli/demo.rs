@@ -55,6 +55,7 @@ async fn keep(demo: &Demo, folder: &std::path::Path) {
     println!("\nThe broker stays at {servers} until Ctrl-C. Try in another terminal:");
     println!("  gristmill produce --bootstrap-servers {servers} --topic book_data_topic --count 100 --seed 7");
     println!("  gristmill inspect {folder}/books/raw");
+    println!("  gristmill rejected ls {folder}/books/raw");
     println!("  gristmill inspect {folder}/books/processed --json");
     if let Err(error) = tokio::signal::ctrl_c().await {
         tracing::warn!(%error, "cannot wait for Ctrl-C");

@@ -26,11 +26,17 @@ pub(super) struct InspectArgs {
     /// List the live files, oldest entry first: what a reader of the zone has to read.
     #[arg(long)]
     files: bool,
+    /// Show the zone as it was at this entry of its log; files that left it later may be gone.
+    #[arg(long, value_name = "SEQUENCE")]
+    at: Option<u64>,
 }
 
 /// Reads the log and prints it.
 pub(super) async fn run(args: InspectArgs) -> Result<(), Failure> {
-    let zone = args.zone.read().await?;
+    let zone = match args.at {
+        Some(sequence) => args.zone.read_at(sequence).await?,
+        None => args.zone.read().await?,
+    };
     if args.files {
         let files = files(&zone);
         return print(&if args.json { files_json(&files) } else { files_text(&files) });

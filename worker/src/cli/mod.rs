@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::exit::{Exit, Failure};
 
 pub(crate) use inspect::identity;
+pub(crate) use rejected::counts_text as reject_counts;
 
 /// Kafka XML to Parquet zones, exactly once.
 #[derive(Debug, Parser)]
@@ -40,7 +41,7 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, or drained after a signal; 1 our fault; 2 usage or an invalid document; \
-3 a reject under decode --fail-on-reject; 4 Kafka, 5 store unavailable beyond --wait; 6 the zone refuses; 7 data loss";
+3 held by the rejected budget, or a reject under decode --fail-on-reject; 4 Kafka, 5 store unavailable beyond --wait; 6 the zone refuses; 7 data loss under onDataLoss: Fail";
 
 /// Form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -148,7 +148,8 @@ fn lines<T: Serialize>(objects: &[T]) -> String {
     objects.iter().map(line).collect()
 }
 
-fn counts_text(counts: &[ReasonCount]) -> String {
+/// Counts as a person reads them.
+pub(crate) fn counts_text(counts: &[ReasonCount]) -> String {
     if counts.is_empty() {
         return "no rejects\n".to_owned();
     }

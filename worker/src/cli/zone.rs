@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use gristmill_core::log::Sequence;
 use gristmill_crds::{HumanDuration, InvalidScalar};
 
 use crate::exit::{Exit, Failure};
@@ -28,6 +29,11 @@ impl ZoneArgs {
     /// The zone, open for reading: nothing is written.
     pub(super) async fn read(&self) -> Result<ZoneReader, Failure> {
         Ok(ZoneReader::open(self.surroundings()?).await?)
+    }
+
+    /// The zone as it was at an entry.
+    pub(super) async fn read_at(&self, sequence: u64) -> Result<ZoneReader, Failure> {
+        Ok(ZoneReader::open_at(self.surroundings()?, Sequence(sequence)).await?)
     }
 
     /// Where the zone is.

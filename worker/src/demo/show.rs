@@ -1,9 +1,6 @@
 //! What a demo prints: one line a step, then rows, rejects, the identity and the files.
 
-use std::collections::BTreeMap;
-
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{Int32Type, Int64Type};
+use arrow::array::RecordBatch;
 use arrow::util::pretty::pretty_format_batches;
 use gristmill_core::log::{FileEntry, FileZone, Inspection, LiveFile, RunFiles, RunRows, inspect};
 
@@ -13,6 +10,7 @@ use crate::exit::{Exit, Failure};
 use crate::ingest;
 use crate::parquet_file::ParquetReader;
 use crate::produce;
+use crate::rejected;
 use crate::zone::ZoneReader;
 
 /// Rows of the sample.
@@ -64,45 +62,11 @@ pub(super) async fn rows(processed: &ZoneReader) -> Result<(), Failure> {
     Ok(())
 }
 
-/// How often each reason occurred, and one example of it.
+/// How often each reason occurred, with the newest example of it.
 pub(super) async fn rejects(raw: &ZoneReader) -> Result<(), Failure> {
-    let mut reasons: BTreeMap<(String, String), (usize, String)> = BTreeMap::new();
-    for file in live(raw, FileZone::Rejected) {
-        let columns = ["reason", "column", "kafka_partition", "kafka_offset", "path", "line", "position", "message"];
-        let batch = read(raw, &file.file, &columns).await?;
-        for row in 0..batch.num_rows() {
-            let (key, example) = reject(&batch, row);
-            reasons.entry(key).or_insert((0, example)).0 += 1;
-        }
-    }
-    println!("\nRejects, one example each");
-    for ((reason, column), (count, example)) in reasons {
-        println!("  {count:>4} {reason} {column}\n       {example}");
-    }
+    let counts = rejected::count(raw, &rejected::Filter::default()).await?;
+    println!("\nRejects, the newest example each\n{}", cli::reject_counts(&counts).trim_end());
     Ok(())
-}
-
-fn reject(batch: &RecordBatch, row: usize) -> ((String, String), String) {
-    let text = |name: &str| {
-        let column = batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
-        column.filter(|column| column.is_valid(row)).map(|column| column.value(row).to_owned()).unwrap_or_default()
-    };
-    let int = |name: &str| {
-        let column = batch.column_by_name(name);
-        let wide = column.and_then(|c| c.as_primitive_opt::<Int64Type>()).map(|c| c.value(row));
-        wide.or_else(|| column.and_then(|c| c.as_primitive_opt::<Int32Type>()).map(|c| i64::from(c.value(row))))
-            .unwrap_or_default()
-    };
-    let example = format!(
-        "partition {} offset {}, {} line {} position {}: {}",
-        int("kafka_partition"),
-        int("kafka_offset"),
-        text("path"),
-        int("line"),
-        int("position"),
-        text("message")
-    );
-    ((text("reason"), text("column")), example)
 }
 
 /// Every offset of the topic by what became of it.

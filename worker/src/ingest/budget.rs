@@ -59,6 +59,12 @@ impl Budget {
         Reception { queued, fetch, message: LARGEST_MESSAGE }
     }
 
+    /// Bytes that may be buffered outside librdkafka.
+    pub(super) fn buffers(&self) -> u64 {
+        let Self { queued: _, fetch: _, held, decoded, row_group, reject_row_group } = *self;
+        held + 2 * decoded + row_group + reject_row_group
+    }
+
     /// Shares out what `GRISTMILL_MEMORY` says, bytes or a quantity such as 256Mi; 256Mi if it is not set.
     ///
     /// # Errors

@@ -52,11 +52,14 @@ impl<S: Source> Worker<'_, S> {
             return Ok(());
         }
         let began = self.clock.uptime();
-        let sealed = match attend(&mut self.feed, self.grace, self.open.close(&mut self.zone)).await? {
+        self.tell_buffered();
+        let sealed = attend(&mut self.feed, self.grace, self.open.close(&mut self.zone)).await?;
+        self.patience.board.metrics().encoded(self.clock.uptime() - began);
+        let (files, written) = match sealed {
             Ok(sealed) => sealed,
             Err(error) => return self.recover(error).await,
         };
-        let (files, written) = sealed;
+        self.tell_buffered();
         let count = files.len();
         let hold = self.judge(RejectCounts::of(&self.progress.ranges(&self.facts.topic_id)));
         let appended = self.append(files).await?;

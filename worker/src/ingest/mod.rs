@@ -193,6 +193,7 @@ async fn run_on<S: Source>(
     options: Options,
 ) -> Result<Summary, Failure> {
     let Options { connection: _, hadoop: _, until, wait, budget, cancel, board, resume_file } = options;
+    board.metrics().budget(budget.buffers());
     let clock = surroundings.clock();
     let patience = Patience { clock: Arc::clone(&clock), limit: wait, cancel: cancel.clone(), board };
     let brokers = source.brokers().map_err(Passing::into_failure)?;

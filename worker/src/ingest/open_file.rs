@@ -112,6 +112,12 @@ impl OpenFile {
         self.decoder.memory_size() >= self.decoded_limit
     }
 
+    /// Bytes of decoded rows and rejects, and of the row groups in progress.
+    pub(super) fn memory(&self) -> u64 {
+        let encoder = |file: &Option<ParquetFile>| file.as_ref().map_or(0, ParquetFile::memory);
+        (self.decoder.memory_size() + encoder(&self.rows) + encoder(&self.rejects)) as u64
+    }
+
     /// Encodes what is decoded; row groups that are complete go to the store.
     pub(super) async fn flush(&mut self, zone: &mut Zone) -> Result<(), ParquetError> {
         if let Some(batch) = self.decoder.take_rows() {

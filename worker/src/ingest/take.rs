@@ -38,9 +38,18 @@ impl<'m, S: Source> Worker<'m, S> {
         if !self.open.is_full() {
             return Ok(());
         }
-        match attend(&mut self.feed, self.grace, self.open.flush(&mut self.zone)).await? {
+        let began = self.clock.uptime();
+        self.tell_buffered();
+        let flushed = attend(&mut self.feed, self.grace, self.open.flush(&mut self.zone)).await?;
+        self.patience.board.metrics().encoded(self.clock.uptime() - began);
+        match flushed {
             Ok(()) => Ok(()),
             Err(error) => self.recover(error).await,
         }
+    }
+
+    /// Tells what is buffered, at its most.
+    pub(super) fn tell_buffered(&self) {
+        self.patience.board.metrics().buffered(self.open.memory() + self.feed.held_bytes());
     }
 }

@@ -84,6 +84,11 @@ impl<'m, M: Member> Feed<'m, M> {
         }
     }
 
+    /// Bytes of messages that wait here, beside librdkafka's own queue.
+    pub fn held_bytes(&self) -> u64 {
+        self.held_bytes
+    }
+
     /// The next event. Losing the race of a `select!` loses nothing.
     pub async fn next(&mut self) -> SourceEvent<M::Message<'m>> {
         match self.held.pop_front() {

@@ -41,7 +41,8 @@ fn text() -> String {
     metrics.encoded(Duration::from_millis(125));
     metrics.committed(&committed());
     metrics.rejected("NotWellFormed", 2);
-    metrics.budget(1 << 20, 160 << 20);
+    metrics.buffered(1 << 20);
+    metrics.budget(160 << 20);
     let text = metrics.text();
     let lines: Vec<_> = text.lines().filter(|line| !line.contains("process_")).collect();
     let metrics = lines.chunk_by(|a, b| a.starts_with('#') == b.starts_with('#'));

@@ -23,6 +23,18 @@ pub enum ZoneError {
         /// What is missing.
         why: &'static str,
     },
+    /// The zone can't be shown as it was at an entry.
+    #[error("zone {zone} can't be shown as of entry {sequence}: {why}; its newest entry is {head}")]
+    NoSuchEntry {
+        /// The zone.
+        zone: String,
+        /// The entry that was asked for.
+        sequence: Sequence,
+        /// The newest entry.
+        head: Sequence,
+        /// Why not.
+        why: &'static str,
+    },
     /// The directory holds something else.
     #[error("{zone} is not empty and not a zone: it holds {found}; choose an empty directory")]
     ForeignDirectory {
@@ -191,6 +203,7 @@ impl ZoneError {
             Self::Swept { .. } => ZoneFault::StoreUnavailable,
             Self::Undecided { .. } => ZoneFault::Ours,
             Self::NotAZone { .. }
+            | Self::NoSuchEntry { .. }
             | Self::ForeignDirectory { .. }
             | Self::OtherGenesis { .. }
             | Self::Replaced { .. }
@@ -212,6 +225,7 @@ impl ZoneError {
                 StoreErrorKind::NotFound | StoreErrorKind::AlreadyExists | StoreErrorKind::Other => "StoreFailed",
             },
             Self::NotAZone { .. } => "NotAZone",
+            Self::NoSuchEntry { .. } => "NoSuchEntry",
             Self::ForeignDirectory { .. } => "ForeignDirectory",
             Self::OtherGenesis { what: GenesisFact::ClusterId | GenesisFact::TopicId, .. } => "TopicReplaced",
             Self::OtherGenesis { .. } => "ZoneMismatch",

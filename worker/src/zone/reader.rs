@@ -57,6 +57,35 @@ impl ZoneReader {
             .ok_or_else(|| not_a_zone("its log has no first entry"))
     }
 
+    /// Opens a zone as it was at an entry. Files that left it later may be gone.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; `NoSuchEntry` if the log does not reach so far, or what led to the entry is truncated.
+    pub async fn open_at(surroundings: Surroundings, at: Sequence) -> Result<Self, ZoneError> {
+        let newest = Self::open(surroundings).await?;
+        let (slots, head) = (newest.slots, newest.fold.head());
+        let none = |why| ZoneError::NoSuchEntry { zone: slots.surroundings.url.to_string(), sequence: at, head, why };
+        if at > head {
+            return Err(none("it is not written yet"));
+        }
+        let truncated = "it lies before the oldest checkpoint that is kept";
+        let checkpoint = slots.newest_checkpoint().await?.filter(|checkpoint| *checkpoint <= at);
+        let folded = match checkpoint {
+            Some(checkpoint) => slots.read_checkpoint(checkpoint).await?,
+            None => match slots.read(Sequence::GENESIS).await? {
+                Some(genesis) => Some(Fold::begin(slots.zone_id, &genesis).map_err(|refused| slots.corrupt(refused))?),
+                None => None,
+            },
+        };
+        let fold = folded.ok_or_else(|| none(truncated))?;
+        let mut reader = Self { slots: slots.clone(), verified: fold.head(), fold, news: News::default() };
+        while reader.fold.head() < at {
+            let entry = slots.read(reader.fold.head().next()).await?.ok_or_else(|| none(truncated))?;
+            reader.fold_one(&entry)?;
+        }
+        Ok(Self { news: News::default(), ..reader })
+    }
+
     /// Folds the log from its newest checkpoint, and looks for a newer one when that is done (rule 20); `None` if nobody
     /// has written a genesis.
     pub(super) async fn load(slots: Slots) -> Result<Option<Self>, ZoneError> {

@@ -67,3 +67,29 @@ fn folder_that_is_no_zone_is_6() {
     assert_eq!(output.status.code(), Some(6), "{}", stderr(&output));
     assert!(stderr(&output).contains("zone.json"), "{}", stderr(&output));
 }
+
+#[test]
+fn log_is_one_json_object_a_line_on_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("books.yaml");
+    let quickstart = std::fs::read_to_string(QUICKSTART).unwrap();
+    std::fs::write(&file, quickstart.replace("kafka.library.svc:9092", "127.0.0.1:1")).unwrap();
+    let arguments = ["ingest", "-f", text(&file), "--local", text(folder.path()), "--until-caught-up", "--wait", "1s"];
+    let output = output(&[&["--log-format", "json"], &arguments[..]].concat());
+    let lines: Vec<&str> = stderr(&output).lines().filter(|line| !line.starts_with("gristmill: ")).collect();
+    assert!(!lines.is_empty());
+    for line in lines {
+        let object: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        assert!(
+            object["timestamp"].is_string() && object["level"].is_string() && object["message"].is_string(),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn resume_of_a_place_without_a_zone_is_6() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = output(&["resume", "-f", QUICKSTART, "--local", text(folder.path())]);
+    assert_eq!(output.status.code(), Some(6), "{}", stderr(&output));
+}

@@ -70,6 +70,20 @@ fn listed_files_are_those_that_inspect_counts() {
 }
 
 #[test]
+fn a_zone_is_shown_as_it_was_at_an_entry() {
+    let now = objects(&["inspect", text(&raw()), "--json"]).remove(0);
+    let head = now["head_sequence"].as_u64().unwrap();
+    let at = |sequence: u64| objects(&["inspect", text(&raw()), "--json", "--at", &sequence.to_string()]).remove(0);
+    assert_eq!(at(head), now);
+    assert_eq!((at(0)["messages"].as_u64(), at(0)["files"].as_u64()), (Some(0), Some(0)));
+    assert!(at(1)["messages"].as_u64() > Some(0) && at(1)["messages"].as_u64() < now["messages"].as_u64());
+    let files = objects(&["inspect", text(&raw()), "--files", "--json", "--at", "1"]);
+    assert!(!files.is_empty() && files.iter().all(|file| file["sequence"] == 1), "{files:?}");
+    let beyond = output(&["inspect", text(&raw()), "--at", &(head + 1).to_string()]);
+    assert_eq!(beyond.status.code(), Some(6), "{}", stderr(&beyond));
+}
+
+#[test]
 fn inspecting_writes_nothing() {
     let entries = |directory: PathBuf| -> Vec<_> {
         let mut names: Vec<_> = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -114,6 +128,15 @@ fn rejects_are_filtered_by_reason_partition_and_time() {
     assert_eq!(ls(&["--limit", "1000", "--since", "1h"]), all);
     assert!(ls(&["--since", "2100-01-01T00:00:00Z"]).is_empty());
     assert_eq!(ls(&["--limit", "2"]), all[all.len() - 2..]);
+}
+
+#[test]
+fn consumers_are_listed_and_only_one_that_is_there_is_removed() {
+    // The compaction of the demo may have registered; a stranger has not.
+    let consumers = objects(&["consumers", "ls", text(&raw()), "--json"]);
+    assert!(consumers.iter().all(|consumer| consumer["position"].is_i64()), "{consumers:?}");
+    let message = refused(&["consumers", "rm", text(&raw()), "nobody", "--yes"]);
+    assert!(message.contains("nobody"), "{message}");
 }
 
 #[test]

@@ -76,6 +76,18 @@ async fn local_command_lands_the_topic_in_a_folder_and_drains_on_sigterm() {
     let ready = get(address, "/readyz").expect("it listens");
     assert_eq!(ready.0, "HTTP/1.1 200 OK");
     assert_eq!(get(address, "/healthz").expect("it listens").0, "HTTP/1.1 200 OK");
+    let scraped = get(address, "/metrics").expect("it listens");
+    assert_eq!(scraped.0, "HTTP/1.1 200 OK");
+    for part in [
+        "# TYPE gristmill_ingest_messages counter",
+        "# HELP gristmill_zone_sequence ",
+        "gristmill_ingest_phase{namespace=\"library\",name=\"books\",phase=\"Ingesting\"} 1",
+        "process_cpu_seconds_total{",
+        "process_resident_memory_bytes{",
+        "# EOF",
+    ] {
+        assert!(scraped.1.contains(part), "no {part:?} in {}", scraped.1);
+    }
     let signalled = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status();
     assert!(signalled.expect("kill runs").success());
     assert_eq!(child.wait().expect("the process is ours").code(), Some(0));
