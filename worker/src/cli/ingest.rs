@@ -52,6 +52,10 @@ pub(super) struct IngestArgs {
     /// Memory of this process in bytes or as 256Mi; buffers stay below it.
     #[arg(long, env = "GRISTMILL_MEMORY", default_value = "256Mi")]
     memory: String,
+    /// A file that may hold a resume token: it ends a hold of the rejected budget, once. In a pod it is the annotation
+    /// gristmill.dev/resume in a downward-API volume.
+    #[arg(long, env = "GRISTMILL_RESUME_FILE", value_name = "PATH")]
+    resume_file: Option<PathBuf>,
     /// Draw a progress bar on a terminal, in place of a log line a commit.
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     progress: ProgressMode,
@@ -92,7 +96,8 @@ async fn ingest(args: &IngestArgs, with_bar: bool) -> Result<(), Failure> {
         message: format!("--memory or GRISTMILL_MEMORY: {error}"),
     })?;
     let hadoop = hadoop_of(&plan.raw_path, plan.hadoop.as_ref(), &secrets)?;
-    let mut options = Options { hadoop, wait: wait(args), budget, ..Options::new(&plan) };
+    let resume_file = args.resume_file.clone();
+    let mut options = Options { hadoop, wait: wait(args), budget, resume_file, ..Options::new(&plan) };
     if args.until_caught_up {
         options.until = Until::CaughtUp;
     }

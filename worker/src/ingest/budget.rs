@@ -16,9 +16,6 @@ const LEAST: u64 = 32 << 20;
 /// More decoded rows at a time make nothing faster: it is about 10,000 rows of a usual message.
 const MOST_DECODED: u64 = 8 << 20;
 
-/// Bytes of the largest message that is decoded.
-const LARGEST_MESSAGE: u64 = 16 << 20;
-
 /// The shares, in bytes. With buffers at twice their data they add up to 3/4 of the budget; the rest is for one large
 /// message, as it arrives and as it is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,12 +48,13 @@ impl Budget {
         }
     }
 
-    /// How much librdkafka may bring into memory. A resource may ask for less ahead, and for larger fetches.
-    pub(super) fn reception(&self, connection: &Connection) -> Reception {
+    /// How much librdkafka may bring into memory, the largest message that is decoded included. A resource may ask for
+    /// less ahead, and for larger fetches.
+    pub(super) fn reception(&self, connection: &Connection, message: u64) -> Reception {
         let set = |name| connection.setting(name).and_then(|text| text.parse::<u64>().ok());
         let queued = set("queued.max.messages.kbytes").map_or(self.queued, |kbytes| (kbytes << 10).min(self.queued));
         let fetch = set("fetch.max.bytes").unwrap_or(self.fetch);
-        Reception { queued, fetch, message: LARGEST_MESSAGE }
+        Reception { queued, fetch, message }
     }
 
     /// Bytes that may be buffered outside librdkafka.
@@ -99,9 +97,9 @@ mod tests {
         let settings = [("fetch.max.bytes", "52428800"), ("queued.max.messages.kbytes", "1000000")];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let budget = Budget::default();
-        let reception = budget.reception(&Connection::plaintext("127.0.0.1:1").with_settings(settings));
+        let reception = budget.reception(&Connection::plaintext("127.0.0.1:1").with_settings(settings), 8 << 20);
         assert_eq!((reception.fetch, reception.queued), (50 << 20, budget.queued));
-        assert_eq!(reception.longest(), (50 + 16 + 1) << 20);
+        assert_eq!(reception.longest(), (50 + 8 + 1) << 20);
     }
 
     #[test]

@@ -176,7 +176,7 @@ pub async fn run(plan: &IngestPlan, options: Options) -> Result<Summary, Failure
         connection: options.connection.clone(),
         topic: plan.topic.clone(),
         group: plan.consumer_group.clone(),
-        reception: options.budget.reception(&options.connection),
+        reception: options.budget.reception(&options.connection, plan.record.limits.message_bytes as u64),
     };
     let url: ZoneUrl = plan.raw_path.parse()?;
     let store = store::open(&url, &options.hadoop)?;
