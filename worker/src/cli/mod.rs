@@ -40,7 +40,7 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, or drained after a signal; 1 our fault; 2 usage or an invalid document; \
-3 a reject under decode --fail-on-reject; 4 Kafka, 5 store unavailable beyond --wait; 6 the zone refuses; 7 data loss";
+3 held by the rejected budget, or a reject under decode --fail-on-reject; 4 Kafka, 5 store unavailable beyond --wait; 6 the zone refuses; 7 data loss";
 
 /// Form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
