@@ -276,10 +276,11 @@ fn schedule_09_writers_that_sleep_lose_and_repeat_nothing_while_others_sweep_and
     for_seeds(1100, |seed| upkeep_race(seed, Rules::all()));
 }
 
-/// Each is found by races alone, without a schedule made for it.
+/// Each is found by races alone, without a schedule made for it. A sweep without a fence is not among them: it loses rows
+/// only between the close of a file and its append, which schedule 6 goes through step by step.
 #[test]
 fn a_broken_rule_of_upkeep_is_found_by_races() {
-    for rule in [Rule::FencedBeforeSwept, Rule::FencedAppendsNothing, Rule::TruncatedBehindCheckpointOnly] {
+    for rule in [Rule::FencedAppendsNothing, Rule::TruncatedBehindCheckpointOnly] {
         let found = first_violation(400, |seed| upkeep_race(seed, Rules::all_but(rule)));
         assert!(found.is_some(), "{rule:?} is broken and no race shows it");
     }
