@@ -259,7 +259,7 @@ impl Book {
         };
         let title = match fault {
             Some(3) => String::new(),
-            _ => format!("    <title>{}</title>\n", self.title.replace('&', "&amp;")),
+            _ => format!("    <title>{}</title>\n", quick_xml::escape::minimal_escape(self.title.as_str())),
         };
         write!(
             xml,
