@@ -57,7 +57,12 @@ up() {
     hadoop nn1 256
     start ha-datanode "${java[@]}" $server.datanode.DataNode
     if [ ! -f "$home/formatted" ]; then
-        tool org.apache.hadoop.hdfs.tools.DFSHAAdmin -transitionToActive nn1
+        # It answers HTTP before it takes calls.
+        for _ in {1..30}; do
+            tool org.apache.hadoop.hdfs.tools.DFSHAAdmin -transitionToActive nn1 && break
+            alive ha-nn1 || die "ha-nn1 died; its log: $RUN/logs/ha-nn1.log"
+            sleep 1
+        done
         waitfor ha-nn1 "$0" ready
         inside curl -fsS -o /dev/null -X PUT "$(http nn1)/webhdfs/v1/raw_zone?user.name=$(id -un)&op=MKDIRS"
         inside curl -fsS -o /dev/null -X PUT "$(http nn1)/webhdfs/v1/raw_zone?user.name=$(id -un)&op=SETOWNER&owner=etl&group=etl"

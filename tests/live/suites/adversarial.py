@@ -31,7 +31,7 @@ spec:
     columns:
       - {name: id, path: "@id"}
       - {name: t, path: t}
-      - {name: n, path: n, type: Int32}
+      - {name: "n", path: "n", type: Int32}
       - {name: region, path: /l/@region}
   raw: {path: file:///tmp/never-written}
 """
