@@ -49,11 +49,6 @@ impl<S: Source> Worker<'_, S> {
             positions.push(position);
         }
         self.feed.assign(&positions).map_err(Passing::into_failure)?;
-        // librdkafka takes an assigned position unseen; only one that is sought by its epoch is compared with what the
-        // brokers hold, and a leader that has other messages before it is found out (KIP-320).
-        let known: Vec<_> = positions.iter().filter(|position| position.leader_epoch.is_some()).copied().collect();
-        self.feed.seek(&known).await.map_err(Passing::into_failure)?;
-        let fold = self.zone.fold();
         for position in positions.iter().filter(|position| self.feed.owns(position.partition)) {
             let partition = position.partition;
             self.progress.begin(stands_at(fold, partition), ranges[&partition].high);
