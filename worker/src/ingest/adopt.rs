@@ -7,14 +7,12 @@ use gristmill_core::log::RewindPlan;
 use super::interruption::{Interruption, Step};
 use super::patience::Passing;
 use super::recover::stands_at;
+use super::refusals::Standstill;
 use super::rewind::rewind;
 use super::standing::{Standing, standing};
 use super::worker::{Worker, attend};
 use crate::exit::{Exit, Failure};
 use crate::kafka::{Brokers, OffsetRange, Position, Source, TopicFacts};
-
-/// Offsets refused in a row although they are held: a leader that has just changed refuses one or two.
-const REFUSALS_BORNE: u32 = 5;
 
 impl<S: Source> Worker<'_, S> {
     pub(super) async fn adopt(&mut self, partitions: &[i32]) -> Step {
@@ -63,19 +61,27 @@ impl<S: Source> Worker<'_, S> {
     }
 
     /// A broker refused an offset: messages are lost, or it was a leader that had just changed.
-    pub(super) async fn check_held(&mut self) -> Step {
-        self.refusals += 1;
+    pub(super) async fn check_refused(&mut self) -> Step {
+        if !self.refusals.is_due(self.clock.uptime()) {
+            return Ok(());
+        }
         let positions = self.progress.positions();
         let partitions: Vec<i32> = positions.iter().map(|position| position.partition).collect();
         let brokers = &self.brokers;
         let ask = self.patience.repeat(async || brokers.ranges(partitions.clone()).await);
         let ranges = Step::from(attend(&mut self.feed, self.grace, ask).await??)?;
         let stands = |position: &Position| standing(position.offset, ranges[&position.partition]);
-        if positions.iter().any(|position| stands(position) != Standing::Held) || self.refusals > REFUSALS_BORNE {
+        let held = positions.iter().all(|position| stands(position) == Standing::Held);
+        let behind = positions.iter().map(|position| {
+            let Position { partition, offset, .. } = *position;
+            Standstill { partition, next: offset, is_behind: offset < ranges[&partition].high }
+        });
+        let diverged = self.refusals.check(self.clock.uptime(), behind);
+        if diverged || !held {
             // What was read before the loss may be lost to the next start as well: it is kept.
             self.commit().await?;
         }
-        if self.refusals > REFUSALS_BORNE && positions.iter().all(|position| stands(position) == Standing::Held) {
+        if diverged && held {
             return Err(self.diverged().into());
         }
         for position in &positions {

@@ -24,6 +24,7 @@ mod patience;
 mod progress;
 mod reasons;
 mod recover;
+mod refusals;
 mod rewind;
 #[cfg(test)]
 mod simulation;
@@ -53,6 +54,7 @@ use self::opening::Opening;
 use self::pace::Pace;
 use self::patience::{Passing, Patience, Trouble, Waited};
 use self::progress::Progress;
+use self::refusals::Refusals;
 use self::watch::Look;
 use self::worker::{Worker, covers};
 use crate::exit::{Exit, Failure};
@@ -232,7 +234,7 @@ async fn run_on<S: Source>(
         is_held: false,
         look_at: None,
         resume_file,
-        refusals: 0,
+        refusals: Refusals::default(),
         patience,
         trouble: Trouble::default(),
         summary: Summary::default(),

@@ -33,7 +33,6 @@ impl<'m, S: Source> Worker<'m, S> {
         self.patience.board.metrics().decoded(bytes, self.clock.uptime() - began);
         let origin = Origin { partition, offset, timestamp, leader_epoch: message.leader_epoch() };
         self.progress.record(&origin, verdict);
-        self.refusals = 0;
         self.patience.board.read();
         if !self.open.is_full() {
             return Ok(());

@@ -27,6 +27,7 @@ use super::open_file::OpenFile;
 use super::pace::Pace;
 use super::patience::{Passing, Patience, Trouble};
 use super::progress::Progress;
+use super::refusals::Refusals;
 use super::watch::Look;
 use crate::exit::Failure;
 use crate::kafka::{Attended, Feed, Member, Source, SourceEvent, TopicFacts};
@@ -62,8 +63,8 @@ pub(super) struct Worker<'m, S: Source> {
     pub(super) look_at: Option<Duration>,
     /// Where a user's resume token is looked for.
     pub(super) resume_file: Option<PathBuf>,
-    /// Offsets refused since the last message came.
-    pub(super) refusals: u32,
+    /// Offsets that brokers refuse.
+    pub(super) refusals: Refusals,
     pub(super) patience: Patience,
     /// Files that could not be written, since the last entry that was decided.
     pub(super) trouble: Trouble,
@@ -108,6 +109,7 @@ impl<'m, S: Source> Worker<'m, S> {
 
     /// What is due after each event.
     async fn keep_up(&mut self) -> Step {
+        self.check_refused().await?;
         self.commit_if_due().await?;
         self.publish_again().await?;
         self.upkeep().await?;
@@ -129,7 +131,11 @@ impl<'m, S: Source> Worker<'m, S> {
             SourceEvent::Assigned(partitions) => self.adopt(&partitions).await,
             SourceEvent::Revoked(partitions) => self.hand_over(&partitions).await,
             SourceEvent::Lost(partitions) => self.lose(&partitions).await,
-            SourceEvent::OutOfRange => self.check_held().await,
+            SourceEvent::Begun(_) => Ok(self.feed.prove().await.map_err(Passing::into_failure)?),
+            SourceEvent::OutOfRange => {
+                self.refusals.note(self.clock.uptime());
+                Ok(())
+            }
             SourceEvent::TooLarge => self.stop_too_large().await,
             SourceEvent::Disturbed(fault) => {
                 tracing::debug!(error = %fault, "consumer disturbed");

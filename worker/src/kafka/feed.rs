@@ -31,6 +31,9 @@ pub enum SourceEvent<M> {
     Message(M),
     /// A partition was read to its end, as it was at some time after it was assigned or sought.
     EndOfPartition(i32),
+    /// A partition that was taken by the epoch of a leader begins to be read; nothing of it is told before
+    /// [`Feed::prove`].
+    Begun(i32),
     /// A broker has no message at the offset that was asked for, or another one than was read there before.
     OutOfRange,
     /// A message is larger than this member receives.
@@ -57,6 +60,11 @@ pub struct Feed<'m, M: Member> {
     /// Partitions that the group wants back, and since when.
     wanted: BTreeSet<i32>,
     wanted_since: Option<Duration>,
+    /// Partitions that were taken by the epoch of a leader and not sought since, and whether they are read already.
+    ///
+    /// Brokers compare the epoch at a seek only: an assignment alone would go on behind an unclean election as if
+    /// nothing had been lost. librdkafka seeks once it has begun to read.
+    unproven: BTreeMap<i32, bool>,
     /// Partitions that are read no more although they are ours.
     stopped: BTreeSet<i32>,
     /// Nothing is fetched until the caller says so.
@@ -76,6 +84,7 @@ impl<'m, M: Member> Feed<'m, M> {
             positions: BTreeMap::new(),
             wanted: BTreeSet::new(),
             wanted_since: None,
+            unproven: BTreeMap::new(),
             stopped: BTreeSet::new(),
             suspended: false,
             held: VecDeque::new(),
@@ -165,7 +174,21 @@ impl<'m, M: Member> Feed<'m, M> {
             self.member.pause(&partitions(&positions))?;
         }
         self.positions.extend(positions.iter().map(|position| (position.partition, *position)));
+        let by_epoch = positions.iter().filter(|position| position.leader_epoch.is_some());
+        self.unproven.extend(by_epoch.map(|position| (position.partition, false)));
         Ok(())
+    }
+
+    /// Has brokers compare the epochs by which partitions were taken with what they hold. A partition that has lost what
+    /// was read before answers with [`SourceEvent::OutOfRange`]; another is told of from its first message on.
+    ///
+    /// # Errors
+    /// librdkafka does not follow in time.
+    pub async fn prove(&mut self) -> Result<(), KafkaFault> {
+        self.hear();
+        let is_begun = |position: &&Position| self.unproven.get(&position.partition) == Some(&true);
+        let positions: Vec<_> = self.positions.values().filter(is_begun).copied().collect();
+        if positions.is_empty() { Ok(()) } else { self.seek(&positions).await }
     }
 
     /// Tells once more of assigned partitions that were not taken, but for those that were lost meanwhile.
@@ -212,10 +235,12 @@ impl<'m, M: Member> Feed<'m, M> {
         self.hear();
         let positions: Vec<_> = positions.iter().filter(|position| self.owns(position.partition)).copied().collect();
         let sought = |partition: i32| positions.iter().any(|position| position.partition == partition);
-        self.held.retain(|event| !matches!(event, SourceEvent::OutOfRange) && !is_of(event, sought));
+        // A refusal does not say of which partition it is: it is settled if all are sought.
+        let all = self.positions.keys().all(|partition| sought(*partition));
+        self.held.retain(|event| !(all && matches!(event, SourceEvent::OutOfRange)) && !is_of(event, sought));
         self.held_bytes = self.held.iter().map(size).sum();
         self.positions.extend(positions.iter().map(|position| (position.partition, *position)));
-        self.member.seek(&positions).await
+        self.move_to(&positions).await
     }
 
     /// Reads nothing more until [`Self::go_on`]; the member stays in the group.
@@ -257,7 +282,13 @@ impl<'m, M: Member> Feed<'m, M> {
         let positions: Vec<_> =
             self.positions.values().filter(|position| !self.stopped.contains(&position.partition)).copied().collect();
         self.member.resume(&partitions(&positions))?;
-        self.member.seek(&positions).await
+        self.move_to(&positions).await
+    }
+
+    async fn move_to(&mut self, positions: &[Position]) -> Result<(), KafkaFault> {
+        self.member.seek(positions).await?;
+        self.unproven.retain(|partition, _| positions.iter().all(|position| position.partition != *partition));
+        Ok(())
     }
 
     /// Takes note of rebalances that were told and not heard yet: a partition that is lost can't be moved, and
@@ -276,6 +307,7 @@ impl<'m, M: Member> Feed<'m, M> {
     fn forget(&mut self, gone: &BTreeSet<i32>) {
         self.positions.retain(|partition, _| !gone.contains(partition));
         self.stopped.retain(|partition| !gone.contains(partition));
+        self.unproven.retain(|partition, _| !gone.contains(partition));
     }
 
     async fn receive(&mut self) -> SourceEvent<M::Message<'m>> {
@@ -289,6 +321,10 @@ impl<'m, M: Member> Feed<'m, M> {
                 received = self.member.receive() => received,
             };
             let event = match received {
+                Received::Message(message) if self.unproven.contains_key(&message.partition()) => {
+                    self.begin(message.partition())
+                }
+                Received::EndOfPartition(partition) if self.unproven.contains_key(&partition) => self.begin(partition),
                 Received::Message(message) => self.admit(message),
                 Received::EndOfPartition(partition) => {
                     self.owns(partition).then_some(SourceEvent::EndOfPartition(partition))
@@ -323,6 +359,12 @@ impl<'m, M: Member> Feed<'m, M> {
         }
     }
 
+    /// What is read of a partition before its seek is read again after it.
+    fn begin(&mut self, partition: i32) -> Option<SourceEvent<M::Message<'m>>> {
+        let was_begun = self.unproven.insert(partition, true);
+        (was_begun == Some(false)).then_some(SourceEvent::Begun(partition))
+    }
+
     fn admit(&mut self, message: M::Message<'m>) -> Option<SourceEvent<M::Message<'m>>> {
         let position = self.positions.get_mut(&message.partition())?;
         if message.offset() < position.offset {
@@ -342,7 +384,7 @@ fn partitions(positions: &[Position]) -> Vec<i32> {
 fn is_of<M: Delivered>(event: &SourceEvent<M>, partition: impl Fn(i32) -> bool) -> bool {
     match event {
         SourceEvent::Message(message) => partition(message.partition()),
-        SourceEvent::EndOfPartition(of) => partition(*of),
+        SourceEvent::EndOfPartition(of) | SourceEvent::Begun(of) => partition(*of),
         SourceEvent::Assigned(_)
         | SourceEvent::Revoked(_)
         | SourceEvent::Lost(_)
@@ -365,6 +407,7 @@ fn size<M: Delivered>(event: &SourceEvent<M>) -> u64 {
         | SourceEvent::Revoked(_)
         | SourceEvent::Lost(_)
         | SourceEvent::EndOfPartition(_)
+        | SourceEvent::Begun(_)
         | SourceEvent::OutOfRange
         | SourceEvent::TooLarge
         | SourceEvent::Disturbed(_) => 0,

@@ -21,6 +21,8 @@ pub(super) struct Record {
     pub(super) key: String,
     pub(super) payload: Option<String>,
     pub(super) timestamp: i64,
+    /// Epoch of the leader that took it.
+    pub(super) epoch: i32,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -29,6 +31,17 @@ pub(super) struct PartitionLog {
     /// Offsets without a record were compacted away or are control records.
     pub(super) records: BTreeMap<i64, Record>,
     pub(super) high: i64,
+    /// Epoch of the leader.
+    epoch: i32,
+}
+
+impl PartitionLog {
+    /// Whether what a reader at this offset has read up to a leader's epoch is still what stands before it (KIP-320).
+    pub(super) fn has_lost(&self, offset: i64, epoch: Option<i32>) -> bool {
+        let Some(epoch) = epoch.filter(|epoch| *epoch < self.epoch) else { return false };
+        let later = self.records.iter().find(|(_, record)| record.epoch > epoch);
+        later.map_or(self.high, |(first, _)| *first) < offset
+    }
 }
 
 /// A cluster; clones are the same one.
@@ -94,7 +107,8 @@ impl Cluster {
         let timestamp = self.timeline.now().timestamp_millis();
         self.change(|state| {
             let log = &mut state.partitions[partition];
-            log.records.insert(log.high, Record { key: "key".to_owned(), payload, timestamp });
+            let (key, epoch) = ("key".to_owned(), log.epoch);
+            log.records.insert(log.high, Record { key, payload, timestamp, epoch });
             log.high += 1;
         });
     }
@@ -105,6 +119,16 @@ impl Cluster {
             let log = &mut state.partitions[partition];
             log.low = log.low.max(offset.min(log.high));
             log.records = log.records.split_off(&log.low);
+        });
+    }
+
+    /// A replica is elected that has received a partition up to this offset only.
+    pub(super) fn elect_unclean(&self, partition: usize, end: i64) {
+        self.change(|state| {
+            let log = &mut state.partitions[partition];
+            drop(log.records.split_off(&end));
+            log.high = end;
+            log.epoch += 1;
         });
     }
 

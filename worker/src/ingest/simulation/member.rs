@@ -35,7 +35,7 @@ impl Delivered for Message {
         Some(self.record.timestamp)
     }
     fn leader_epoch(&self) -> Option<i32> {
-        Some(0)
+        Some(self.record.epoch)
     }
     fn key(&self) -> Option<&[u8]> {
         Some(self.record.key.as_bytes())
@@ -69,6 +69,9 @@ struct Place {
     paused: bool,
     /// The broker has refused the offset: nothing is fetched until a seek.
     refused: bool,
+    /// Epoch by which what was read before is compared with what the leader holds. As in librdkafka an assignment does
+    /// not hand it over; a seek does, and messages.
+    epoch: Option<i32>,
     at_end: bool,
 }
 
@@ -104,7 +107,7 @@ impl SimulatedMember {
         }
         for (partition, place) in state.places.iter_mut().filter(|(_, place)| !place.paused && !place.refused) {
             let log = &cluster.partitions[index(*partition)];
-            if place.fetch < log.low || place.fetch > log.high {
+            if log.has_lost(place.fetch, place.epoch) || place.fetch < log.low || place.fetch > log.high {
                 place.refused = true;
                 return Some(Received::OutOfRange);
             }
@@ -113,6 +116,7 @@ impl SimulatedMember {
             {
                 state.ahead.push_back(Message { partition: *partition, offset: *offset, record: record.clone() });
                 place.fetch = offset + 1;
+                place.epoch = Some(record.epoch);
                 place.at_end = false;
             }
             let read = log.records.range(place.fetch..).next().is_none();
@@ -190,9 +194,10 @@ impl Member for SimulatedMember {
     async fn seek(&self, positions: &[Position]) -> Result<(), KafkaFault> {
         {
             let mut state = self.lock();
-            for Position { partition, offset, .. } in positions {
+            for Position { partition, offset, leader_epoch } in positions {
                 if let Some(place) = state.places.get_mut(partition) {
-                    *place = Place { fetch: *offset, paused: place.paused, ..Place::default() };
+                    let (fetch, epoch, paused) = (*offset, *leader_epoch, place.paused);
+                    *place = Place { fetch, epoch, paused, ..Place::default() };
                     // Leftovers from before the seek arrive after it; the barrier of the client lets none pass that is
                     // ahead of the new place.
                     state.ahead.retain(|message| message.partition != *partition || message.offset < *offset);
