@@ -237,7 +237,9 @@ impl<'m, M: Member> Feed<'m, M> {
         let sought = |partition: i32| positions.iter().any(|position| position.partition == partition);
         // A refusal does not say of which partition it is: it is settled if all are sought.
         let all = self.positions.keys().all(|partition| sought(*partition));
-        self.held.retain(|event| !(all && matches!(event, SourceEvent::OutOfRange)) && !is_of(event, sought));
+        let settled =
+            |event: &SourceEvent<_>| (all && matches!(event, SourceEvent::OutOfRange)) || is_of(event, sought);
+        self.held.retain(|event| !settled(event));
         self.held_bytes = self.held.iter().map(size).sum();
         self.positions.extend(positions.iter().map(|position| (position.partition, *position)));
         self.move_to(&positions).await

@@ -1,6 +1,7 @@
 //! Which prefixes are declared, and that no element has two attributes of one name.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 
 use super::tag::{Attribute, attribute_text};
 use super::{Excerpt, Fault};
@@ -112,27 +113,23 @@ impl<'a> Namespaces<'a> {
 /// Up to this many attributes each is compared with each, which needs no memory; most elements have fewer.
 const FEW: usize = 8;
 
-/// Refuses two attributes of one key; many by sorting: comparing each with each would take quadratic time.
-fn refuse_twins<'t, K: Ord + 't>(
+/// Refuses two attributes of one key; many by a set: comparing each with each would take quadratic time.
+fn refuse_twins<'t, K: Eq + Hash + 't>(
     text: &'t str,
     attributes: &'t [Attribute],
     key: impl Fn(&'t Attribute) -> K,
 ) -> Result<(), Fault> {
-    if attributes.len() <= FEW {
-        let twin = (1..attributes.len()).find(|at| {
+    let twin = if attributes.len() <= FEW {
+        let is_twin = |at: &usize| {
             let second = key(&attributes[*at]);
             attributes[..*at].iter().any(|first| key(first) == second)
-        });
-        return twin.map_or(Ok(()), |at| Err(twin_fault(text, &attributes[at])));
-    }
-    let mut sorted: Vec<(K, usize)> =
-        attributes.iter().map(|attribute| (key(attribute), attribute.name.start())).collect();
-    sorted.sort_unstable();
-    let twin = sorted.windows(2).filter(|pair| pair[0].0 == pair[1].0).map(|pair| pair[1].1).min();
-    match attributes.iter().find(|attribute| Some(attribute.name.start()) == twin) {
-        Some(attribute) => Err(twin_fault(text, attribute)),
-        None => Ok(()),
-    }
+        };
+        (1..attributes.len()).find(is_twin).map(|at| &attributes[at])
+    } else {
+        let mut seen = HashSet::with_capacity(attributes.len());
+        attributes.iter().find(|attribute| !seen.insert(key(attribute)))
+    };
+    twin.map_or(Ok(()), |attribute| Err(twin_fault(text, attribute)))
 }
 
 fn twin_fault(text: &str, attribute: &Attribute) -> Fault {
