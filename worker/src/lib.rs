@@ -6,6 +6,7 @@
 #![deny(unsafe_code)]
 
 pub mod admin;
+mod blocking;
 pub mod cli;
 pub mod compact;
 pub mod demo;

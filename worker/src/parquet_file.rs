@@ -22,6 +22,7 @@ use parquet::file::metadata::{FooterTail, PageIndexPolicy, ParquetMetaData, Parq
 use parquet::file::properties::{DEFAULT_BLOOM_FILTER_NDV, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
+use crate::blocking::blocking;
 use crate::zone::{StagedFile, StagedWriter, ZoneError, ZoneReader};
 
 /// Rows handed out at a time: a few hundred kilobytes of a usual row, and enough for column-wise work to pay.
@@ -139,6 +140,15 @@ impl ParquetFile {
     /// # Errors
     /// The rows are of another schema, or the store fails; the file is then of no use.
     pub async fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+        self.encode(batch)?;
+        self.hand_over().await
+    }
+
+    /// Encodes rows, without giving what is complete to the store: [`Self::hand_over`] does.
+    ///
+    /// # Errors
+    /// The rows are of another schema; the file is then of no use.
+    pub fn encode(&mut self, batch: &RecordBatch) -> Result<(), Error> {
         let before = self.encoder.flushed_row_groups().len();
         self.encoder.write(batch).map_err(encode)?;
         self.rows += batch.num_rows() as u64;
@@ -148,13 +158,23 @@ impl ParquetFile {
         }
         if self.encoder.flushed_row_groups().len() > before {
             self.encoder.sync().map_err(|source| encode(source.into()))?;
-            self.hand_over().await?;
         }
         Ok(())
     }
 
-    /// Gives what is encoded to the store.
-    async fn hand_over(&mut self) -> Result<(), Error> {
+    /// Encodes what there is to the end, the footer included; the file takes no more rows.
+    ///
+    /// # Errors
+    /// Parquet can't hold the rows.
+    pub fn complete(&mut self) -> Result<(), Error> {
+        self.encoder.finish().map(drop).map_err(encode)
+    }
+
+    /// Gives what is complete to the store.
+    ///
+    /// # Errors
+    /// The store fails; the file is then of no use.
+    pub async fn hand_over(&mut self) -> Result<(), Error> {
         let encoded = mem::take(self.encoder.inner_mut());
         if encoded.is_empty() {
             return Ok(());
@@ -182,7 +202,15 @@ impl ParquetFile {
     /// # Errors
     /// The store fails; the rows must be written to another file.
     pub async fn close(mut self) -> Result<ClosedFile, Error> {
-        self.encoder.finish().map_err(encode)?;
+        self.complete()?;
+        self.close_completed().await
+    }
+
+    /// Makes a file durable that was completed.
+    ///
+    /// # Errors
+    /// As [`Self::close`].
+    pub async fn close_completed(mut self) -> Result<ClosedFile, Error> {
         self.hand_over().await?;
         let staged = self.staged.close().await.map_err(Error::Zone)?;
         Ok(ClosedFile { staged, rows: self.rows })
@@ -233,6 +261,16 @@ impl<'z> ParquetReader<'z> {
         .collect()
     }
 
+    /// Bytes of the file that hold these columns of a row group: what is fetched to read them.
+    pub fn bytes(&self, row_group: usize, columns: &[&str]) -> usize {
+        let group = self.metadata.metadata().row_group(row_group);
+        let chunks = group
+            .columns()
+            .iter()
+            .filter(|chunk| chunk.column_path().parts().first().is_some_and(|root| columns.contains(&root.as_str())));
+        chunks.map(|chunk| usize::try_from(chunk.compressed_size()).unwrap_or(0)).sum()
+    }
+
     /// Whether a column may have a null in a row group; a column that the file lacks may.
     pub fn may_have_null(&self, row_group: usize, column: &str) -> bool {
         let Ok(index) = self.schema().index_of(column) else { return true };
@@ -268,7 +306,7 @@ impl<'z> ParquetReader<'z> {
             .with_row_groups(row_groups)
             .build()
             .map_err(|source| self.decode(source))?;
-        Ok(Batches { reader: self, decoder })
+        Ok(Batches { reader: self, decoder: Some(decoder) })
     }
 
     async fn fetch(&self, range: Range<u64>) -> Result<Bytes, Error> {
@@ -288,7 +326,7 @@ impl<'z> ParquetReader<'z> {
 /// Rows of a live file, batch by batch in their order.
 pub struct Batches<'r, 'z> {
     reader: &'r ParquetReader<'z>,
-    decoder: ParquetPushDecoder,
+    decoder: Option<ParquetPushDecoder>,
 }
 
 impl Batches<'_, '_> {
@@ -297,20 +335,56 @@ impl Batches<'_, '_> {
     /// # Errors
     /// The file is lost or damaged, or the store fails.
     pub async fn next(&mut self) -> Result<Option<RecordBatch>, Error> {
+        self.next_with(|batch| batch).await
+    }
+
+    /// What `work` makes of the next rows, on the thread that decodes them; `None` at the end.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub async fn next_with<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(RecordBatch) -> T + Send + 'static,
+    ) -> Result<Option<T>, Error> {
+        let mut work = work;
         loop {
-            match self.decoder.try_decode().map_err(|source| self.reader.decode(source))? {
-                DecodeResult::Data(batch) => return Ok(Some(batch)),
-                DecodeResult::Finished => return Ok(None),
-                DecodeResult::NeedsData(ranges) => {
+            // It is away only while a thread has it; a read that was given up has no next one.
+            let Some(mut decoder) = self.decoder.take() else { return Ok(None) };
+            let (decoder, decoded) = blocking(move || {
+                let decoded = match decoder.try_decode() {
+                    Ok(DecodeResult::Data(batch)) => Decoded::Rows(work(batch)),
+                    Ok(DecodeResult::NeedsData(ranges)) => Decoded::Needs(ranges, work),
+                    Ok(DecodeResult::Finished) => Decoded::End,
+                    Err(error) => Decoded::Failed(error),
+                };
+                (decoder, decoded)
+            })
+            .await;
+            let decoder = self.decoder.insert(decoder);
+            match decoded {
+                Decoded::Rows(made) => return Ok(Some(made)),
+                Decoded::End => return Ok(None),
+                Decoded::Failed(error) => return Err(self.reader.decode(error)),
+                Decoded::Needs(ranges, unused) => {
                     let mut data = Vec::with_capacity(ranges.len());
                     for range in &ranges {
                         data.push(self.reader.fetch(range.clone()).await?);
                     }
-                    self.decoder.push_ranges(ranges, data).map_err(|source| self.reader.decode(source))?;
+                    decoder.push_ranges(ranges, data).map_err(|source| self.reader.decode(source))?;
+                    work = unused;
                 }
             }
         }
     }
+}
+
+/// What one step of a decoder came to.
+enum Decoded<T, W> {
+    Rows(T),
+    /// These bytes first; the work is still to be done.
+    Needs(Vec<Range<u64>>, W),
+    End,
+    Failed(ParquetError),
 }
 
 fn encode(source: ParquetError) -> Error {

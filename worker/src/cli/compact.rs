@@ -11,9 +11,9 @@ use serde::Serialize;
 use super::print;
 use super::resources::hadoop_of;
 use super::zone::duration;
-use crate::compact::{self, Options, Outcome, Report, Zones};
+use crate::compact::{self, Budget, Options, Outcome, Report, Zones};
 use crate::documents::Documents;
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 use crate::local::local_compaction;
 use crate::secrets::Secrets;
 use crate::termination::TerminationLog;
@@ -39,6 +39,13 @@ pub(super) struct CompactArgs {
     /// How long an operation waits for a store that is away, for example 30s.
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10m")]
     wait: Duration,
+    /// Memory of this process in bytes or as 256Mi; what does not fit goes to local disk for the time of the run.
+    #[arg(long, env = "GRISTMILL_MEMORY", default_value = "256Mi")]
+    memory: String,
+    /// Directory for what does not fit into memory, about the size of the new rows. Default: the system's one for temporary
+    /// files. Nothing stays there, however the run ends.
+    #[arg(long, env = "GRISTMILL_SPILL_DIR", value_name = "DIR")]
+    spill_dir: Option<PathBuf>,
     #[command(flatten)]
     termination: TerminationLog,
 }
@@ -61,7 +68,18 @@ async fn compact(args: &CompactArgs) -> Result<Report, Failure> {
     let (plan, secrets) = plan(args)?;
     let access = hadoop_of(&plan.processed_path, plan.hadoop.as_ref(), &secrets)?;
     let zones = Zones::of(&plan, &access, args.wait)?;
-    Ok(compact::run(&plan, &zones, &Options::default()).await?)
+    Ok(compact::run(&plan, &zones, &options(args)?).await?)
+}
+
+fn options(args: &CompactArgs) -> Result<Options, Failure> {
+    let budget = Budget::of_variable(Some(&args.memory)).map_err(|error| Failure {
+        exit: Exit::Usage,
+        reason: "Invalid",
+        message: format!("--memory or GRISTMILL_MEMORY: {error}"),
+    })?;
+    let usual = Options::default();
+    let spill_directory = args.spill_dir.clone().unwrap_or(usual.spill_directory);
+    Ok(Options { budget, spill_directory, ..usual })
 }
 
 fn plan(args: &CompactArgs) -> Result<(CompactionPlan, Secrets), Failure> {

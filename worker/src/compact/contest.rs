@@ -1,59 +1,136 @@
 //! Which contested rows differ: a duplicate that is equal to its zone row in all user columns changes nothing (F25).
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use gristmill_core::compact::{Contest, RowAddress, RowDigest, RowDigests};
+use futures::TryStreamExt;
+use gristmill_core::compact::{ContenderReader, Contest, Origin, RowDigests, Side, Versions};
 use gristmill_core::log::LiveFile;
 
-use super::selection::{self, Selection, by_file, file_of};
-use super::{Compaction, Error};
+use super::gate::Gate;
+use super::groups::{Group, groups};
+use super::marks::Marks;
+use super::ranges::Ranges;
+use super::selection::{Selection, conformed};
+use super::settling::each_range;
+use super::{Budget, Compaction, Error};
 use crate::zone::ZoneReader;
 
-/// The contests whose two rows differ in a user column.
+/// Rows that stand against each other, on both sides.
+pub(super) struct Contested {
+    pub(super) delta: Marks,
+    pub(super) zone: Marks,
+}
+
+/// What the threads share.
+struct Comparison {
+    rows: SchemaRef,
+    /// Where the user's columns are in them: a row's first.
+    user: Vec<usize>,
+    digests: RowDigests,
+    versions: Arc<Ranges<Versions>>,
+    reader: Arc<ContenderReader>,
+}
+
+/// Tells `differs` the contests whose two rows differ in a user column.
 pub(super) async fn unequal(
     compaction: &Compaction<'_>,
     zone: &ZoneReader,
-    contests: &[Contest],
-) -> Result<Vec<Contest>, Error> {
-    if contests.is_empty() {
-        return Ok(Vec::new());
+    reader: Arc<ContenderReader>,
+    contested: Contested,
+    differs: impl FnMut(Vec<Contest>),
+) -> Result<(), Error> {
+    let count = usize::try_from(contested.delta.count()).unwrap_or(usize::MAX);
+    if count == 0 {
+        return Ok(());
     }
-    let schema = SchemaRef::new(compaction.layout.user_columns());
-    let digests = RowDigests::try_new(&schema).map_err(|source| Error::Arrow { act: "compare rows", source })?;
-    let side = |reader, files| Reading { reader, files, schema: &schema, digests: &digests };
-    let of_delta =
-        side(compaction.raw, &compaction.run.delta).digest(contests.iter().map(|contest| contest.delta)).await?;
-    let of_zone = side(zone, &compaction.run.zone).digest(contests.iter().map(|contest| contest.zone)).await?;
-    let differ = |contest: &&Contest| of_delta.get(&contest.delta) != of_zone.get(&contest.zone);
-    Ok(contests.iter().filter(differ).copied().collect())
+    let (options, run) = (compaction.options, compaction.run);
+    let user_columns = compaction.layout.user_columns();
+    let digests = RowDigests::try_new(&user_columns).map_err(|source| Error::Arrow { act: "compare rows", source })?;
+    let expected = count.saturating_mul(2 * Versions::BYTES);
+    let range_memory = options.budget.settling / options.threads;
+    let versions = Arc::new(Ranges::new(expected, options.budget.keys, range_memory, Arc::clone(&compaction.spill)));
+    let rows = Arc::clone(compaction.layout.rows());
+    let user = (0..user_columns.fields().len()).collect();
+    let comparison = Arc::new(Comparison { rows, user, digests, versions, reader });
+    let gate = Gate::new(options.budget.reading, Budget::to_read);
+
+    for (side, zone, files, marks) in
+        [(Side::Delta, compaction.raw, &run.delta, contested.delta), (Side::Zone, zone, &run.zone, contested.zone)]
+    {
+        let side = Reading { zone, files, side, threads: options.threads };
+        side.digest(&comparison, marks, &gate).await?;
+    }
+    each_range(&comparison.versions, options, Versions::differing, differs).await
 }
 
-/// The user columns of one side's rows.
+/// The contested rows of one side.
 struct Reading<'r> {
-    reader: &'r ZoneReader,
+    zone: &'r ZoneReader,
     files: &'r [LiveFile],
-    schema: &'r SchemaRef,
-    digests: &'r RowDigests,
+    side: Side,
+    threads: usize,
 }
 
 impl Reading<'_> {
-    async fn digest(&self, rows: impl Iterator<Item = RowAddress>) -> Result<HashMap<RowAddress, RowDigest>, Error> {
-        let mut found = HashMap::new();
-        for (file, mut rows) in by_file(rows) {
-            rows.sort_unstable();
-            let live = file_of(self.files, file);
-            let selection = Selection::of(rows.iter().copied(), live.file.rows);
-            let batches = selection::read(self.reader, live, self.schema, &selection).await?;
-            let mut rows = rows.into_iter();
-            for batch in &batches {
-                let digests = self.digests.of(batch).map_err(|source| Error::Arrow { act: "compare rows", source })?;
-                // Digests first: a zip asks its first side once more than it yields, and would swallow a row there.
-                let addressed =
-                    digests.into_iter().zip(rows.by_ref()).map(|(digest, row)| (RowAddress { file, row }, digest));
-                found.extend(addressed);
+    async fn digest(&self, comparison: &Arc<Comparison>, marks: Marks, gate: &Gate) -> Result<(), Error> {
+        let marked: BTreeMap<u32, Selection> =
+            marks.into_files().into_iter().map(|(file, marks)| (file, Selection::of(marks))).collect();
+        groups(self.zone, self.files, marked.keys().copied())
+            .try_for_each_concurrent(self.threads, |group| {
+                let selection = marked[&group.file].slice(group.rows.start, group.rows.len());
+                self.digest_group(comparison, group, selection, gate)
+            })
+            .await
+    }
+
+    async fn digest_group(
+        &self,
+        comparison: &Arc<Comparison>,
+        group: Group<'_>,
+        selection: Selection,
+        gate: &Gate,
+    ) -> Result<(), Error> {
+        if selection.is_empty() {
+            return Ok(());
+        }
+        let columns: Vec<&str> = comparison.rows.fields().iter().map(|field| field.name().as_str()).collect();
+        let (mut batches, _entered) = group.batches(&columns, gate).await?;
+        let live = Arc::new(group.live.clone());
+        let mut first = 0;
+        loop {
+            let (comparison, live, selection) = (Arc::clone(comparison), Arc::clone(&live), selection.clone());
+            let first_row = u32::try_from(group.rows.start + first).expect("a file's rows fit a u32");
+            let origin = Origin { side: self.side, file: group.file, first_row };
+            let digested = batches.next_with(move |batch| {
+                let selection = selection.slice(first, batch.num_rows());
+                comparison.digest(&batch, &selection, origin, &live)?;
+                Ok::<_, Error>(batch.num_rows())
+            });
+            match digested.await.map_err(Error::File)? {
+                Some(rows) => first += rows?,
+                None => return Ok(()),
             }
         }
-        Ok(found)
+    }
+}
+
+impl Comparison {
+    fn digest(&self, batch: &RecordBatch, selection: &Selection, origin: Origin, live: &LiveFile) -> Result<(), Error> {
+        if selection.is_empty() {
+            return Ok(());
+        }
+        let act = |source| Error::Arrow { act: "compare rows", source };
+        let rows = conformed(&selection.take(batch)?, &self.rows, &live.file)?;
+        let keys =
+            self.reader.hashes(&rows).map_err(|source| Error::Column { path: live.file.path.to_string(), source })?;
+        let contents = self.digests.of(&rows.project(&self.user).map_err(act)?).map_err(act)?;
+        let mut versions = Versions::default();
+        for ((row, key), content) in selection.rows().zip(keys).zip(contents) {
+            versions.push(key, origin.side, origin.address(row), content);
+        }
+        self.versions.add(&versions).map_err(Error::Spill)
     }
 }

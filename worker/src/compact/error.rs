@@ -2,6 +2,7 @@
 
 use gristmill_core::compact::{Conflict, DirectoryError, Refusal};
 
+use super::SpillError;
 use crate::exit::{Exit, Failure};
 use crate::parquet_file;
 use crate::zone::ZoneError;
@@ -37,6 +38,24 @@ pub enum Error {
         /// Why.
         source: arrow::error::ArrowError,
     },
+    /// Something does not fit into the memory.
+    #[error(
+        "{what} takes {} MiB at a time, and the run's memory has {} MiB for it; run it with --memory {}Mi (GRISTMILL_MEMORY, pod.memory in a cluster)",
+        needed.div_ceil(1 << 20), share >> 20, memory.div_ceil(1 << 20)
+    )]
+    Memory {
+        /// What it is.
+        what: String,
+        /// Bytes that it takes.
+        needed: u64,
+        /// Bytes that there are for it.
+        share: u64,
+        /// Memory of a process that has as many.
+        memory: u64,
+    },
+    /// Local disk fails.
+    #[error(transparent)]
+    Spill(SpillError),
     /// Other runs keep committing first.
     #[error("other runs of zone {zone} committed first {attempts} times; let one process compact a zone")]
     Contended {
@@ -66,6 +85,8 @@ impl From<Error> for Failure {
             Error::Refused(_) => (Exit::Zone, "ZoneMismatch"),
             Error::Column { .. } => (Exit::Zone, "SchemaConflict"),
             Error::Directory(_) => (Exit::Zone, "PartitionValueTooLong"),
+            Error::Memory { .. } => (Exit::Usage, "TooLittleMemory"),
+            Error::Spill(_) => (Exit::Store, "SpillFailed"),
             Error::Contended { .. } => (Exit::Zone, "Contended"),
         };
         Self::new(exit, reason, &error)

@@ -2,17 +2,31 @@
 //!
 //! Minimum and maximum say nothing about random ids, bloom filters do (F25). A filter may say yes in vain, never no.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Date32Type, Int32Type, Int64Type, Schema};
+use gristmill_core::compact::NullKeys;
 use parquet::bloom_filter::Sbbf;
 
 use super::Error;
+use crate::blocking::blocking;
 use crate::parquet_file::ParquetReader;
 
-/// The keys of the delta as values.
+/// Above so many keys every row group has one that its filter takes for its own by chance (at 1 of 100,000), and asking
+/// for each costs more than reading the key columns.
+const MOST_KEYS: usize = 200_000;
+
+/// The keys of the delta as values, as long as they are few enough to be asked for one by one.
 pub(super) struct DeltaKeys {
     columns: Vec<String>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
     batches: Vec<Vec<ArrayRef>>,
+    rows: usize,
     /// Some row has a null in its key: no filter knows it.
     has_null: bool,
 }
@@ -29,25 +43,45 @@ pub(super) fn filtered_columns(key: &[String], file: &Schema) -> Vec<String> {
 
 impl DeltaKeys {
     pub(super) fn new(key: &[String]) -> Self {
-        Self { columns: key.to_vec(), batches: Vec::new(), has_null: false }
+        Self { columns: key.to_vec(), kept: Mutex::default() }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the keys of some rows.
-    pub(super) fn add(&mut self, batch: &RecordBatch) {
+    pub(super) fn add(&self, batch: &RecordBatch) {
         let columns: Vec<ArrayRef> =
             self.columns.iter().filter_map(|name| batch.column_by_name(name).cloned()).collect();
-        self.has_null |= columns.iter().any(|column| column.null_count() > 0);
-        self.batches.push(columns);
+        let mut kept = self.kept();
+        kept.has_null |= columns.iter().any(|column| column.null_count() > 0);
+        kept.rows += batch.num_rows();
+        if kept.rows <= MOST_KEYS {
+            kept.batches.push(columns);
+        } else {
+            kept.batches = Vec::new();
+        }
     }
 
-    /// Lets go of the keys.
-    pub(super) fn forget(&mut self) {
-        self.batches = Vec::new();
+    /// Whether some row has a null in its key.
+    pub(super) fn null_keys(&self) -> NullKeys {
+        if self.kept().has_null { NullKeys::MayBeKnown } else { NullKeys::AreNotKnown }
+    }
+
+    /// Whether filters are worth asking.
+    fn are_few(&self) -> bool {
+        self.kept().rows <= MOST_KEYS
     }
 
     /// Whether a row group may hold one of the keys.
-    pub(super) async fn may_be_in(&self, reader: &ParquetReader<'_>, row_group: usize) -> Result<bool, Error> {
-        if self.has_null && self.columns.iter().any(|column| reader.may_have_null(row_group, column)) {
+    pub(super) async fn may_be_in(
+        self: &Arc<Self>,
+        reader: &ParquetReader<'_>,
+        row_group: usize,
+    ) -> Result<bool, Error> {
+        let may_have_null = self.columns.iter().any(|column| reader.may_have_null(row_group, column));
+        if !self.are_few() || (self.null_keys() == NullKeys::MayBeKnown && may_have_null) {
             return Ok(true);
         }
         let mut filters = Vec::with_capacity(self.columns.len());
@@ -57,11 +91,17 @@ impl DeltaKeys {
         if filters.iter().all(Option::is_none) {
             return Ok(true);
         }
-        let may_be = |batch: &Vec<ArrayRef>| {
+        let keys = Arc::clone(self);
+        Ok(blocking(move || keys.any_passes(&filters)).await)
+    }
+
+    fn any_passes(&self, filters: &[Option<Sbbf>]) -> bool {
+        // The arrays are shared, so that nobody waits for this.
+        let batches = self.kept().batches.clone();
+        batches.iter().any(|batch| {
             let rows = batch.first().map_or(0, |column| column.len());
-            (0..rows).any(|row| batch.iter().zip(&filters).all(|(column, filter)| passes(filter, column, row)))
-        };
-        Ok(self.batches.iter().any(may_be))
+            (0..rows).any(|row| batch.iter().zip(filters).all(|(column, filter)| passes(filter, column, row)))
+        })
     }
 }
 

@@ -2,28 +2,43 @@
 //!
 //! ```text
 //! open both zones ─▶ plan ─▶ compatible: the zone's files go on in today's columns, or nothing is written
-//!                         ─▶ scan: keys of the delta, keys of the zone's files that may hold them
-//!                            settle (pure) ─▶ contest: equal rows change nothing
-//!                            rewrite: winners and the rest of replaced files, one partition value after the other
-//!                    ─▶ append outputs and position as one entry ─▶ publish
+//!                 pass 1 ─▶ scan: keys of the delta, keys of the zone's files that may hold them, by ranges of their hash
+//!                           settling: who wins, range by range (pure) ─▶ contest: equal rows change nothing
+//!                 pass 2 ─▶ rewrite: winners and the rest of replaced files ─▶ sorting (runs) ─▶ output
+//!                        ─▶ append outputs and position as one entry ─▶ publish
 //! ```
 //!
 //! A crash before the append leaves nothing that a reader sees; after it, the next run's opening finishes publication.
-//! Of the delta, pass 1 holds key hash, rank and key of every row; pass 2 the rows that are written. Of the zone, the rank
-//! of rows that the delta has too, and one partition value's replaced files at a time.
+//! The memory is shared out before the work begins ([`Budget`]): rows that take part are 64 bytes each and go to a local
+//! file by ranges of their key when they are too many, so do rows that are written, in sorted runs. A bit for each row
+//! says what pass 1 has decided. Decoding, sorting and encoding run on as many threads as there are processors.
 
+mod budget;
 mod compatible;
 mod contest;
 mod error;
 mod filter;
+mod gate;
+mod groups;
+mod known;
+mod marks;
+mod output;
+mod ranges;
 mod report;
 mod rewrite;
+mod runs;
 mod scan;
 mod selection;
+mod settling;
+mod sorting;
+mod spill;
 
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use gristmill_core::compact::{ContenderReader, KeyHasher, Layout, Plan, RowAddress, RunPlan, plan_run, settle};
+use gristmill_core::compact::{Layout, Plan, RunPlan, plan_run};
 use gristmill_core::log::{
     BucketRange, Data, Digest, FileEntry, FileZone, IdentityPartition, LogTime, ProcessedData, RemovedFile, RunFiles,
     RunRows, RunSummary, Transform,
@@ -31,8 +46,12 @@ use gristmill_core::log::{
 use gristmill_crds::plan::CompactionPlan;
 use tracing::{info, warn};
 
+pub use budget::Budget;
 pub use error::Error;
 pub use report::{Outcome, Report};
+pub use spill::SpillError;
+
+use spill::Spill;
 
 use crate::exit::Failure;
 use crate::parquet_file;
@@ -72,18 +91,37 @@ fn surroundings(path: &str, access: &HadoopAccess) -> Result<Surroundings, Failu
     Ok(Surroundings::of_process(store, url))
 }
 
-/// How a run lays out what it writes.
+/// Outputs that are open at a time, if there is memory for them: closing one takes HDFS half a second, nearly all of it
+/// waiting.
+const OPEN_FILES: usize = 16;
+
+/// How a run works, whatever its resource says.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// An output is closed at this size and another begun.
     pub target_bytes: u64,
-    /// A row group is complete at this encoded size.
+    /// A row group is complete at this encoded size, or earlier where memory is short.
     pub row_group_bytes: usize,
+    /// How the memory is shared out.
+    pub budget: Budget,
+    /// Directory for what does not fit into memory.
+    pub spill_directory: PathBuf,
+    /// Threads that decode, sort and encode, at least one.
+    pub threads: usize,
+    /// Outputs that are open at a time, at least one.
+    pub open_files: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { target_bytes: TARGET_BYTES, row_group_bytes: parquet_file::Layout::default().row_group_bytes }
+        Self {
+            target_bytes: TARGET_BYTES,
+            row_group_bytes: parquet_file::Layout::default().row_group_bytes,
+            budget: Budget::default(),
+            spill_directory: std::env::temp_dir(),
+            threads: std::thread::available_parallelism().map_or(1, NonZero::get),
+            open_files: OPEN_FILES,
+        }
     }
 }
 
@@ -152,8 +190,9 @@ async fn attempt(
 ) -> Result<Attempt, Error> {
     let before = zone.fold().head();
     let start = zone.reader().surroundings().now();
-    let compaction =
-        Compaction { run, raw, layout: Layout::new(&plan.ingest.record.columns, &plan.partition_by), plan, options };
+    let layout = Layout::new(&plan.ingest.record.columns, &plan.partition_by);
+    let spill = Arc::new(Spill::new(&options.spill_directory));
+    let compaction = Compaction { run, raw, layout, plan, options, spill };
     let data = match compaction.produce(zone, start).await {
         Ok(data) => data,
         Err(error) => {
@@ -190,53 +229,20 @@ struct Compaction<'r> {
     raw: &'r ZoneReader,
     layout: Layout,
     options: &'r Options,
-}
-
-/// What is written and what is replaced.
-struct Decided {
-    /// Rows of the delta that are written.
-    winners: Vec<RowAddress>,
-    /// Rows of the zone that they replace.
-    replaced: Vec<RowAddress>,
-    rows: RunRows,
+    spill: Arc<Spill>,
 }
 
 impl Compaction<'_> {
     /// Everything up to the commit.
     async fn produce(&self, zone: &mut Zone, start_time: LogTime) -> Result<ProcessedData, Error> {
         compatible::check(&self.layout, zone.reader(), &self.run.zone).await?;
-        let decided = self.decide(zone.reader()).await?;
-        let rewrite = rewrite::Rewrite { compaction: self, decided: &decided };
-        let (added, removed) = rewrite.write(zone).await?;
+        let decided = settling::decide(self, zone.reader()).await?;
+        let rows = decided.rows;
+        let (added, removed) = rewrite::rewrite(self, zone, decided).await?;
         let before = self.run.zone.len() as u64;
         let files = RunFiles { before, after: before + added.len() as u64 - removed.len() as u64 };
         let completion_time = zone.reader().surroundings().now();
-        Ok(self.entry(added, removed, RunSummary { start_time, completion_time, rows: decided.rows, files }))
-    }
-
-    /// Pass 1: which rows of the delta are written, and which of the zone leave.
-    async fn decide(&self, zone: &ZoneReader) -> Result<Decided, Error> {
-        let hasher = KeyHasher::new(zone.fold().zone_id());
-        let CompactionPlan { key, order_by, .. } = self.plan;
-        let reader = ContenderReader::try_new(hasher, key, order_by, self.layout.rows())
-            .map_err(|source| Error::Column { path: zone.surroundings().url().to_string(), source })?;
-        let mut scan = scan::Scan::new(self, reader)?;
-        scan.delta().await?;
-        let read = scan.contenders.len() as u64;
-        scan.zone(zone).await?;
-        let settled = settle(&mut scan.contenders);
-        drop(scan);
-        let unequal = contest::unequal(self, zone, &settled.contested).await?;
-        let equal = (settled.contested.len() - unequal.len()) as u64;
-        let mut winners = settled.new;
-        winners.extend(unequal.iter().map(|contest| contest.delta));
-        let rows = RunRows {
-            read,
-            duplicate_in_delta: settled.duplicate_in_delta,
-            duplicate_in_zone: settled.duplicate_in_zone + equal,
-            written: winners.len() as u64,
-        };
-        Ok(Decided { winners, replaced: unequal.iter().map(|contest| contest.zone).collect(), rows })
+        Ok(self.entry(added, removed, RunSummary { start_time, completion_time, rows, files }))
     }
 
     fn entry(&self, added: Vec<FileEntry>, removed: Vec<FileEntry>, run: RunSummary) -> ProcessedData {

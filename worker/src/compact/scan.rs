@@ -1,104 +1,203 @@
-//! Pass 1: key, order and coordinates of the delta's rows, and of the zone's rows that have one of their keys.
+//! Pass 1: key, order and coordinates of the delta's rows, and of the zone's rows that may have one of their keys.
 
-use std::collections::HashSet;
-use std::ops::Range;
+use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
-use gristmill_core::compact::{Contender, ContenderReader, KeyHash, Origin, Side};
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, SchemaRef};
+use futures::TryStreamExt;
+use gristmill_core::compact::{ContenderReader, Contenders, KeyHash, Origin, Side, Topics};
 use gristmill_core::log::LiveFile;
 
 use super::filter::DeltaKeys;
+use super::gate::Gate;
+use super::groups::{Group, groups};
+use super::known::{CompleteKeys, KnownKeys};
+use super::ranges::Ranges;
 use super::selection::conformed;
 use super::{Compaction, Error};
-use crate::parquet_file::ParquetReader;
 use crate::zone::ZoneReader;
 
-/// The rows that take part.
-pub(super) struct Scan<'c> {
-    compaction: &'c Compaction<'c>,
-    reader: ContenderReader,
+/// Bytes that an order of unknown length is taken to have.
+const USUAL_ORDER: usize = 24;
+
+/// What the threads of pass 1 share.
+struct Scan {
+    reader: Arc<ContenderReader>,
+    /// The columns that decide.
     columns: SchemaRef,
-    keys: DeltaKeys,
-    /// What has been read so far.
-    pub(super) contenders: Vec<Contender>,
+    /// Those of the key among them.
+    key_columns: SchemaRef,
+    topics: Arc<Topics>,
+    contenders: Arc<Ranges<Contenders>>,
 }
 
-/// A row group of a file of one side.
-struct Group<'f> {
-    live: &'f LiveFile,
-    side: Side,
-    file: u32,
-    number: usize,
-    rows: Range<usize>,
+/// The rows that take part.
+pub(super) struct Scanned {
+    /// By ranges of their key.
+    pub(super) contenders: Arc<Ranges<Contenders>>,
+    /// What the numbers of topic ids stand for.
+    pub(super) topics: Arc<Topics>,
+    /// Rows of the delta.
+    pub(super) read: u64,
 }
 
-impl<'c> Scan<'c> {
-    pub(super) fn new(compaction: &'c Compaction<'c>, reader: ContenderReader) -> Result<Self, Error> {
-        let columns = compaction
-            .layout
-            .select(&reader.columns())
-            .map_err(|source| Error::Column { path: compaction.plan.processed_path.clone(), source })?;
-        let keys = DeltaKeys::new(&compaction.plan.key);
-        Ok(Self { compaction, reader, columns, keys, contenders: Vec::new() })
-    }
+/// Reads every row of the delta, and of the zone those that may have a key of the delta.
+pub(super) async fn scan(
+    compaction: &Compaction<'_>,
+    reader: Arc<ContenderReader>,
+    zone: &ZoneReader,
+) -> Result<Scanned, Error> {
+    let Compaction { run, raw, options, .. } = compaction;
+    let in_rows = |source| Error::Column { path: compaction.plan.processed_path.clone(), source };
+    let columns = compaction.layout.select(&reader.columns()).map_err(in_rows)?;
+    let key: Vec<&str> = reader.key().iter().map(String::as_str).collect();
+    let key_columns = compaction.layout.select(&key).map_err(in_rows)?;
+    let rows: u64 = run.delta.iter().map(|live| live.file.rows).sum();
+    let rows = usize::try_from(rows).unwrap_or(usize::MAX);
+    let expected = rows.saturating_mul(Contenders::bytes_of_one(order_bytes(&columns, &compaction.plan.order_by)));
+    let budget = &options.budget;
+    let range_memory = budget.settling / options.threads;
+    let contenders = Arc::new(Ranges::new(expected, budget.keys, range_memory, Arc::clone(&compaction.spill)));
+    let scan = Scan { reader, columns, key_columns, topics: Arc::default(), contenders };
+    let scan = Arc::new(scan);
+    let gate = Gate::new(budget.reading, super::Budget::to_read);
+    let (keys, known) = (Arc::new(DeltaKeys::new(&compaction.plan.key)), Arc::new(KnownKeys::new(rows, budget.filter)));
+    let keep = (!run.zone.is_empty()).then_some((&keys, &known));
 
-    /// Reads every row of the delta.
-    pub(super) async fn delta(&mut self) -> Result<(), Error> {
-        let files = &self.compaction.run.delta;
-        let rows: u64 = files.iter().map(|live| live.file.rows).sum();
-        self.contenders.reserve_exact(usize::try_from(rows).unwrap_or(0));
-        for (file, live) in (0..).zip(files) {
-            let reader = ParquetReader::open(self.compaction.raw, &live.file).await.map_err(Error::File)?;
-            for (number, rows) in reader.row_groups().into_iter().enumerate() {
-                let group = Group { live, side: Side::Delta, file, number, rows };
-                self.read(&reader, &group, |_| true).await?;
+    groups(raw, &run.delta, 0..count(&run.delta))
+        .try_for_each_concurrent(options.threads, |group| read_delta(&scan, group, keep, &gate))
+        .await?;
+    if !run.zone.is_empty() {
+        let known = Arc::into_inner(known).expect("the threads that added keys are done").complete();
+        let known = Arc::new(known);
+        groups(zone, &run.zone, 0..count(&run.zone))
+            .try_for_each_concurrent(options.threads, |group| read_zone(&scan, group, &keys, &known, &gate))
+            .await?;
+    }
+    let Scan { topics, contenders, .. } = &*scan;
+    Ok(Scanned { contenders: Arc::clone(contenders), topics: Arc::clone(topics), read: rows as u64 })
+}
+
+fn count(files: &[LiveFile]) -> u32 {
+    u32::try_from(files.len()).expect("a zone has fewer files")
+}
+
+/// Bytes of the order of a row, as far as its types tell.
+fn order_bytes(columns: &SchemaRef, order_by: &[String]) -> usize {
+    let of = |name: &String| match columns.field_with_name(name).map(|field| field.data_type()) {
+        Ok(DataType::Boolean) => 2,
+        Ok(DataType::Int32 | DataType::Date32) => 5,
+        Ok(DataType::Int64 | DataType::Float64 | DataType::Timestamp(..)) => 9,
+        Ok(DataType::Decimal128(..)) => 17,
+        Ok(_) | Err(_) => USUAL_ORDER,
+    };
+    order_by.iter().map(of).sum()
+}
+
+fn names(schema: &SchemaRef) -> Vec<&str> {
+    schema.fields().iter().map(|field| field.name().as_str()).collect()
+}
+
+async fn read_delta(
+    scan: &Arc<Scan>,
+    group: Group<'_>,
+    keep: Option<(&Arc<DeltaKeys>, &Arc<KnownKeys>)>,
+    gate: &Gate,
+) -> Result<(), Error> {
+    let (mut batches, _entered) = group.batches(&names(&scan.columns), gate).await?;
+    let (live, mut origin) = (Arc::new(group.live.clone()), origin(&group, Side::Delta));
+    loop {
+        let (scan, live, keep) =
+            (Arc::clone(scan), Arc::clone(&live), keep.map(|(a, b)| (Arc::clone(a), Arc::clone(b))));
+        let read = batches.next_with(move |batch| {
+            let (rows, contenders) = scan.contenders_of(&batch, origin, |_| true, &live)?;
+            if let Some((keys, known)) = keep {
+                keys.add(&rows);
+                known.add((0..contenders.len()).map(|index| contenders.key(index)));
             }
+            scan.contenders.add(&contenders).map_err(Error::Spill)?;
+            Ok::<_, Error>(batch.num_rows())
+        });
+        match read.await.map_err(Error::File)? {
+            Some(rows) => origin.first_row += u32::try_from(rows?).expect("a batch is short"),
+            None => return Ok(()),
         }
-        Ok(())
     }
+}
 
-    /// Reads the rows of the zone that have a key of the delta, in the row groups that may hold one.
-    pub(super) async fn zone(&mut self, zone: &ZoneReader) -> Result<(), Error> {
-        let files = &self.compaction.run.zone;
-        if files.is_empty() {
-            return Ok(());
-        }
-        let keys: HashSet<KeyHash> = self.contenders.iter().map(|contender| contender.key).collect();
-        for (file, live) in (0..).zip(files) {
-            let reader = ParquetReader::open(zone, &live.file).await.map_err(Error::File)?;
-            for (number, rows) in reader.row_groups().into_iter().enumerate() {
-                if self.keys.may_be_in(&reader, number).await? {
-                    let group = Group { live, side: Side::Zone, file, number, rows };
-                    self.read(&reader, &group, |key| keys.contains(&key)).await?;
-                }
-            }
-        }
-        self.keys.forget();
-        Ok(())
+/// Reads the key columns first: of most row groups no row has a key of the delta, and of the others the rest is read too.
+async fn read_zone(
+    scan: &Arc<Scan>,
+    group: Group<'_>,
+    keys: &Arc<DeltaKeys>,
+    known: &Arc<CompleteKeys>,
+    gate: &Gate,
+) -> Result<(), Error> {
+    if !keys.may_be_in(&group.reader, group.number).await? || !has_known(scan, &group, keys, known, gate).await? {
+        return Ok(());
     }
+    let (mut batches, _entered) = group.batches(&names(&scan.columns), gate).await?;
+    let (live, mut origin) = (Arc::new(group.live.clone()), origin(&group, Side::Zone));
+    loop {
+        let (scan, live, known) = (Arc::clone(scan), Arc::clone(&live), Arc::clone(known));
+        let read = batches.next_with(move |batch| {
+            let (_, contenders) = scan.contenders_of(&batch, origin, |key| known.may_have(key), &live)?;
+            scan.contenders.add(&contenders).map_err(Error::Spill)?;
+            Ok::<_, Error>(batch.num_rows())
+        });
+        match read.await.map_err(Error::File)? {
+            Some(rows) => origin.first_row += u32::try_from(rows?).expect("a batch is short"),
+            None => return Ok(()),
+        }
+    }
+}
 
-    async fn read(
-        &mut self,
-        reader: &ParquetReader<'_>,
-        group: &Group<'_>,
+/// Whether a row of a row group of the zone may have a key of the delta.
+async fn has_known(
+    scan: &Arc<Scan>,
+    group: &Group<'_>,
+    keys: &Arc<DeltaKeys>,
+    known: &Arc<CompleteKeys>,
+    gate: &Gate,
+) -> Result<bool, Error> {
+    let columns = names(&scan.key_columns);
+    if columns.iter().all(|column| group.reader.schema().index_of(column).is_err()) {
+        // Its directory names the whole key: there is no column to decode, and one row to count on.
+        return Ok(true);
+    }
+    let (mut batches, _entered) = group.batches(&columns, gate).await?;
+    let (live, nulls) = (Arc::new(group.live.clone()), keys.null_keys());
+    loop {
+        let (scan, live, known) = (Arc::clone(scan), Arc::clone(&live), Arc::clone(known));
+        let any = batches.next_with(move |batch| {
+            let rows = conformed(&batch, &scan.key_columns, &live.file)?;
+            let any = scan.reader.any_known(&rows, |key| known.may_have(key), nulls);
+            any.map_err(|source| Error::Column { path: live.file.path.to_string(), source })
+        });
+        let Some(any) = any.await.map_err(Error::File)? else { return Ok(false) };
+        if any? {
+            return Ok(true);
+        }
+    }
+}
+
+fn origin(group: &Group<'_>, side: Side) -> Origin {
+    Origin { side, file: group.file, first_row: u32::try_from(group.rows.start).expect("a file's rows fit a u32") }
+}
+
+impl Scan {
+    fn contenders_of(
+        &self,
+        batch: &RecordBatch,
+        origin: Origin,
         takes_part: impl Fn(KeyHash) -> bool,
-    ) -> Result<(), Error> {
-        let Group { live, side, file, number, ref rows } = *group;
-        let keep_keys = side == Side::Delta && !self.compaction.run.zone.is_empty();
-        let columns: Vec<&str> = self.columns.fields().iter().map(|field| field.name().as_str()).collect();
-        let mut batches = reader.batches(&columns, vec![number]).map_err(Error::File)?;
-        let mut first = rows.start;
-        while let Some(batch) = batches.next().await.map_err(Error::File)? {
-            let batch = conformed(&batch, &self.columns, &live.file)?;
-            let origin = Origin { side, file, first_row: u32::try_from(first).expect("a file's rows fit a u32") };
-            self.reader
-                .read(&batch, origin, &takes_part, &mut self.contenders)
-                .map_err(|source| Error::Column { path: live.file.path.to_string(), source })?;
-            if keep_keys {
-                self.keys.add(&batch);
-            }
-            first += batch.num_rows();
-        }
-        Ok(())
+        live: &LiveFile,
+    ) -> Result<(RecordBatch, Contenders), Error> {
+        let rows = conformed(batch, &self.columns, &live.file)?;
+        let mut contenders = Contenders::default();
+        self.reader
+            .read(&rows, origin, takes_part, &self.topics, &mut contenders)
+            .map_err(|source| Error::Column { path: live.file.path.to_string(), source })?;
+        Ok((rows, contenders))
     }
 }

@@ -132,10 +132,10 @@ async fn run_dying_at(warehouse: &Warehouse, fatal: usize, fate: Fate) -> Result
     warehouse.with_store(Arc::new(store)).try_compact().await.map(drop)
 }
 
-async fn dies_everywhere(fate: Fate) {
+async fn dies_everywhere(fate: Fate, with: impl Fn(Warehouse) -> Warehouse) {
     let mut fatal = 0;
     loop {
-        let warehouse = before_the_run().await;
+        let warehouse = with(before_the_run().await);
         let died = run_dying_at(&warehouse, fatal, fate).await.is_err();
         assert_unique(&warehouse.listed().await);
 
@@ -153,12 +153,17 @@ async fn dies_everywhere(fate: Fate) {
 
 #[tokio::test]
 async fn run_that_dies_before_any_operation_is_made_good_by_the_next() {
-    dies_everywhere(Fate::DiesBefore).await;
+    dies_everywhere(Fate::DiesBefore, |warehouse| warehouse).await;
 }
 
 #[tokio::test]
 async fn run_that_dies_after_any_operation_is_made_good_by_the_next() {
-    dies_everywhere(Fate::DiesAfter).await;
+    dies_everywhere(Fate::DiesAfter, |warehouse| warehouse).await;
+}
+
+#[tokio::test]
+async fn run_that_spills_and_dies_at_any_operation_is_made_good_by_the_next() {
+    dies_everywhere(Fate::DiesBefore, Warehouse::spilling).await;
 }
 
 #[tokio::test]

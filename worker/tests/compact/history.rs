@@ -103,8 +103,7 @@ fn check(report: &Report) {
     }
 }
 
-async fn replay(history: Vec<Event>) {
-    let warehouse = Warehouse::in_memory();
+async fn replay(history: Vec<Event>, warehouse: Warehouse) {
     let mut oracle = Oracle::default();
     warehouse.raw().await;
     for event in history.into_iter().chain([Event::Compact]) {
@@ -130,13 +129,21 @@ async fn replay(history: Vec<Event>) {
     }
 }
 
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn zone_is_what_a_map_of_all_rows_says(history in history().prop_map(generations)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(replay(history));
+        runtime().block_on(replay(history, Warehouse::in_memory()));
+    }
+
+    #[test]
+    fn zone_is_the_same_where_nothing_fits_into_memory(history in history().prop_map(generations)) {
+        runtime().block_on(replay(history, Warehouse::in_memory().spilling()));
     }
 }
 

@@ -191,6 +191,49 @@ async fn file_of_many_row_groups_is_rewritten_without_losing_a_row() {
     assert_eq!((rows.len(), rows.iter().filter(|row| row.contains(" new ")).count()), (30_000, 30));
 }
 
+#[tokio::test]
+async fn rows_that_were_spilled_are_in_order_in_their_file() {
+    let warehouse = Warehouse::in_memory().spilling();
+    let id = |number: i64| format!("{:05}", number * 7919 % 30_000);
+    warehouse
+        .ingest((0..30_000).map(|number| book(&id(number)).of(2020 + i32::from(number % 3 == 0)).at(number)))
+        .await;
+    warehouse.compact().await;
+    let files = warehouse.listed_files().await;
+    assert_eq!(files.len(), 2);
+    for file in &files {
+        let ids = warehouse.ids_in(file).await;
+        assert!(ids.len() >= 10_000 && ids.is_sorted(), "{file}");
+    }
+    assert_eq!(warehouse.rows().await.len(), 30_000);
+}
+
+#[tokio::test]
+async fn row_group_that_does_not_fit_into_memory_is_refused_before_anything_is_written() {
+    let mut warehouse = Warehouse::in_memory();
+    warehouse.ingest((0..20_000).map(|number| book(&number.to_string()).at(number))).await;
+    warehouse.options.budget.reading = 4 << 10;
+
+    let error = warehouse.try_compact().await.unwrap_err();
+
+    assert!(matches!(error, Error::Memory { .. }), "{error}");
+    assert!(error.to_string().contains("--memory "), "{error}");
+    assert_eq!(Failure::from(error).exit, Exit::Usage);
+    assert_eq!(warehouse.listed_files().await.len(), 0);
+}
+
+#[tokio::test]
+async fn spill_directory_that_is_missing_is_named() {
+    let mut warehouse = Warehouse::in_memory().spilling();
+    warehouse.options.spill_directory = "/nowhere/at/all".into();
+    warehouse.ingest([book("a")]).await;
+
+    let error = warehouse.try_compact().await.unwrap_err();
+
+    assert!(error.to_string().contains("/nowhere/at/all"), "{error}");
+    assert_eq!(Failure::from(error).exit, Exit::Store);
+}
+
 /// Both files are read in several batches, so that the rows of a batch must be told from those of the next.
 #[tokio::test]
 async fn every_row_of_a_long_file_is_compared_with_its_own_version() {

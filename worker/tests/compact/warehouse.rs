@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arrow::array::{Int32Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use gristmill::compact::{self, Options, Outcome, Report, Zones};
+use gristmill::compact::{self, Budget, Options, Outcome, Report, Zones};
 use gristmill::parquet_file::{Layout, ParquetFile, ParquetReader};
 use gristmill::store::{FileStore, ListedKind, MemoryStore, Store, StorePath, ZoneUrl};
 use gristmill::zone::{Appended, Expected, Opened, Surroundings, Zone, ZoneReader};
@@ -69,6 +69,14 @@ impl Warehouse {
 
     fn on(store: Arc<dyn Store>, root: String) -> Self {
         Self { plan: plan(|_, _| ()), options: Options::default(), store, root }
+    }
+
+    /// The same zones with so little memory that every batch is spilled, and with one output open at a time.
+    pub(crate) fn spilling(mut self) -> Self {
+        let reading = self.options.budget.reading;
+        let budget = Budget { keys: 1, filter: 1, reading, settling: 1 << 20, sorting: 1, writing: 1 };
+        self.options = Options { budget, open_files: 1, threads: 2, ..self.options };
+        self
     }
 
     pub(crate) fn planned(self, plan: CompactionPlan) -> Self {
@@ -191,6 +199,13 @@ impl Warehouse {
             }
         }
         sorted(rows)
+    }
+
+    /// The ids in a published file, as they stand there.
+    pub(crate) async fn ids_in(&self, path: &StorePath) -> Vec<Option<String>> {
+        let bytes = self.store.read(path).await.unwrap();
+        let batches = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap();
+        batches.flat_map(|batch| books(&with_year(&batch.unwrap(), None))).map(|book| book.id).collect()
     }
 
     /// Published files of the Processed zone.

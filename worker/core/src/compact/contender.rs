@@ -1,172 +1,220 @@
-//! Makes contenders of the rows of a batch: the only columns that pass 1 reads.
+//! Rows that take part, packed: pass 1 holds one of them for every row of the delta, so that each byte counts.
 
-use std::sync::Arc;
+use super::key::KeyHash;
+use super::rank::Rank;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
-};
-use arrow::compute::unary;
-use arrow::datatypes::{DataType, Float64Type, Schema};
-use arrow::row::{RowConverter, Rows, SortField};
+/// Whose file a row is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Side {
+    /// A RAW file that the zone has not consumed.
+    Delta,
+    /// A live file of the zone.
+    Zone,
+}
 
-use super::key::{KeyColumns, KeyHash, KeyHasher};
-use super::rank::{Rank, Source};
-use super::schema::{CARRIED_COLUMNS, Conflict};
-use super::settle::{Contender, Place, RowAddress, Side};
-
-/// Which rows a batch holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Origin {
-    /// Whose file.
-    pub side: Side,
+/// A row of a file of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RowAddress {
     /// Number of the file in the run's list of its side.
     pub file: u32,
-    /// Row of the file that is the first of the batch.
-    pub first_row: u32,
+    /// Row within the file, from 0.
+    pub row: u32,
 }
 
-/// Reads key, order and coordinates of rows.
-#[derive(Debug)]
-pub struct ContenderReader {
-    hasher: KeyHasher,
-    key: Vec<String>,
-    order_by: Vec<String>,
-    order: Option<RowConverter>,
-    /// One text for all rows of a topic: a zone has one topic, and after its re-creation another.
-    topic_id: Arc<str>,
+/// What is kept of a row while keys are settled.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Contender {
+    pub(super) key: KeyHash,
+    pub(super) timestamp: i64,
+    pub(super) offset: i64,
+    pub(super) partition: i32,
+    pub(super) record_index: i32,
+    pub(super) generation: i32,
+    /// Number of the topic id.
+    pub(super) topic: u32,
+    pub(super) address: RowAddress,
+    /// Where the bytes of orderBy begin, behind their length; nowhere if there are none.
+    order: u32,
+    flags: u8,
 }
 
-impl ContenderReader {
-    /// A reader of rows whose types are those of `schema`.
-    ///
-    /// # Errors
-    /// The schema lacks a column, or it can't be ordered.
-    pub fn try_new(hasher: KeyHasher, key: &[String], order_by: &[String], schema: &Schema) -> Result<Self, Conflict> {
-        let fields: Vec<SortField> = order_by
-            .iter()
-            .map(|name| {
-                let field = schema.field_with_name(name).map_err(|_| Conflict::missing(name))?;
-                Ok(SortField::new(field.data_type().clone()))
-            })
-            .collect::<Result<_, Conflict>>()?;
-        let order = if fields.is_empty() { None } else { Some(RowConverter::new(fields).map_err(Conflict::rows)?) };
-        Ok(Self { hasher, key: key.to_vec(), order_by: order_by.to_vec(), order, topic_id: Arc::from("") })
+const OF_ZONE: u8 = 1;
+const HAS_TIMESTAMP: u8 = 2;
+const NO_ORDER: u32 = u32::MAX;
+
+/// Bytes of an encoded contender before those of its order.
+const ENCODED: usize = 16 + 8 + 8 + 6 * 4 + 1 + 4;
+
+impl Contender {
+    pub(super) fn side(&self) -> Side {
+        if self.flags & OF_ZONE == 0 { Side::Delta } else { Side::Zone }
+    }
+}
+
+/// Contenders, in no order.
+#[derive(Debug, Clone, Default)]
+pub struct Contenders {
+    pub(super) rows: Vec<Contender>,
+    order: Vec<u8>,
+}
+
+/// A row as it is added.
+pub(super) struct Row<'r> {
+    pub(super) key: KeyHash,
+    pub(super) rank: Rank<'r>,
+    pub(super) side: Side,
+    pub(super) address: RowAddress,
+}
+
+impl Contenders {
+    /// Bytes that one contender takes whose orderBy has `order` bytes.
+    pub const fn bytes_of_one(order: usize) -> usize {
+        size_of::<Contender>() + if order == 0 { 0 } else { 4 + order }
     }
 
-    /// The columns that a batch must have, each once.
-    pub fn columns(&self) -> Vec<&str> {
-        let mut columns: Vec<&str> = self.key.iter().map(String::as_str).collect();
-        for column in self.order_by.iter().map(String::as_str).chain(CARRIED_COLUMNS) {
-            if !columns.contains(&column) {
-                columns.push(column);
-            }
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The key of one.
+    pub fn key(&self, index: usize) -> KeyHash {
+        self.rows[index].key
+    }
+
+    /// Bytes in memory.
+    pub fn memory(&self) -> usize {
+        self.rows.len() * size_of::<Contender>() + self.order.len()
+    }
+
+    pub(super) fn push(&mut self, row: Row<'_>) {
+        let Row { key, rank, side, address } = row;
+        let Rank { order, timestamp, topic, partition, offset, record_index, generation } = rank;
+        let flags = if side == Side::Zone { OF_ZONE } else { 0 } | timestamp.map_or(0, |_| HAS_TIMESTAMP);
+        let order = self.push_order(order);
+        let timestamp = timestamp.unwrap_or(0);
+        let row =
+            Contender { key, timestamp, offset, partition, record_index, generation, topic, address, order, flags };
+        self.rows.push(row);
+    }
+
+    fn push_order(&mut self, order: &[u8]) -> u32 {
+        if order.is_empty() {
+            return NO_ORDER;
         }
-        columns
+        // A caller holds no more than its share of the memory, which is far below 4 GiB a set.
+        let start = u32::try_from(self.order.len()).expect("a set of contenders has less than 4 GiB of orders");
+        let length = u32::try_from(order.len()).expect("the order of a row has less than 4 GiB");
+        self.order.extend_from_slice(&length.to_le_bytes());
+        self.order.extend_from_slice(order);
+        start
     }
 
-    /// Appends the rows whose key `takes_part`.
-    ///
-    /// # Errors
-    /// The batch lacks a column or has one of another type.
-    pub fn read(
-        &mut self,
-        batch: &RecordBatch,
-        origin: Origin,
-        takes_part: impl Fn(KeyHash) -> bool,
-        contenders: &mut Vec<Contender>,
-    ) -> Result<(), Conflict> {
-        let key = KeyColumns::try_new(batch, &self.key)?;
-        let coordinates = Coordinates::try_new(batch)?;
-        let mut order: Option<Rows> = None;
-        let mut buffer = Vec::new();
-        for row in 0..batch.num_rows() {
-            let source = || coordinates.source(row, &self.topic_id);
-            let hash = key.hash(&self.hasher, row, source, &mut buffer);
-            if !takes_part(hash) {
-                continue;
-            }
-            if order.is_none()
-                && let Some(converter) = &self.order
-            {
-                order = Some(order_rows(converter, batch, &self.order_by)?);
-            }
-            let rank = coordinates.rank(row, &mut self.topic_id, order.as_ref());
-            let number = origin.first_row + u32::try_from(row).expect("a batch is short");
-            let address = RowAddress { file: origin.file, row: number };
-            contenders.push(Contender { key: hash, rank, place: Place { side: origin.side, address } });
+    fn order(&self, contender: &Contender) -> &[u8] {
+        if contender.order == NO_ORDER {
+            return &[];
         }
-        Ok(())
-    }
-}
-
-/// The order columns as rows of bytes that compare as the values do, null lowest.
-fn order_rows(converter: &RowConverter, batch: &RecordBatch, order_by: &[String]) -> Result<Rows, Conflict> {
-    let columns: Vec<ArrayRef> = order_by
-        .iter()
-        .map(|name| {
-            let column = batch.column_by_name(name).ok_or_else(|| Conflict::missing(name))?;
-            Ok(match column.data_type() {
-                DataType::Float64 => Arc::new(comparable_floats(column.as_primitive())),
-                _ => Arc::clone(column),
-            })
-        })
-        .collect::<Result<_, Conflict>>()?;
-    converter.convert_columns(&columns).map_err(Conflict::rows)
-}
-
-/// Every NaN becomes the one that IEEE's total order puts below all numbers, and -0 becomes 0.
-fn comparable_floats(array: &Float64Array) -> Float64Array {
-    let lowest = f64::from_bits(u64::MAX);
-    unary::<_, _, Float64Type>(array, |value| if value.is_nan() { lowest } else { value + 0.0 })
-}
-
-/// The columns that say where each row of a batch came from.
-struct Coordinates<'b> {
-    topic_id: &'b StringArray,
-    partition: &'b Int32Array,
-    offset: &'b Int64Array,
-    timestamp: &'b TimestampMicrosecondArray,
-    record_index: &'b Int32Array,
-    generation: &'b Int32Array,
-}
-
-impl<'b> Coordinates<'b> {
-    fn try_new(batch: &'b RecordBatch) -> Result<Self, Conflict> {
-        let [topic_id, partition, offset, timestamp, record_index, generation] = CARRIED_COLUMNS;
-        Ok(Self {
-            topic_id: typed(batch, topic_id)?,
-            partition: typed(batch, partition)?,
-            offset: typed(batch, offset)?,
-            timestamp: typed(batch, timestamp)?,
-            record_index: typed(batch, record_index)?,
-            generation: typed(batch, generation)?,
-        })
+        let (length, bytes) = take::<4>(&self.order[contender.order as usize..]);
+        &bytes[..u32::from_le_bytes(length) as usize]
     }
 
-    fn source(&self, row: usize, known: &Arc<str>) -> Source {
-        let topic_id = self.topic_id.value(row);
-        let topic_id = if **known == *topic_id { Arc::clone(known) } else { Arc::from(topic_id) };
-        Source {
-            topic_id,
-            partition: self.partition.value(row),
-            offset: self.offset.value(row),
-            record_index: self.record_index.value(row),
-        }
-    }
-
-    fn rank(&self, row: usize, known: &mut Arc<str>, order: Option<&Rows>) -> Rank {
-        let source = self.source(row, known);
-        *known = Arc::clone(&source.topic_id);
+    pub(super) fn rank(&self, contender: &Contender) -> Rank<'_> {
         Rank {
-            order: order.map(|rows| Box::from(rows.row(row).data())).unwrap_or_default(),
-            timestamp: self.timestamp.is_valid(row).then(|| self.timestamp.value(row)),
-            source,
-            generation: self.generation.value(row),
+            order: self.order(contender),
+            timestamp: (contender.flags & HAS_TIMESTAMP != 0).then_some(contender.timestamp),
+            topic: contender.topic,
+            partition: contender.partition,
+            offset: contender.offset,
+            record_index: contender.record_index,
+            generation: contender.generation,
+        }
+    }
+
+    /// Adds one of these to others.
+    pub fn copy_to(&self, index: usize, other: &mut Contenders) {
+        let row = self.rows[index];
+        let order = other.push_order(self.order(&row));
+        other.rows.push(Contender { order, ..row });
+    }
+
+    /// Appends all as bytes; [`Self::decode`] takes them back in the same run.
+    pub fn encode(&self, bytes: &mut Vec<u8>) {
+        bytes.reserve(self.rows.len() * ENCODED + self.order.len());
+        for row in &self.rows {
+            let Contender {
+                key,
+                timestamp,
+                offset,
+                partition,
+                record_index,
+                generation,
+                topic,
+                address,
+                order: _,
+                flags,
+            } = *row;
+            let order = self.order(row);
+            bytes.extend_from_slice(&key.0.to_le_bytes());
+            bytes.extend_from_slice(&timestamp.to_le_bytes());
+            bytes.extend_from_slice(&offset.to_le_bytes());
+            for number in [partition, record_index, generation] {
+                bytes.extend_from_slice(&number.to_le_bytes());
+            }
+            let length = u32::try_from(order.len()).expect("it was pushed with such a length");
+            for number in [topic, address.file, address.row, length] {
+                bytes.extend_from_slice(&number.to_le_bytes());
+            }
+            bytes.push(flags);
+            bytes.extend_from_slice(order);
+        }
+    }
+
+    /// Adds what [`Self::encode`] made.
+    pub fn decode(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let mut next = Cursor(bytes);
+            let (key, timestamp, offset) =
+                (u128::from_le_bytes(next.take()), i64::from_le_bytes(next.take()), i64::from_le_bytes(next.take()));
+            let [partition, record_index, generation] = [(); 3].map(|()| i32::from_le_bytes(next.take()));
+            let [topic, file, row, length] = [(); 4].map(|()| u32::from_le_bytes(next.take()));
+            let [flags] = next.take();
+            let (order, rest) = next.0.split_at(length as usize);
+            bytes = rest;
+            let order = self.push_order(order);
+            let address = RowAddress { file, row };
+            self.rows.push(Contender {
+                key: KeyHash(key),
+                timestamp,
+                offset,
+                partition,
+                record_index,
+                generation,
+                topic,
+                address,
+                order,
+                flags,
+            });
         }
     }
 }
 
-fn typed<'b, A: 'static>(batch: &'b RecordBatch, name: &str) -> Result<&'b A, Conflict> {
-    let column = batch.column_by_name(name).ok_or_else(|| Conflict::missing(name))?;
-    column.as_any().downcast_ref().ok_or_else(|| Conflict::not_ours(name, column.data_type()))
+/// Reads numbers one after the other.
+pub(super) struct Cursor<'b>(pub(super) &'b [u8]);
+
+impl Cursor<'_> {
+    pub(super) fn take<const N: usize>(&mut self) -> [u8; N] {
+        let (taken, rest) = take::<N>(self.0);
+        self.0 = rest;
+        taken
+    }
+}
+
+fn take<const N: usize>(bytes: &[u8]) -> ([u8; N], &[u8]) {
+    let (taken, rest) = bytes.split_first_chunk::<N>().expect("the bytes are those that were encoded in this run");
+    (*taken, rest)
 }

@@ -10,7 +10,7 @@ use siphasher::sip128::SipHasher13;
 
 /// The content of a row. Two different rows share it by chance in 1 of 2^128 cases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RowDigest(u128);
+pub struct RowDigest(pub(super) u128);
 
 /// Digests rows of one schema; it lives no longer than a run, so its form is nobody's contract.
 #[derive(Debug)]

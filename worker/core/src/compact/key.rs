@@ -26,6 +26,13 @@ const NO_KEY: u8 = 0;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyHash(pub u128);
 
+impl KeyHash {
+    /// Which of `2^bits` ranges of equal size it lies in.
+    pub fn range(self, bits: u32) -> usize {
+        if bits == 0 { 0 } else { usize::try_from(self.0 >> (128 - bits)).expect("there are few ranges") }
+    }
+}
+
 /// Hashes keys: SipHash-1-3 with 128 bits, keyed by the 16 bytes of the Processed zone's id.
 ///
 /// The bytes are those of the key columns in their order, each a byte 1 and the value: integers, dates (days since 1970)
@@ -73,24 +80,32 @@ impl<'b> KeyColumns<'b> {
         &self,
         hasher: &KeyHasher,
         row: usize,
-        source: impl FnOnce() -> Source,
+        source: impl FnOnce() -> Source<'b>,
         buffer: &mut Vec<u8>,
     ) -> KeyHash {
-        buffer.clear();
-        if self.0.iter().any(|column| column.is_null(row)) {
+        self.whole_hash(hasher, row, buffer).unwrap_or_else(|| {
             let Source { topic_id, partition, offset, record_index } = source();
+            buffer.clear();
             buffer.push(NO_KEY);
-            push_text(buffer, &topic_id);
+            push_text(buffer, topic_id);
             for number in [i64::from(partition), offset, i64::from(record_index)] {
                 buffer.extend_from_slice(&number.to_le_bytes());
             }
-        } else {
-            for column in &self.0 {
-                buffer.push(VALUE);
-                column.push(row, buffer);
+            hasher.hash(buffer)
+        })
+    }
+
+    /// The hash of one row, `None` if its key has a null.
+    pub(super) fn whole_hash(&self, hasher: &KeyHasher, row: usize, buffer: &mut Vec<u8>) -> Option<KeyHash> {
+        buffer.clear();
+        for column in &self.0 {
+            if column.is_null(row) {
+                return None;
             }
+            buffer.push(VALUE);
+            column.push(row, buffer);
         }
-        hasher.hash(buffer)
+        Some(hasher.hash(buffer))
     }
 }
 

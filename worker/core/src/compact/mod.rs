@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! facts of two logs ──plan_run──▶ files to read
-//! rows ──ContenderReader──▶ Contender (key hash, rank, address) ──settle──▶ new rows, contested rows
+//! rows ──ContenderReader──▶ Contenders (key hash, rank, address) ──settle──▶ new rows, contested rows
+//! contested rows ──RowDigests──▶ Versions ──differing──▶ those that are not equal to the zone's
 //! values of partition columns ──directory──▶ where the rows of one value go
 //! ```
 //!
@@ -14,17 +15,21 @@ mod directory;
 mod key;
 mod plan;
 mod rank;
+mod reader;
 mod schema;
 mod settle;
+mod version;
 
 #[cfg(test)]
 mod tests;
 
-pub use contender::{ContenderReader, Origin};
+pub use contender::{Contenders, RowAddress, Side};
 pub use digest::{RowDigest, RowDigests};
 pub use directory::{DirectoryError, directory, partition_value};
 pub use key::{KeyHash, KeyHasher};
 pub use plan::{Plan, Refusal, RunPlan, plan_run};
-pub use rank::{Rank, Source};
+pub use rank::Topics;
+pub use reader::{ContenderReader, NullKeys, Origin};
 pub use schema::{CARRIED_COLUMNS, Conflict, Layout, conform};
-pub use settle::{Contender, Contest, Place, RowAddress, Settled, Side, settle};
+pub use settle::{Contest, Settled};
+pub use version::Versions;

@@ -1,45 +1,7 @@
 //! Settles every key: which row of the delta is new, which one stands against a row of the zone.
 
-use super::key::KeyHash;
-use super::rank::{Rank, winner};
-
-/// A row that takes part: what is kept of it while keys are settled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Contender {
-    /// Its identity.
-    pub key: KeyHash,
-    /// What decides between it and others.
-    pub rank: Rank,
-    /// Where it is.
-    pub place: Place,
-}
-
-/// Where a row is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
-    /// Whose file.
-    pub side: Side,
-    /// Which row.
-    pub address: RowAddress,
-}
-
-/// Whose file a row is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Side {
-    /// A RAW file that the zone has not consumed.
-    Delta,
-    /// A live file of the zone.
-    Zone,
-}
-
-/// A row of a file of the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RowAddress {
-    /// Number of the file in the run's list of its side.
-    pub file: u32,
-    /// Row within the file, from 0.
-    pub row: u32,
-}
+use super::contender::{Contender, Contenders, RowAddress, Side};
+use super::rank::{Rank, Topics, winner};
 
 /// A row of the delta that wins against the row of its key in the zone, unless they are equal in all user columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,32 +25,44 @@ pub struct Settled {
     pub duplicate_in_zone: u64,
 }
 
-/// Settles all keys. The zone has at most one row of each; contenders come in any order and the result does not
-/// depend on it.
-///
-/// The row of the zone takes part together with all rows of the delta, not against their winner: a new generation of
-/// its source row removes it even if another row of the delta wins.
-pub fn settle(contenders: &mut [Contender]) -> Settled {
-    contenders.sort_unstable_by_key(|contender| (contender.key, contender.place));
-    let mut settled = Settled::default();
-    for group in contenders.chunk_by(|a, b| a.key == b.key) {
-        settle_key(group, &mut settled);
-    }
-    settled
-}
-
-fn settle_key(group: &[Contender], settled: &mut Settled) {
-    let in_delta = group.iter().filter(|contender| contender.place.side == Side::Delta).count() as u64;
-    let zone = group.iter().find(|contender| contender.place.side == Side::Zone);
-    let Some(winner) = winner(group.iter(), |contender| &contender.rank) else { return };
-    settled.duplicate_in_delta += in_delta.saturating_sub(1);
-    match (winner.place.side, zone) {
-        (Side::Delta, None) => settled.new.push(winner.place.address),
-        // The very row: the zone has read this RAW file before.
-        (Side::Delta, Some(zone)) if zone.rank == winner.rank => settled.duplicate_in_zone += 1,
-        (Side::Delta, Some(zone)) => {
-            settled.contested.push(Contest { delta: winner.place.address, zone: zone.place.address });
+impl Contenders {
+    /// Settles all keys. The zone has at most one row of each; contenders come in any order and the result does not
+    /// depend on it. All rows of a key must be here; keys may be settled in several sets.
+    ///
+    /// The row of the zone takes part together with all rows of the delta, not against their winner: a new generation of
+    /// its source row removes it even if another row of the delta wins.
+    pub fn settle(&mut self, topics: &Topics) -> Settled {
+        self.rows.sort_unstable_by_key(|contender| (contender.key, contender.side(), contender.address));
+        let mut settled = Settled::default();
+        for group in self.rows.chunk_by(|a, b| a.key == b.key) {
+            self.settle_key(group, topics, &mut settled);
         }
-        (Side::Zone, _) => settled.duplicate_in_zone += in_delta.min(1),
+        settled
+    }
+
+    fn settle_key(&self, group: &[Contender], topics: &Topics, settled: &mut Settled) {
+        // By far the most keys.
+        if let [only] = group {
+            if only.side() == Side::Delta {
+                settled.new.push(only.address);
+            }
+            return;
+        }
+        let in_delta = group.iter().filter(|contender| contender.side() == Side::Delta).count() as u64;
+        let zone = group.iter().find(|contender| contender.side() == Side::Zone);
+        let ranks: Vec<Rank<'_>> = group.iter().map(|contender| self.rank(contender)).collect();
+        let Some(winner) = winner(&ranks, topics).map(|index| &group[index]) else { return };
+        settled.duplicate_in_delta += in_delta.saturating_sub(1);
+        match (winner.side(), zone) {
+            (Side::Delta, None) => settled.new.push(winner.address),
+            // The very row: the zone has read this RAW file before.
+            (Side::Delta, Some(zone)) if self.rank(zone).compare(&self.rank(winner), topics).is_eq() => {
+                settled.duplicate_in_zone += 1;
+            }
+            (Side::Delta, Some(zone)) => {
+                settled.contested.push(Contest { delta: winner.address, zone: zone.address });
+            }
+            (Side::Zone, _) => settled.duplicate_in_zone += in_delta.min(1),
+        }
     }
 }

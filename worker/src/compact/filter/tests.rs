@@ -62,7 +62,7 @@ async fn zone_of(rows: &[(&str, i32)]) -> (ZoneReader, LiveFile) {
 async fn may_hold(zone: &[(&str, i32)], delta: &[(&str, i32)]) -> bool {
     let (reader, live) = zone_of(zone).await;
     let reader = ParquetReader::open(&reader, &live.file).await.unwrap();
-    let mut keys = DeltaKeys::new(&["text".to_owned(), "number".to_owned()]);
+    let keys = Arc::new(DeltaKeys::new(&["text".to_owned(), "number".to_owned()]));
     keys.add(&batch(delta));
     keys.may_be_in(&reader, 0).await.unwrap()
 }

@@ -8,8 +8,8 @@ use arrow::array::{
 };
 use rstest::rstest;
 
-use super::rows::{batch, contenders, row, zone};
-use crate::compact::{ContenderReader, KeyHash, KeyHasher, Origin, Side};
+use super::rows::{batch, contenders, read, row, zone};
+use crate::compact::{ContenderReader, KeyHash, KeyHasher, NullKeys, Side, Topics};
 
 /// The hash of one value with the coordinates of the usual row.
 fn hash(columns: &[(&str, ArrayRef)]) -> KeyHash {
@@ -24,11 +24,8 @@ fn hash(columns: &[(&str, ArrayRef)]) -> KeyHash {
         RecordBatch::try_from_iter_with_nullable(keys.chain(coordinates).map(|(name, array)| (name, array, true)));
     let batch = batch.expect("one row each");
     let key: Vec<String> = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let mut reader = ContenderReader::try_new(KeyHasher::new(zone()), &key, &[], &batch.schema()).expect("columns");
-    let mut contenders = Vec::new();
-    let origin = Origin { side: Side::Delta, file: 0, first_row: 0 };
-    reader.read(&batch, origin, |_| true, &mut contenders).expect("columns");
-    contenders[0].key
+    let key: Vec<&str> = key.iter().map(String::as_str).collect();
+    read(&batch, &key, &[], Side::Delta, &Topics::default()).key(0)
 }
 
 fn text(value: Option<&str>) -> ArrayRef {
@@ -74,10 +71,11 @@ fn columns_of_a_key_do_not_run_into_each_other() {
 #[test]
 fn rows_with_a_null_in_their_key_are_told_apart_by_their_source() {
     let nameless = |partition, offset| super::rows::Row { id: None, ..row("") }.in_partition(partition).at(offset);
-    let rows = contenders(&[nameless(0, 1), nameless(0, 2), nameless(1, 1), nameless(0, 1)], Side::Delta);
-    assert_ne!(rows[0].key, rows[1].key);
-    assert_ne!(rows[0].key, rows[2].key);
-    assert_eq!(rows[0].key, rows[3].key);
+    let rows =
+        contenders(&[nameless(0, 1), nameless(0, 2), nameless(1, 1), nameless(0, 1)], Side::Delta, &Topics::default());
+    assert_ne!(rows.key(0), rows.key(1));
+    assert_ne!(rows.key(0), rows.key(2));
+    assert_eq!(rows.key(0), rows.key(3));
 }
 
 #[test]
@@ -89,7 +87,7 @@ fn key_that_spells_out_a_source_is_not_that_source() {
         ("offset", Arc::new(Int64Array::from(vec![0]))),
         ("index", Arc::new(Int64Array::from(vec![0]))),
     ]);
-    assert_ne!(contenders(&[source], Side::Delta)[0].key, spelled);
+    assert_ne!(contenders(&[source], Side::Delta, &Topics::default()).key(0), spelled);
 }
 
 #[test]
@@ -98,11 +96,8 @@ fn another_zone_hashes_the_same_key_to_something_else() {
     let key = ["id".to_owned()];
     let of = |zone: &str| {
         let hasher = KeyHasher::new(zone.parse().expect("that is a UUID"));
-        let mut reader = ContenderReader::try_new(hasher, &key, &[], &batch.schema()).expect("columns");
-        let mut contenders = Vec::new();
-        let origin = Origin { side: Side::Delta, file: 0, first_row: 0 };
-        reader.read(&batch, origin, |_| true, &mut contenders).expect("columns");
-        contenders[0].key
+        let reader = ContenderReader::try_new(hasher, &key, &[], &batch.schema()).expect("columns");
+        reader.hashes(&batch).expect("columns")[0]
     };
     assert_ne!(of("00010203-0405-4607-8809-0a0b0c0d0e0f"), of("00010203-0405-4607-8809-0a0b0c0d0e00"));
 }
@@ -110,9 +105,22 @@ fn another_zone_hashes_the_same_key_to_something_else() {
 #[test]
 fn float_can_not_be_a_key() {
     let batch = batch(&[row("a")]);
-    let mut reader =
+    let reader =
         ContenderReader::try_new(KeyHasher::new(zone()), &["score".to_owned()], &[], &batch.schema()).expect("columns");
-    let origin = Origin { side: Side::Delta, file: 0, first_row: 0 };
-    let error = reader.read(&batch, origin, |_| true, &mut Vec::new()).expect_err("a Float64 is no key");
+    let error = reader.hashes(&batch).expect_err("a Float64 is no key");
     assert_eq!(error.to_string(), r#"column "score" is a Float64, which can't be a key"#);
+}
+
+#[test]
+fn key_columns_alone_tell_whether_a_key_may_be_known() {
+    let batch = batch(&[row("a"), row("b")]);
+    let reader =
+        ContenderReader::try_new(KeyHasher::new(zone()), &["id".to_owned()], &[], &batch.schema()).expect("columns");
+    let known = reader.hashes(&batch).expect("columns")[1];
+    let any = |rows: &RecordBatch, nulls| reader.any_known(rows, |key| key == known, nulls).expect("columns");
+    assert!(any(&batch, NullKeys::AreNotKnown));
+    assert!(!any(&batch.slice(0, 1), NullKeys::MayBeKnown));
+    let nameless = super::rows::batch(&[super::rows::Row { id: None, ..row("") }]);
+    assert!(any(&nameless, NullKeys::MayBeKnown));
+    assert!(!any(&nameless, NullKeys::AreNotKnown));
 }

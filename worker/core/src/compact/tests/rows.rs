@@ -6,13 +6,14 @@ use arrow::array::{
     ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 
-use crate::compact::{Contender, ContenderReader, KeyHasher, Origin, Side};
+use crate::compact::{ContenderReader, Contenders, KeyHasher, Origin, Settled, Side, Topics};
 use crate::log::ZoneId;
 
 /// A row with a key, an order and coordinates.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Row {
     pub(super) id: Option<String>,
+    pub(super) topic: &'static str,
     pub(super) score: Option<f64>,
     pub(super) timestamp: Option<i64>,
     pub(super) partition: i32,
@@ -21,7 +22,15 @@ pub(super) struct Row {
 }
 
 pub(super) fn row(id: &str) -> Row {
-    Row { id: Some(id.to_owned()), score: None, timestamp: Some(0), partition: 0, offset: 0, generation: 0 }
+    Row {
+        id: Some(id.to_owned()),
+        topic: "topic-id",
+        score: None,
+        timestamp: Some(0),
+        partition: 0,
+        offset: 0,
+        generation: 0,
+    }
 }
 
 impl Row {
@@ -31,6 +40,10 @@ impl Row {
 
     pub(super) fn at(self, offset: i64) -> Self {
         Self { offset, ..self }
+    }
+
+    pub(super) fn in_topic(self, topic: &'static str) -> Self {
+        Self { topic, ..self }
     }
 
     pub(super) fn in_partition(self, partition: i32) -> Self {
@@ -57,7 +70,7 @@ pub(super) fn batch(rows: &[Row]) -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable([
         ("id", Arc::new(rows.iter().map(|row| row.id.as_deref()).collect::<StringArray>()) as ArrayRef, true),
         ("score", Arc::new(rows.iter().map(|row| row.score).collect::<Float64Array>()), true),
-        ("kafka_topic_id", Arc::new(StringArray::from(vec!["topic-id"; rows.len()])), false),
+        ("kafka_topic_id", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.topic))), false),
         ("kafka_partition", numbers(|row| row.partition), false),
         ("kafka_offset", Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.offset))), false),
         ("kafka_timestamp", Arc::new(timestamps.with_timezone("UTC")), true),
@@ -68,13 +81,33 @@ pub(super) fn batch(rows: &[Row]) -> RecordBatch {
 }
 
 /// The rows as contenders of one side.
-pub(super) fn contenders(rows: &[Row], side: Side) -> Vec<Contender> {
-    let batch = batch(rows);
-    let (key, order_by) = (["id".to_owned()], ["score".to_owned()]);
-    let mut reader =
-        ContenderReader::try_new(KeyHasher::new(zone()), &key, &order_by, &batch.schema()).expect("columns");
-    let mut contenders = Vec::new();
+pub(super) fn contenders(rows: &[Row], side: Side, topics: &Topics) -> Contenders {
+    read(&batch(rows), &["id"], &["score"], side, topics)
+}
+
+/// The rows of a batch as contenders.
+pub(super) fn read(batch: &RecordBatch, key: &[&str], order_by: &[&str], side: Side, topics: &Topics) -> Contenders {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let reader = ContenderReader::try_new(KeyHasher::new(zone()), &names(key), &names(order_by), &batch.schema())
+        .expect("columns");
+    let mut contenders = Contenders::default();
     let origin = Origin { side, file: 0, first_row: 0 };
-    reader.read(&batch, origin, |_| true, &mut contenders).expect("columns");
+    reader.read(batch, origin, |_| true, topics, &mut contenders).expect("columns");
     contenders
+}
+
+/// These contenders, in this order.
+pub(super) fn picked(contenders: &Contenders, order: impl IntoIterator<Item = usize>) -> Contenders {
+    let mut picked = Contenders::default();
+    order.into_iter().for_each(|index| contenders.copy_to(index, &mut picked));
+    picked
+}
+
+/// What becomes of rows of the delta and of the zone.
+pub(super) fn settled(delta: &[Row], zone: &[Row]) -> Settled {
+    let topics = Topics::default();
+    let mut all = contenders(delta, Side::Delta, &topics);
+    let of_zone = contenders(zone, Side::Zone, &topics);
+    (0..of_zone.len()).for_each(|index| of_zone.copy_to(index, &mut all));
+    all.settle(&topics)
 }

@@ -1,20 +1,14 @@
 //! Which row of a key stays.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Date32Array, Decimal128Array, RecordBatch, TimestampMicrosecondArray};
 use proptest::prelude::*;
 use rstest::rstest;
 
-use super::rows::{Row, batch, contenders, row, zone};
-use crate::compact::{ContenderReader, KeyHasher, Origin, RowAddress, Settled, Side, settle};
-
-/// What becomes of rows of the delta and of the zone.
-fn settled(delta: &[Row], zone: &[Row]) -> Settled {
-    let mut all = contenders(delta, Side::Delta);
-    all.extend(contenders(zone, Side::Zone));
-    settle(&mut all)
-}
+use super::rows::{Row, batch, contenders, picked, read, row, settled};
+use crate::compact::{Contenders, RowAddress, Settled, Side, Topics};
 
 /// The row of a delta of one key that stays.
 fn winner(delta: &[Row]) -> Row {
@@ -32,6 +26,7 @@ fn winner(delta: &[Row]) -> Row {
 #[case::later_timestamp(row("a").time(Some(2)), row("a").time(Some(1)).at(9))]
 #[case::timestamp_above_none(row("a").time(Some(-5)), row("a").time(None).at(9))]
 #[case::greater_partition(row("a").in_partition(1), row("a").at(9))]
+#[case::greater_topic(row("a").in_topic("z"), row("a").in_partition(1))]
 #[case::greater_offset(row("a").at(2), row("a").at(1))]
 #[case::generation_before_order(row("a").scored(1.0).generation(1), row("a").scored(9.0))]
 fn better_row_wins_from_either_place(#[case] better: Row, #[case] worse: Row) {
@@ -52,12 +47,17 @@ fn greatest_value_of_the_order_column_wins(#[case] order: ArrayRef) {
     let columns = columns.chain([("order".to_owned(), order)]).collect::<Vec<_>>();
     let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)));
     let batch = batch.expect("three rows each");
-    let (key, order_by) = (["id".to_owned()], ["order".to_owned()]);
-    let reader = ContenderReader::try_new(KeyHasher::new(zone()), &key, &order_by, &batch.schema());
-    let mut contenders = Vec::new();
-    let origin = Origin { side: Side::Delta, file: 0, first_row: 0 };
-    reader.expect("columns").read(&batch, origin, |_| true, &mut contenders).expect("columns");
-    assert_eq!(settle(&mut contenders).new, [RowAddress { file: 0, row: 1 }]);
+    let topics = Topics::default();
+    let mut contenders = read(&batch, &["id"], &["order"], Side::Delta, &topics);
+    assert_eq!(contenders.settle(&topics).new, [RowAddress { file: 0, row: 1 }]);
+}
+
+#[test]
+fn contenders_say_how_much_memory_they_take() {
+    let rows = [row("a"), row("b").scored(1.0)];
+    let contenders = contenders(&rows, Side::Delta, &Topics::default());
+    // A Float64 compares as 9 bytes.
+    assert_eq!(contenders.memory(), 2 * Contenders::bytes_of_one(9));
 }
 
 #[test]
@@ -85,10 +85,16 @@ fn the_very_row_of_the_zone_changes_nothing() {
 
 fn rows() -> impl Strategy<Value = Vec<Row>> {
     let score = prop_oneof![Just(None), Just(Some(f64::NAN)), Just(Some(1.0)), Just(Some(2.0))];
-    let one =
-        (prop_oneof![Just(None), "[ab]".prop_map(Some)], score, proptest::option::of(0..2i64), 0..2, 0..3i64).prop_map(
-            |(id, score, timestamp, partition, offset)| Row { id, score, timestamp, partition, offset, generation: 0 },
-        );
+    let one = (prop_oneof![Just(None), "[ab]".prop_map(Some)], score, proptest::option::of(0..2i64), 0..2, 0..3i64)
+        .prop_map(|(id, score, timestamp, partition, offset)| Row {
+            id,
+            topic: "topic-id",
+            score,
+            timestamp,
+            partition,
+            offset,
+            generation: 0,
+        });
     proptest::collection::vec(one, 1..12).prop_map(|mut rows| {
         // RAW holds a source row once in each generation.
         for index in 0..rows.len() {
@@ -108,20 +114,32 @@ proptest! {
             (Just(rows), Just(order).prop_shuffle())
         })
     ) {
-        let mut in_order = contenders(&rows, Side::Delta);
-        let mut mixed: Vec<_> = shuffled.iter().map(|index| in_order[*index].clone()).collect();
-        prop_assert_eq!(settle(&mut in_order), settle(&mut mixed));
+        let topics = Topics::default();
+        let mut in_order = contenders(&rows, Side::Delta, &topics);
+        let mut mixed = picked(&in_order, shuffled);
+        prop_assert_eq!(in_order.settle(&topics), mixed.settle(&topics));
+    }
+
+    #[test]
+    fn contenders_that_were_bytes_for_a_while_are_settled_alike(rows in rows(), cut in 0..12usize) {
+        let topics = Topics::default();
+        let mut whole = contenders(&rows, Side::Delta, &topics);
+        let mut bytes = Vec::new();
+        picked(&whole, 0..cut.min(rows.len())).encode(&mut bytes);
+        picked(&whole, cut.min(rows.len())..rows.len()).encode(&mut bytes);
+        let mut decoded = Contenders::default();
+        decoded.decode(&bytes);
+        prop_assert_eq!(whole.settle(&topics), decoded.settle(&topics));
     }
 
     #[test]
     fn every_row_of_the_delta_is_accounted_for(delta in rows(), zone in rows()) {
+        let topics = Topics::default();
+        let (mut all, of_zone) = (contenders(&delta, Side::Delta, &topics), contenders(&zone, Side::Zone, &topics));
         // A zone holds a key once.
-        let mut zone = contenders(&zone, Side::Zone);
-        zone.sort_by_key(|contender| contender.key);
-        zone.dedup_by_key(|contender| contender.key);
-        let mut all = contenders(&delta, Side::Delta);
-        all.extend(zone);
-        let Settled { new, contested, duplicate_in_delta, duplicate_in_zone } = settle(&mut all);
+        let mut keys = HashSet::new();
+        (0..of_zone.len()).filter(|row| keys.insert(of_zone.key(*row))).for_each(|row| of_zone.copy_to(row, &mut all));
+        let Settled { new, contested, duplicate_in_delta, duplicate_in_zone } = all.settle(&topics);
         let kept = (new.len() + contested.len()) as u64;
         prop_assert_eq!(delta.len() as u64, kept + duplicate_in_delta + duplicate_in_zone);
     }
