@@ -11,6 +11,7 @@
 #![warn(missing_docs)]
 #![expect(unreachable_pub, reason = "KubeSchema derives a hidden copy of each struct, and the lint sees the copy")]
 
+pub mod compaction_status;
 pub mod definition;
 pub mod hadoop;
 pub mod hourly_compaction;
@@ -20,6 +21,7 @@ mod kubernetes;
 pub mod network;
 pub mod plan;
 pub mod pod;
+pub mod processed;
 pub mod projection;
 pub mod raw;
 pub mod record;
@@ -32,12 +34,14 @@ pub mod shared;
 pub mod source;
 pub mod stream_ingest;
 
+pub use compaction_status::*;
 pub use definition::definition;
 pub use hadoop::*;
 pub use hourly_compaction::*;
 pub use ingest_status::*;
 pub use network::*;
 pub use pod::*;
+pub use processed::*;
 pub use projection::{CompactionProjection, IngestProjection, spec_digest};
 pub use raw::*;
 pub use record::*;

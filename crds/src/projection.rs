@@ -69,15 +69,35 @@ impl IngestProjection {
 impl CompactionProjection {
     /// Projects both resources for a compaction.
     pub fn new(compaction: &HourlyCompaction, ingest: &StreamIngest) -> Self {
-        let HourlyCompactionSpec { ingest_ref, schedule: _, time_zone: _, processed, deduplication, hadoop, pod: _ } =
-            compaction.spec.clone();
+        // No `..`: a new field must be placed here or left out on purpose.
+        let HourlyCompactionSpec {
+            ingest_ref,
+            schedule: _,
+            time_zone: _,
+            starting_deadline: _,
+            backoff_limit: _,
+            processed,
+            deduplication,
+            lateness,
+            columns,
+            sizing,
+            hadoop,
+            suspend: _,
+            pod: _,
+        } = compaction.spec.clone();
         let spec = HourlyCompactionSpec {
             ingest_ref,
             schedule: None,
             time_zone: None,
+            starting_deadline: None,
+            backoff_limit: None,
             processed,
             deduplication,
+            lateness,
+            columns,
+            sizing,
             hadoop,
+            suspend: None,
             pod: None,
         };
         let mut ingest = IngestProjection::new(ingest).ingest;

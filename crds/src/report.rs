@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::hourly_compaction::{Run, SourcePosition};
+use crate::compaction_status::{Run, SourcePosition};
 use crate::ingest_status::{Lag, MessageCounts, RetentionStatus, RowCounts};
 use crate::shared::ZoneStatus;
 
@@ -115,6 +115,9 @@ pub struct CompactionReport {
     pub zone: ZoneStatus,
     /// How far the RAW zone has been consumed.
     pub source: SourcePosition,
+    /// Every message before it is in the Processed zone (RFC 3339, UTC); absent until that can be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processed_through: Option<String>,
     /// The last 5 runs of the zone, newest first; a run without new records adds none.
     pub runs: Vec<Run>,
 }

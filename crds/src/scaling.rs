@@ -55,7 +55,7 @@ pub struct Scaling {
 /// Who decides about the size.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ScalingMode {
-    /// You: replicas and pod.cpu. Nothing is computed.
+    /// You, by what the resource says. Nothing is computed.
     Manual,
     /// You; status.sizing says what the operator would do, and why.
     #[default]

@@ -1,16 +1,27 @@
 //! The plan of an `HourlyCompaction`, checked against the `StreamIngest` that it refers to.
 
+use std::time::Duration;
+
+use super::deduplication::DeduplicationPlan;
 use super::ingest::references;
 use super::pod::check_pod;
+use super::processed::ProcessedPlan;
 use super::reference::check_names;
 use super::schema::check_hourly_compaction;
-use super::{HadoopPlan, IngestPlan, Invalid, Problems, Reference, SecurityPlan, identity, refuse_local, zone_url};
-use crate::hourly_compaction::{
-    Deduplication, HourlyCompaction, HourlyCompactionSpec, IngestRef, PartitionField, PartitionTransform, Processed,
+use super::{
+    ColumnPlan, HadoopPlan, IngestPlan, Invalid, LatenessPlan, Problems, Reference, SecurityPlan, SizingPlan, identity,
+    kept_columns, refuse_local, within,
 };
+use crate::hourly_compaction::{HourlyCompaction, HourlyCompactionSpec, IngestRef, Keep};
+use crate::processed::PartitionField;
 use crate::projection::CompactionProjection;
-use crate::record::ColumnType;
+use crate::raw::Compression;
 use crate::stream_ingest::StreamIngest;
+
+/// A run may start so late: the next hour's is then near.
+const DEFAULT_STARTING_DEADLINE: Duration = Duration::from_secs(50 * 60);
+/// Retries of a failed run before the next hour.
+const DEFAULT_BACKOFF_LIMIT: i32 = 3;
 
 /// Everything that a compaction decides by, validated.
 #[derive(Debug, Clone)]
@@ -25,16 +36,42 @@ pub struct CompactionPlan {
     pub schedule: String,
     /// Time zone of the schedule.
     pub time_zone: String,
+    /// How late a run may start.
+    pub starting_deadline: Duration,
+    /// How often a failed run is tried again.
+    pub backoff_limit: i32,
     /// Directory of the Processed zone, without a trailing slash.
     pub processed_path: String,
-    /// Columns that name the directories, outermost first.
-    pub partition_by: Vec<String>,
+    /// What names the directories, outermost first.
+    pub partition_by: Vec<PartitionField>,
+    /// Columns that the rows of a file are sorted by; after them by the key.
+    pub sort_by: Vec<String>,
+    /// A file is closed at this size, in bytes.
+    pub target_size: u64,
+    /// Files below this size are put together, in bytes; never above `target_size`.
+    pub merge_below: u64,
+    /// A file is closed at this many rows.
+    pub max_records: Option<u64>,
+    /// Compression of new files.
+    pub compression: Compression,
+    /// Parts that keys are spread over, 1 to 256.
+    pub buckets: u32,
     /// Columns that identify a row.
     pub key: Vec<String>,
-    /// Columns that decide which row of a key stays.
+    /// Which row of a key stays.
+    pub keep: Keep,
+    /// Columns that decide which row of a key is the latest.
     pub order_by: Vec<String>,
+    /// Which rows are late; none if there is no such thing.
+    pub lateness: Option<LatenessPlan>,
+    /// The columns of the zone, a part of the StreamIngest's in their order.
+    pub columns: Vec<ColumnPlan>,
+    /// How large a run may be.
+    pub sizing: SizingPlan,
     /// How HDFS is found, and who we are to it: its own, else that of the StreamIngest.
     pub hadoop: Option<HadoopPlan>,
+    /// No run is to start by the schedule.
+    pub suspend: bool,
     /// Digest of the projection of both documents, `sha256:<hex>`.
     pub spec_digest: String,
 }
@@ -49,18 +86,43 @@ impl CompactionPlan {
         let mut problems = Problems::default();
         let (document, name, namespace) = identity("HourlyCompaction", &compaction.metadata, &mut problems);
         // No `..`: a new field must be given a meaning here.
-        let HourlyCompactionSpec { ingest_ref, schedule, time_zone, processed, deduplication, hadoop, pod } =
-            &compaction.spec;
+        let HourlyCompactionSpec {
+            ingest_ref,
+            schedule,
+            time_zone,
+            starting_deadline,
+            backoff_limit,
+            processed,
+            deduplication,
+            lateness,
+            columns,
+            sizing,
+            hadoop,
+            suspend,
+            pod,
+        } = &compaction.spec;
         check_reference(ingest_ref, &namespace, &ingest_plan, &mut problems);
         let schedule = schedule.clone().unwrap_or_else(|| "5 * * * *".into());
         check_schedule(&schedule, &mut problems);
-        let Processed { path, partition_by } = processed;
-        let processed_path = zone_url("spec.processed.path", path, &mut problems);
-        check_apart(&processed_path, &ingest_plan.raw_path, &mut problems);
-        let partition_by = check_partitions(partition_by, &ingest_plan, &mut problems);
-        let Deduplication { key, order_by } = deduplication;
-        check_key(key, &ingest_plan, &mut problems);
-        check_order(order_by, &ingest_plan, &mut problems);
+        let day = Duration::from_secs(24 * 3600);
+        let deadline = starting_deadline.as_ref().map(|deadline| deadline.to_duration());
+        // The controller looks every 10 s: what is shorter never starts.
+        let shortest = Duration::from_secs(10);
+        let deadline = within("spec.startingDeadline", deadline, shortest..=day, "10s to 24h", &mut problems);
+        if let Some(retries) = backoff_limit.filter(|retries| !(0..=10).contains(retries)) {
+            problems.add("spec.backoffLimit", format!("{retries} is outside 0 to 10"));
+        }
+        let ProcessedPlan { path, partition_by, sort_by, target_size, merge_below, max_records, compression, buckets } =
+            ProcessedPlan::read(processed, &ingest_plan, &mut problems);
+        let DeduplicationPlan { key, keep, order_by } =
+            DeduplicationPlan::read(deduplication, &ingest_plan, &mut problems);
+        let lateness = LatenessPlan::read("spec.lateness", lateness.as_ref(), &ingest_plan, &mut problems);
+        let needed = [&key, &order_by, &sort_by].into_iter().flatten().map(String::as_str);
+        let needed = needed.chain(partition_by.iter().map(|field| field.column.as_str()));
+        let needed: Vec<&str> = needed.chain(lateness.iter().map(|lateness| lateness.column.as_str())).collect();
+        let columns = kept_columns("spec.columns", columns, &needed, &ingest_plan, &mut problems);
+        check_directories(&partition_by, &columns, &mut problems);
+        let sizing = SizingPlan::read("spec.sizing", sizing.as_ref(), &mut problems);
         let hadoop = HadoopPlan::read("spec.hadoop", hadoop.as_ref(), &mut problems);
         check_names(&references(&SecurityPlan::default(), hadoop.as_ref()), &mut problems);
         check_pod("spec.pod", pod.as_ref(), &mut problems);
@@ -73,11 +135,24 @@ impl CompactionPlan {
             namespace,
             schedule,
             time_zone: time_zone.clone().unwrap_or_else(|| "Etc/UTC".into()),
-            processed_path,
+            starting_deadline: deadline.unwrap_or(DEFAULT_STARTING_DEADLINE),
+            backoff_limit: backoff_limit.unwrap_or(DEFAULT_BACKOFF_LIMIT),
+            processed_path: path,
             partition_by,
-            key: key.clone(),
-            order_by: order_by.clone(),
+            sort_by,
+            target_size,
+            merge_below,
+            max_records,
+            compression,
+            buckets,
+            key,
+            keep,
+            order_by,
+            lateness,
+            columns,
+            sizing,
             hadoop: hadoop.or_else(|| ingest_plan.hadoop.clone()),
+            suspend: suspend.unwrap_or(false),
             spec_digest: CompactionProjection::new(compaction, ingest).digest(),
             ingest: ingest_plan,
         })
@@ -136,100 +211,24 @@ fn check_schedule(schedule: &str, problems: &mut Problems) {
     }
 }
 
-fn check_apart(processed: &str, raw: &str, problems: &mut Problems) {
-    let rejected = format!("{raw}_rejected");
-    for other in [raw, rejected.as_str()] {
-        let inside = |a: &str, b: &str| a == b || a.starts_with(&format!("{b}/"));
-        if inside(processed, other) || inside(other, processed) {
+/// A directory's column stands beside those of the files: readers refuse a name that is in both.
+fn check_directories(partition_by: &[PartitionField], columns: &[ColumnPlan], problems: &mut Problems) {
+    let mut named_by_value = 0;
+    for (index, field) in partition_by.iter().enumerate() {
+        let directory = field.directory_column();
+        if directory == field.column {
+            named_by_value += 1;
+        } else if let Some(taken) = columns.iter().find(|column| column.name.eq_ignore_ascii_case(&directory)) {
             problems.add(
-                "spec.processed.path",
-                format!("{processed:?} and {other:?} lie within each other; give each zone a directory of its own"),
+                format!("spec.processed.partitionBy[{index}]"),
+                format!(
+                    "would name its directories {directory:?}, as column {:?} is called; rename that column",
+                    taken.name
+                ),
             );
         }
     }
-}
-
-fn check_partitions(fields: &[PartitionField], ingest: &IngestPlan, problems: &mut Problems) -> Vec<String> {
-    let at = "spec.processed.partitionBy";
-    if fields.is_empty() || fields.len() > 3 {
-        problems.add(at, format!("has {} fields; write one to three", fields.len()));
+    if named_by_value > 0 && named_by_value == columns.len() {
+        problems.add("spec.processed.partitionBy", "names every column; at least one must remain in the files");
     }
-    let mut columns: Vec<String> = Vec::new();
-    for (index, PartitionField { column, transform }) in fields.iter().enumerate() {
-        let at = format!("{at}[{index}].column");
-        let PartitionTransform::Identity = transform;
-        match ingest.column(column) {
-            None => problems.add(at, unknown_column(column, ingest)),
-            Some(found) if !makes_directories(found) => problems.add(
-                at,
-                format!("{column:?} is a {}, whose values do not make directories by Identity; choose an Int32, Int64, Boolean, Date or String", type_name(found)),
-            ),
-            Some(_) if column.starts_with('_') => problems.add(
-                at,
-                format!("{column:?} begins with \"_\": Hive and PyArrow hide directories of such names, and the rows with them; rename the column"),
-            ),
-            Some(_) if columns.contains(column) => problems.add(at, format!("{column:?} stands here twice; remove one")),
-            Some(_) => columns.push(column.clone()),
-        }
-    }
-    if !columns.is_empty() && columns.len() == ingest.record.columns.len() {
-        problems.add(at, "names every column; at least one must remain in the files");
-    }
-    columns
-}
-
-fn check_key(key: &[String], ingest: &IngestPlan, problems: &mut Problems) {
-    let at = "spec.deduplication.key";
-    if key.is_empty() {
-        problems.add(at, "is empty; name the columns that identify a row");
-    }
-    check_columns(at, key, ingest, problems);
-    for (index, column) in key.iter().enumerate() {
-        let refused = |c: &&super::ColumnPlan| c.is_list() || c.value_type.column_type() == ColumnType::Float64;
-        if let Some(refused) = ingest.column(column).filter(refused) {
-            problems.add(
-                format!("{at}[{index}]"),
-                format!("{column:?} is a {}, which can't be a key; use another column", type_name(refused)),
-            );
-        }
-    }
-}
-
-/// Columns whose order decides: lists have none.
-fn check_order(order_by: &[String], ingest: &IngestPlan, problems: &mut Problems) {
-    let at = "spec.deduplication.orderBy";
-    check_columns(at, order_by, ingest, problems);
-    for (index, column) in order_by.iter().enumerate() {
-        if ingest.column(column).is_some_and(super::ColumnPlan::is_list) {
-            let message = format!("{column:?} is a List, which has no order; use another column");
-            problems.add(format!("{at}[{index}]"), message);
-        }
-    }
-}
-
-fn makes_directories(column: &super::ColumnPlan) -> bool {
-    let types = [ColumnType::Int32, ColumnType::Int64, ColumnType::Boolean, ColumnType::Date, ColumnType::String];
-    !column.is_list() && types.contains(&column.value_type.column_type())
-}
-
-fn type_name(column: &super::ColumnPlan) -> String {
-    if column.is_list() { "List".to_owned() } else { format!("{:?}", column.value_type.column_type()) }
-}
-
-fn check_columns(at: &str, columns: &[String], ingest: &IngestPlan, problems: &mut Problems) {
-    if columns.len() > 16 {
-        problems.add(at, format!("has {} columns; at most 16 are possible", columns.len()));
-    }
-    for (index, column) in columns.iter().enumerate() {
-        if ingest.column(column).is_none() {
-            problems.add(format!("{at}[{index}]"), unknown_column(column, ingest));
-        } else if columns[..index].contains(column) {
-            problems.add(format!("{at}[{index}]"), format!("{column:?} stands here twice; remove one"));
-        }
-    }
-}
-
-fn unknown_column(column: &str, ingest: &IngestPlan) -> String {
-    let names: Vec<&str> = ingest.record.columns.iter().map(|column| column.name.as_str()).collect();
-    format!("{column:?} is not a column of StreamIngest {:?}; it has {}", ingest.name, names.join(", "))
 }

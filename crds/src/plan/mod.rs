@@ -4,7 +4,9 @@
 //! what a schema can't express. Defaults live here, not in the schema, so that GitOps tools see no difference.
 
 mod column;
+mod columns;
 mod compaction;
+mod deduplication;
 mod hadoop;
 mod ingest;
 mod kafka;
@@ -13,6 +15,7 @@ mod path;
 mod pattern;
 mod pod;
 mod position;
+mod processed;
 mod raw;
 mod record;
 mod reference;
@@ -20,6 +23,7 @@ mod rejected;
 mod rules;
 mod scaling;
 mod schema;
+mod sizing;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -29,7 +33,9 @@ mod warning;
 use std::ops::RangeInclusive;
 
 pub use column::{ColumnPlan, Repetition};
+use columns::kept_columns;
 pub use compaction::CompactionPlan;
+pub use deduplication::LatenessPlan;
 pub use hadoop::{HadoopIdentity, HadoopPlan};
 pub use ingest::IngestPlan;
 pub use kafka::{SaslPlan, SecurityPlan, TlsPlan};
@@ -41,6 +47,7 @@ pub use record::{MessageLimits, RecordPlan};
 pub use reference::{ConfigMapKey, Reference, ReferenceKind, SecretKey};
 pub use rejected::{RejectedBudget, RejectedPlan};
 pub use scaling::ScalingPlan;
+pub use sizing::SizingPlan;
 pub use time::{Format, Formats, Zone};
 pub use value::{Refusal, Rules, Scalar, TextRules, ValueType, Written};
 

@@ -171,6 +171,86 @@ fn a_wrong_compaction_is_refused_by_field_and_with_the_next_act(
     assert!(text.contains(&format!("  {field}: ")) && text.contains(says), "{text}");
 }
 
+#[test]
+fn a_compaction_has_the_documented_defaults() {
+    let (ingest_document, document) = quickstart();
+    let plan = CompactionPlan::try_new(&compaction(document), &ingest(ingest_document)).expect("it is valid");
+    assert_eq!((plan.starting_deadline.as_secs(), plan.backoff_limit, plan.suspend), (3000, 3, false));
+    assert_eq!((plan.target_size, plan.merge_below, plan.max_records), (256 << 20, 64 << 20, None));
+    assert_eq!((plan.compression, plan.buckets, plan.keep), (crate::Compression::Zstd, 1, crate::Keep::Latest));
+    assert!(plan.sort_by.is_empty() && plan.lateness.is_none());
+    let names = |columns: &[ColumnPlan]| columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&plan.columns), names(&plan.ingest.record.columns));
+    let sizing = &plan.sizing;
+    assert_eq!((sizing.mode, sizing.target_duration.as_secs()), (crate::ScalingMode::Advise, 300));
+    assert_eq!((sizing.max_cpu.0.as_str(), sizing.max_memory, sizing.max_spill), ("4", 8 << 30, 20 << 30));
+    assert_eq!(sizing.max_parallelism, 1);
+}
+
+/// The quickstart's compaction with fields of its spec.
+fn compaction_with(fields: serde_json::Value) -> HourlyCompaction {
+    let (_, mut document) = quickstart();
+    let fields = fields.as_object().expect("fields").clone();
+    document["spec"].as_object_mut().expect("a spec").extend(fields);
+    compaction(document)
+}
+
+#[test]
+fn columns_that_other_fields_need_are_kept_in_the_order_of_the_stream_ingest() {
+    let resource = compaction_with(json!({
+        "columns": ["author_name"],
+        "processed": {"path": "hdfs://nn:8020/p", "sortBy": ["title"],
+            "partitionBy": [{"column": "publication_year", "transform": "Identity"}]},
+        "deduplication": {"key": ["record_id"], "orderBy": ["price"]},
+        "lateness": {"column": "updated_at", "allowed": "1d"},
+    }));
+    let plan = CompactionPlan::try_new(&resource, &ingest(quickstart().0)).expect("it is valid");
+    let names: Vec<&str> = plan.columns.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!(names, ["record_id", "title", "author_name", "publication_year", "price", "updated_at"]);
+    let lateness = plan.lateness.expect("it has one");
+    assert_eq!((lateness.allowed.as_secs(), lateness.policy), (86_400, crate::LatePolicy::Merge));
+}
+
+#[test]
+fn small_files_are_a_quarter_of_the_target_unless_written_otherwise() {
+    let plan = |files: serde_json::Value| {
+        let (ingest_document, mut document) = quickstart();
+        document["spec"]["processed"]["files"] = files;
+        CompactionPlan::try_new(&compaction(document), &ingest(ingest_document)).expect("it is valid").merge_below
+    };
+    assert_eq!(plan(json!({"targetSize": "1Mi"})), 256 << 10);
+    assert_eq!(plan(json!({"targetSize": "1Mi", "mergeBelow": "1Mi"})), 1 << 20);
+}
+
+#[test]
+fn directories_named_as_a_column_are_refused() {
+    let (document, mut other) = quickstart();
+    let mut resource = ingest(document);
+    resource.spec.record.columns[1].name = "Updated_At_Month".into();
+    set(&mut other, "/spec/processed/partitionBy/0", json!({"column": "updated_at", "transform": "Month"}));
+    let text = refusal(CompactionPlan::try_new(&compaction(other), &resource));
+    assert!(text.contains("spec.processed.partitionBy[0]: would name its directories \"updated_at_month\""), "{text}");
+    assert!(text.contains("as column \"Updated_At_Month\" is called"), "{text}");
+}
+
+#[test]
+fn what_a_run_works_by_changes_the_digest_and_when_it_starts_does_not() {
+    let digest = |fields| CompactionProjection::new(&compaction_with(fields), &ingest(quickstart().0)).digest();
+    let original = digest(json!({}));
+    for fields in
+        [json!({"suspend": true, "backoffLimit": 1, "startingDeadline": "1m"}), json!({"schedule": "0 * * * *"})]
+    {
+        assert_eq!(original, digest(fields));
+    }
+    for fields in [
+        json!({"columns": ["title"]}),
+        json!({"lateness": {"column": "updated_at", "allowed": "1d"}}),
+        json!({"sizing": {"maxSpillPerPod": "1Gi"}}),
+    ] {
+        assert_ne!(original, digest(fields));
+    }
+}
+
 #[rstest]
 #[case("/spec/record/columns/6", json!({"name": "price", "path": "p", "type": "Float64"}), "spec.deduplication.key[0]", "is a Float64")]
 #[case("/spec/record/columns/6", json!({"name": "price", "path": "p", "repeated": "List"}), "spec.deduplication.key[0]", "is a List")]

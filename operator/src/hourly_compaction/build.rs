@@ -14,12 +14,6 @@ use crate::pod::{self, DOCUMENT, Process, Surroundings};
 /// Memory of a run unless the resource says more: the keys of a delta live in it.
 const DEFAULT_MEMORY: &str = "1Gi";
 
-/// A run that could not start in time is started up to 50 minutes late; after that the next hour's run is near.
-const STARTING_DEADLINE_SECONDS: i64 = 3000;
-
-/// Retries of a failed run before the next hour.
-const BACKOFF_LIMIT: i32 = 3;
-
 /// Finished Jobs that are kept: their pods hold the reports that the status is made from.
 const HISTORY: i32 = 3;
 
@@ -52,11 +46,12 @@ pub fn build(
                 time_zone: Some(plan.time_zone.clone()),
                 // Two runs of one zone would only do the same work twice.
                 concurrency_policy: Some("Forbid".to_owned()),
-                starting_deadline_seconds: Some(STARTING_DEADLINE_SECONDS),
+                starting_deadline_seconds: Some(i64::try_from(plan.starting_deadline.as_secs()).unwrap_or(i64::MAX)),
+                // False is Kubernetes' default, which it leaves out.
+                suspend: plan.suspend.then_some(true),
                 successful_jobs_history_limit: Some(HISTORY),
                 failed_jobs_history_limit: Some(HISTORY),
                 job_template: job_template(compaction, plan, &config_map, settings),
-                ..Default::default()
             }),
             ..Default::default()
         },
@@ -92,7 +87,7 @@ fn job_template(
     template.spec = template.spec.map(|spec| PodSpec { restart_policy: Some("Never".to_owned()), ..spec });
     JobTemplateSpec {
         metadata: Some(ObjectMeta { labels: Some(labels), ..Default::default() }),
-        spec: Some(JobSpec { backoff_limit: Some(BACKOFF_LIMIT), template, ..Default::default() }),
+        spec: Some(JobSpec { backoff_limit: Some(plan.backoff_limit), template, ..Default::default() }),
     }
 }
 

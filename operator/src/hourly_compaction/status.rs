@@ -25,6 +25,10 @@ const SUCCEEDED: &str = "LastRunSucceeded";
 /// Reason of `Ready` after a run that failed.
 const FAILED: &str = "LastRunFailed";
 
+/// What a suspended resource says.
+const SUSPENDED: &str =
+    "spec.suspend is true: no run is started; set it to false to go on, and the next run takes what has come meanwhile";
+
 /// Label by which the Job controller marks a pod with its Job.
 const JOB_NAME: &str = "batch.kubernetes.io/job-name";
 
@@ -57,6 +61,11 @@ pub fn next(
         ],
         ..previous.clone()
     };
+    if let Ok(plan) = outcome
+        && plan.suspend
+    {
+        status.conditions.push(condition(ConditionType::Suspended, State::holds("Suspended", SUSPENDED)));
+    }
     for ending in &endings {
         if let Ok(report) = &ending.result {
             take_report(&mut status, report.as_ref(), ending.time);
@@ -78,9 +87,10 @@ fn take_report(status: &mut HourlyCompactionStatus, report: Option<&CompactionRe
     status.last_successful_time = Some(ended.to_string());
     if let Some(report) = report {
         // No `..`: a new figure must be placed here.
-        let CompactionReport { version: _, zone, source, runs } = report.clone();
+        let CompactionReport { version: _, zone, source, processed_through, runs } = report.clone();
         status.zone = Some(zone);
         status.source = Some(source);
+        status.processed_through = processed_through;
         status.runs = runs.into_iter().take(5).collect();
     }
 }
@@ -95,6 +105,10 @@ fn ready(
         Ok(plan) => plan,
         Err(error) => return State::fails(error.reason(), error.to_message()),
     };
+    if plan.suspend {
+        // The wish is fulfilled: tools that wait for Ready are not kept waiting by it.
+        return State::holds("Suspended", SUSPENDED);
+    }
     if let Some(blocked) = blocked(observed) {
         return blocked;
     }

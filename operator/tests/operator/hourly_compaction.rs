@@ -125,11 +125,15 @@ async fn run_that_succeeded_becomes_the_status() {
         files:
           after: 9
           before: 0
+          bytesAfter: 0
+          bytesBefore: 0
         result: Succeeded
         rows:
           duplicateInDelta: 4
           duplicateInZone: 0
+          late: 0
           read: 180
+          rejected: 0
           written: 176
         sequence: 1
         startTime: "2026-11-23T05:05:03Z"
@@ -141,6 +145,29 @@ async fn run_that_succeeded_becomes_the_status() {
       id: 91bd
       sequence: 1
     "#);
+}
+
+#[tokio::test]
+async fn suspended_compaction_starts_no_run_and_is_ready() {
+    let cluster = settled().await;
+    cluster.edit(COMPACTIONS, "books", |compaction| {
+        compaction["spec"]["suspend"] = json!(true);
+        compaction["spec"]["backoffLimit"] = json!(0);
+        compaction["spec"]["startingDeadline"] = json!("10m");
+    });
+    cluster.reconcile_compaction().await.unwrap();
+    assert_eq!(cluster.writes(), ["apply batch/cronjobs/books-compaction", STATUS]);
+    let spec = cluster.get("batch/cronjobs", "books-compaction").unwrap()["spec"].clone();
+    assert_eq!((&spec["suspend"], &spec["startingDeadlineSeconds"]), (&json!(true), &json!(600)));
+    assert_eq!(spec["jobTemplate"]["spec"]["backoffLimit"], 0);
+    let (ready, message) = cluster.condition(COMPACTIONS, "Ready");
+    assert_eq!(ready, "True/Suspended");
+    assert!(message.contains("set it to false to go on"), "{message}");
+
+    cluster.edit(COMPACTIONS, "books", |compaction| compaction["spec"]["suspend"] = json!(false));
+    cluster.reconcile_compaction().await.unwrap();
+    assert_eq!(cluster.get("batch/cronjobs", "books-compaction").unwrap()["spec"].get("suspend"), None);
+    assert_eq!(cluster.condition(COMPACTIONS, "Ready").0, "Unknown/NoRunYet");
 }
 
 #[tokio::test]

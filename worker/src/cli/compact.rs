@@ -115,6 +115,8 @@ struct JsonRows {
     read: u64,
     duplicate_in_delta: u64,
     duplicate_in_zone: u64,
+    late: u64,
+    rejected: u64,
     written: u64,
 }
 
@@ -142,14 +144,14 @@ pub(super) fn json(report: &Report) -> String {
     let object = match &report.outcome {
         Outcome::NothingNew => without_run,
         Outcome::Committed { sequence, from, to, summary } => {
-            let RunSummary { start_time, completion_time, rows, files } = summary;
-            let RunRows { read, duplicate_in_delta, duplicate_in_zone, written } = *rows;
+            let RunSummary { start_time, completion_time, rows, files, late_before: _, cost: _ } = summary;
+            let RunRows { read, duplicate_in_delta, duplicate_in_zone, written, late, rejected } = *rows;
             JsonReport {
                 result: "succeeded",
                 sequence: sequence.position(),
                 from_sequence: *from,
                 to_sequence: *to,
-                rows: JsonRows { read, duplicate_in_delta, duplicate_in_zone, written },
+                rows: JsonRows { read, duplicate_in_delta, duplicate_in_zone, late, rejected, written },
                 files: JsonFiles { before: files.before, after: files.after },
                 start_time: Some(start_time.to_string()),
                 completion_time: Some(completion_time.to_string()),
@@ -169,11 +171,14 @@ pub(super) fn sentences(report: &Report) -> String {
             format!("Nothing new in {raw} since entry {position}; {processed} is unchanged.")
         }
         Outcome::Committed { sequence, from, to, summary } => {
-            let RunRows { read, duplicate_in_delta, duplicate_in_zone, written } = summary.rows;
+            let RunRows { read, duplicate_in_delta, duplicate_in_zone, written, late, rejected } = summary.rows;
+            let refused = if rejected > 0 { format!(" + {rejected} rejected as late") } else { String::new() };
+            let merged =
+                if late > rejected { format!(" {} of them were late.", late - rejected) } else { String::new() };
             format!(
                 "Compacted entries {} to {to} of {raw} into {processed}, entry {sequence}.\n\
                  {read} rows read = {written} written + {duplicate_in_delta} duplicates among them \
-                 + {duplicate_in_zone} that the zone already had; files {} -> {}.",
+                 + {duplicate_in_zone} that the zone already had{refused}; files {} -> {}.{merged}",
                 from + 1,
                 summary.files.before,
                 summary.files.after

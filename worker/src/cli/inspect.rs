@@ -138,12 +138,31 @@ pub(crate) fn identity(raw: &RawInspection) -> String {
 }
 
 fn processed_text(processed: &ProcessedInspection) -> String {
-    let ProcessedInspection { zone, kind, head_sequence, source_zone, positions, rows, files, bytes, runs } = processed;
+    let ProcessedInspection {
+        zone,
+        kind,
+        head_sequence,
+        source_zone,
+        positions,
+        processed_through,
+        rows,
+        files,
+        bytes,
+        rejected_rows,
+        rejected_files,
+        runs,
+    } = processed;
     let mut text = format!("{kind} zone {zone} of RAW zone {source_zone}, newest entry {head_sequence}\n");
     for (bucket, position) in positions {
         text += &format!("bucket {bucket}: RAW consumed up to entry {position}\n");
     }
+    if let Some(time) = processed_through {
+        text += &format!("processed through {time}\n");
+    }
     text += &format!("rows {rows} in {files} files, {bytes} bytes\n");
+    if *rejected_files > 0 {
+        text += &format!("late rows {rejected_rows} in {rejected_files} files of rejects\n");
+    }
     for run in runs {
         text += &format!(
             "run {}: read {}, duplicate in delta {}, duplicate in zone {}, written {}; files {} -> {}\n",

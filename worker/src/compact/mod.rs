@@ -32,16 +32,16 @@ mod selection;
 mod settling;
 mod sorting;
 mod spill;
+mod unsupported;
 
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gristmill_core::compact::{Layout, Plan, RunPlan, plan_run};
+use gristmill_core::compact::{Bucket, Layout, Plan, RunPlan, plan_run};
 use gristmill_core::log::{
-    BucketRange, Data, Digest, FileEntry, FileZone, IdentityPartition, LogTime, ProcessedData, RemovedFile, RunFiles,
-    RunRows, RunSummary, Transform,
+    BucketRange, Data, Digest, FileEntry, FileZone, LogTime, ProcessedData, RemovedFile, RunFiles, RunRows, RunSummary,
 };
 use gristmill_crds::plan::CompactionPlan;
 use tracing::{info, warn};
@@ -133,12 +133,13 @@ impl Default for Options {
 /// # Errors
 /// The zones do not belong together or to this plan, a file is lost or damaged, or a store fails.
 pub async fn run(plan: &CompactionPlan, zones: &Zones, options: &Options) -> Result<Report, Error> {
+    unsupported::refuse(plan)?;
     let mut raw = ZoneReader::open(zones.raw.clone()).await.map_err(Error::Zone)?;
     let mut zone = open_processed(plan, zones, &raw).await?;
     for _ in 0..MAX_ATTEMPTS {
         // After the Processed zone was folded: whatever position it has, RAW's log is read at least that far.
         raw.refresh().await.map_err(Error::Zone)?;
-        let Plan::Run(run) = plan_run(raw.fold(), zone.fold()).map_err(Error::Refused)? else {
+        let Plan::Run(run) = plan_run(raw.fold(), zone.fold(), 0..plan.buckets).map_err(Error::Refused)? else {
             return Ok(Report::new(Outcome::NothingNew, &raw, &zone));
         };
         match attempt(plan, &run, &raw, &mut zone, options).await? {
@@ -160,12 +161,13 @@ async fn upkeep(zone: &mut Zone) {
 }
 
 async fn open_processed(plan: &CompactionPlan, zones: &Zones, raw: &ZoneReader) -> Result<Zone, Error> {
-    let identity = |column: &String| IdentityPartition { column: column.clone(), transform: Transform::Identity };
     let expected = Expected::Processed {
         raw_zone_id: raw.fold().zone_id(),
         key: plan.key.clone(),
-        partition_by: plan.partition_by.iter().map(identity).collect(),
-        buckets: 1,
+        partition_by: plan.partition_by.clone(),
+        buckets: plan.buckets,
+        keep: plan.keep,
+        order_by: plan.order_by.clone(),
     };
     let digest: Digest = plan.spec_digest.parse().expect("a plan's digest is one");
     match Zone::open(zones.processed.clone(), expected, digest).await.map_err(Error::Zone)? {
@@ -190,7 +192,7 @@ async fn attempt(
 ) -> Result<Attempt, Error> {
     let before = zone.fold().head();
     let start = zone.reader().surroundings().now();
-    let layout = Layout::new(&plan.ingest.record.columns, &plan.partition_by);
+    let layout = Layout::new(&plan.columns, &plan.partition_by);
     let spill = Arc::new(Spill::new(&options.spill_directory));
     let compaction = Compaction { run, raw, layout, plan, options, spill };
     let data = match compaction.produce(zone, start).await {
@@ -211,9 +213,9 @@ async fn attempt(
     match zone.append(Data::Processed(data)).await.map_err(Error::Zone)? {
         Appended::Won(sequence) => {
             zone.publish(sequence).await.map_err(Error::Zone)?;
-            let RunRows { read, duplicate_in_delta, duplicate_in_zone, written } = summary.rows;
+            let RunRows { read, duplicate_in_delta, duplicate_in_zone, written, late: _, rejected: _ } = summary.rows;
             info!(%sequence, read, duplicate_in_delta, duplicate_in_zone, written, "committed run");
-            Ok(Attempt::Committed(Outcome::Committed { sequence, from: run.from, to: run.to, summary }))
+            Ok(Attempt::Committed(Outcome::Committed { sequence, from: run.from(), to: run.to, summary }))
         }
         Appended::Lost(_) => {
             zone.discard_staged().await.map_err(Error::Zone)?;
@@ -240,17 +242,31 @@ impl Compaction<'_> {
         let rows = decided.rows;
         let (added, removed) = rewrite::rewrite(self, zone, decided).await?;
         let before = self.run.zone.len() as u64;
-        let files = RunFiles { before, after: before + added.len() as u64 - removed.len() as u64 };
+        let bytes = |files: &[FileEntry]| files.iter().map(|file| file.bytes).sum::<u64>();
+        let bytes_before = self.run.zone.iter().map(|live| live.file.bytes).sum::<u64>();
+        let files = RunFiles {
+            before,
+            after: before + added.len() as u64 - removed.len() as u64,
+            bytes_before,
+            bytes_after: bytes_before + bytes(&added) - bytes(&removed),
+        };
         let completion_time = zone.reader().surroundings().now();
-        Ok(self.entry(added, removed, RunSummary { start_time, completion_time, rows, files }))
+        let summary = RunSummary { start_time, completion_time, rows, files, late_before: None, cost: None };
+        Ok(self.entry(added, removed, summary))
     }
 
     fn entry(&self, added: Vec<FileEntry>, removed: Vec<FileEntry>, run: RunSummary) -> ProcessedData {
-        let RunPlan { raw_zone, bucket, from, to, delta: _, zone: _ } = self.run;
+        let RunPlan { raw_zone, buckets, to, delta: _, zone: _, processed_through: _, through } = self.run;
+        let range = |(Bucket(bucket), from): (&Bucket, &i64)| BucketRange {
+            bucket: *bucket,
+            from_seq: *from,
+            to_seq: *to,
+            processed_through: *through,
+        };
         let removed = removed.into_iter().map(|file| RemovedFile { zone: FileZone::Processed, path: file.path });
         ProcessedData {
             raw_zone_id: *raw_zone,
-            buckets: vec![BucketRange { bucket: *bucket, from_seq: *from, to_seq: *to }],
+            buckets: buckets.iter().map(range).collect(),
             added,
             removed: removed.collect(),
             run,

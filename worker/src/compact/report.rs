@@ -1,7 +1,7 @@
 //! What a run says of itself: to a person, to a script, and to the operator.
 
-use gristmill_core::log::{FORMAT, Fold, Genesis, Run, RunFiles, RunRows, RunSummary, Sequence};
-use gristmill_crds::hourly_compaction::{self, RunResult, SourcePosition};
+use gristmill_core::log::{FORMAT, FileZone, Fold, Genesis, Run, RunFiles, RunRows, RunSummary, Sequence};
+use gristmill_crds::compaction_status::{self, RunResult, SourcePosition};
 use gristmill_crds::report::CompactionReport;
 use gristmill_crds::shared::ZoneStatus;
 
@@ -49,7 +49,7 @@ impl Report {
             outcome,
             raw: raw.surroundings().url().to_string(),
             processed: zone.reader().surroundings().url().to_string(),
-            files: zone.fold().live().len() as u64,
+            files: zone.fold().live().values().filter(|live| live.file.zone == FileZone::Processed).count() as u64,
             ledger: ledger(zone.fold()),
         }
     }
@@ -73,28 +73,36 @@ fn ledger(fold: &Fold) -> CompactionReport {
             zone: source_zone,
             consumed_sequence: fold.positions().values().copied().min().unwrap_or(-1),
         },
+        processed_through: fold.all_processed_through().map(|time| time.to_string()),
         runs: fold.runs().take(REPORTED_RUNS).map(reported).collect(),
     }
 }
 
-fn reported(run: &Run) -> hourly_compaction::Run {
+fn reported(run: &Run) -> compaction_status::Run {
     let Run { sequence, summary } = run;
-    let RunSummary { start_time, completion_time, rows, files } = summary;
-    let RunRows { read, duplicate_in_delta, duplicate_in_zone, written } = *rows;
-    let RunFiles { before, after } = *files;
+    let RunSummary { start_time, completion_time, rows, files, late_before: _, cost: _ } = summary;
+    let RunRows { read, duplicate_in_delta, duplicate_in_zone, written, late, rejected } = *rows;
+    let RunFiles { before, after, bytes_before, bytes_after } = *files;
     // The API's integers are signed; no count of rows reaches their end.
     let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    hourly_compaction::Run {
+    compaction_status::Run {
         sequence: sequence.position(),
         start_time: start_time.to_string(),
         completion_time: completion_time.to_string(),
         result: RunResult::Succeeded,
-        rows: hourly_compaction::RunRows {
+        rows: compaction_status::RunRows {
             read: signed(read),
             duplicate_in_delta: signed(duplicate_in_delta),
             duplicate_in_zone: signed(duplicate_in_zone),
+            late: signed(late),
+            rejected: signed(rejected),
             written: signed(written),
         },
-        files: hourly_compaction::RunFiles { before: signed(before), after: signed(after) },
+        files: compaction_status::RunFiles {
+            before: signed(before),
+            after: signed(after),
+            bytes_before: signed(bytes_before),
+            bytes_after: signed(bytes_after),
+        },
     }
 }

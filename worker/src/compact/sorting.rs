@@ -13,7 +13,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::row::{RowConverter, Rows, SortField};
 use futures::{StreamExt, TryStreamExt, stream};
 use gristmill_core::compact::{Layout, partition_value};
-use gristmill_core::log::PartitionValue;
+use gristmill_core::log::{PartitionField, PartitionValue};
 
 use super::Error;
 use super::runs::{self, Run};
@@ -29,7 +29,7 @@ pub(super) struct Place(pub(super) Vec<PartitionValue>);
 
 /// How rows are told where they go and in which order.
 pub(super) struct Order {
-    partition_by: Vec<String>,
+    partition_by: Vec<PartitionField>,
     places: RowConverter,
     known: Mutex<Known>,
     sort: RowConverter,
@@ -69,13 +69,13 @@ impl Piece {
 
 impl Order {
     /// The order of rows of a layout.
-    pub(super) fn try_new(layout: &Layout, partition_by: &[String], sort_by: &[String]) -> Result<Self, Error> {
+    pub(super) fn try_new(layout: &Layout, partition_by: &[PartitionField], sort_by: &[String]) -> Result<Self, Error> {
         let act = |source| Error::Arrow { act: "put rows in order", source };
         let field = |schema: &SchemaRef, name: &str| {
             let field = schema.field_with_name(name).expect("a plan names columns of its rows");
             SortField::new(field.data_type().clone())
         };
-        let places = partition_by.iter().map(|name| field(layout.rows(), name)).collect();
+        let places = partition_by.iter().map(|by| field(layout.rows(), &by.column)).collect();
         let file = layout.file();
         let mut names: Vec<&str> =
             sort_by.iter().map(String::as_str).filter(|name| file.index_of(name).is_ok()).collect();
@@ -115,7 +115,8 @@ impl Order {
 
     fn places_of(&self, rows: &RecordBatch) -> Result<Vec<u32>, Error> {
         let act = |source| Error::Arrow { act: "split rows by partition", source };
-        let column = |name: &String| Arc::clone(rows.column_by_name(name).expect("a partition column is a column"));
+        let column =
+            |by: &PartitionField| Arc::clone(rows.column_by_name(&by.column).expect("a partition column is a column"));
         let columns: Vec<ArrayRef> = self.partition_by.iter().map(column).collect();
         let values = self.places.convert_columns(&columns).map_err(act)?;
         let mut of_batch: HashMap<&[u8], u32> = HashMap::new();
@@ -137,7 +138,8 @@ impl Order {
         if let Some(number) = known.numbers.get(bytes) {
             return Ok(*number);
         }
-        let value = |(name, column): (&String, &ArrayRef)| partition_value(name, column, row).map_err(Error::Directory);
+        let value =
+            |(by, column): (&PartitionField, &ArrayRef)| partition_value(by, column, row).map_err(Error::Directory);
         let values = self.partition_by.iter().zip(columns).map(value).collect::<Result<_, _>>()?;
         let number = u32::try_from(known.places.len()).expect("there are fewer directories");
         known.places.push(Place(values));

@@ -37,8 +37,8 @@ pub(super) fn compacted(report: &compact::Report) -> String {
     match &report.outcome {
         compact::Outcome::NothingNew => "nothing new, nothing changed".to_owned(),
         compact::Outcome::Committed { summary, .. } => {
-            let RunRows { read, duplicate_in_delta, duplicate_in_zone, written } = summary.rows;
-            let RunFiles { before, after } = summary.files;
+            let RunRows { read, duplicate_in_delta, duplicate_in_zone, written, late: _, rejected: _ } = summary.rows;
+            let RunFiles { before, after, bytes_before: _, bytes_after: _ } = summary.files;
             format!(
                 "{read} rows read: {duplicate_in_delta} duplicates among them, {duplicate_in_zone} in the zone, {written} \
                  written; {before} -> {after} files"

@@ -156,6 +156,10 @@ pub enum GenesisFact {
     PartitionBy,
     /// The number of buckets.
     Buckets,
+    /// Which row of a key stays.
+    Keep,
+    /// The columns that decide which row of a key is the latest.
+    OrderBy,
 }
 
 impl std::fmt::Display for GenesisFact {
@@ -170,6 +174,8 @@ impl std::fmt::Display for GenesisFact {
             Self::Key => "key",
             Self::PartitionBy => "partitionBy",
             Self::Buckets => "bucket count",
+            Self::Keep => "deduplication.keep",
+            Self::OrderBy => "deduplication.orderBy",
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use gristmill_core::log::{
-    CommitId, Digest, Fold, Genesis, IdentityPartition, Incarnation, Kind, PartitionStart, ProcessedGenesis,
+    CommitId, Digest, Fold, Genesis, Incarnation, Keep, Kind, PartitionField, PartitionStart, ProcessedGenesis,
     RawGenesis, Sequence, Source, ZoneId, encode_zone_file, layout,
 };
 
@@ -35,9 +35,13 @@ pub enum Expected {
         /// Columns that identify a row.
         key: Vec<String>,
         /// Columns that name directories.
-        partition_by: Vec<IdentityPartition>,
+        partition_by: Vec<PartitionField>,
         /// Number of buckets.
         buckets: u32,
+        /// Which row of a key stays.
+        keep: Keep,
+        /// Columns that decide which row of a key is the latest.
+        order_by: Vec<String>,
     },
 }
 
@@ -160,8 +164,9 @@ fn genesis(zone_id: ZoneId, expected: Expected, partitions: Vec<PartitionStart>)
         Expected::Raw { cluster_id, topic, topic_id, group, rewind: _ } => {
             Genesis::Raw(RawGenesis { zone_id, cluster_id, topic, topic_id, group, partitions })
         }
-        Expected::Processed { raw_zone_id, key, partition_by, buckets } => {
-            Genesis::Processed(ProcessedGenesis { zone_id, raw_zone_id, key, partition_by, buckets })
+        Expected::Processed { raw_zone_id, key, partition_by, buckets, keep, order_by } => {
+            let order_by = Some(order_by);
+            Genesis::Processed(ProcessedGenesis { zone_id, raw_zone_id, key, partition_by, buckets, keep, order_by })
         }
     }
 }
@@ -227,19 +232,37 @@ fn check(expected: &Expected, fold: &Fold, zone: &str) -> Result<(), ZoneError> 
             same(GenesisFact::ClusterId, their_cluster, cluster_id)?;
             same(GenesisFact::TopicId, their_topic, topic_id)
         }
-        (Genesis::Processed(theirs), Expected::Processed { raw_zone_id, key, partition_by, buckets }) => {
-            let ProcessedGenesis { zone_id: _, raw_zone_id: their_raw, key: their_key, .. } = theirs;
+        (
+            Genesis::Processed(theirs),
+            Expected::Processed { raw_zone_id, key, partition_by, buckets, keep, order_by },
+        ) => {
+            // No `..`: what a zone was made by is compared.
+            let ProcessedGenesis {
+                zone_id: _,
+                raw_zone_id: their_raw,
+                key: their_key,
+                partition_by: their_partitions,
+                buckets: their_buckets,
+                keep: their_keep,
+                order_by: their_order,
+            } = theirs;
             same(GenesisFact::RawZone, their_raw, raw_zone_id)?;
-            same(GenesisFact::Key, &their_key.join(", "), &key.join(", "))?;
-            same(GenesisFact::PartitionBy, &columns(&theirs.partition_by), &columns(partition_by))?;
-            same(GenesisFact::Buckets, &theirs.buckets, buckets)
+            same(GenesisFact::Key, &columns(their_key), &columns(key))?;
+            same(GenesisFact::PartitionBy, &partitions(their_partitions), &partitions(partition_by))?;
+            same(GenesisFact::Buckets, their_buckets, buckets)?;
+            same(GenesisFact::Keep, &format!("{their_keep:?}"), &format!("{keep:?}"))?;
+            same(GenesisFact::OrderBy, &columns(their_order.as_ref().unwrap_or(order_by)), &columns(order_by))
         }
         (Genesis::Raw(_), Expected::Processed { .. }) => same(GenesisFact::ZoneKind, &"Raw", &"Processed"),
         (Genesis::Processed(_), Expected::Raw { .. }) => same(GenesisFact::ZoneKind, &"Processed", &"Raw"),
     }
 }
 
-fn columns(partition_by: &[IdentityPartition]) -> String {
+fn partitions(partition_by: &[PartitionField]) -> String {
     let names: Vec<_> = partition_by.iter().map(|field| format!("{} ({:?})", field.column, field.transform)).collect();
+    columns(&names)
+}
+
+fn columns(names: &[String]) -> String {
     if names.is_empty() { "no column".to_owned() } else { names.join(", ") }
 }

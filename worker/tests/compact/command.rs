@@ -37,7 +37,10 @@ async fn run_prints_one_object_and_leaves_its_ledger() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["result"], "succeeded");
-    assert_eq!(report["rows"].to_string(), r#"{"duplicate_in_delta":1,"duplicate_in_zone":0,"read":3,"written":2}"#);
+    assert_eq!(
+        report["rows"].to_string(),
+        r#"{"duplicate_in_delta":1,"duplicate_in_zone":0,"late":0,"read":3,"rejected":0,"written":2}"#
+    );
     assert_eq!((&report["from_sequence"], &report["to_sequence"]), (&Value::from(-1), &Value::from(1)));
     let ledger = termination(directory.path());
     assert_eq!(ledger["runs"][0]["rows"]["written"], 2);

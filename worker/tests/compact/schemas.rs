@@ -7,9 +7,21 @@ use rstest::rstest;
 use crate::books::{Book, book};
 use crate::warehouse::{Warehouse, counts};
 
+/// A zone's orderBy stays: a column of it can't be removed.
+fn unordered(_: &mut StreamIngest, compaction: &mut HourlyCompaction) {
+    compaction.spec.deduplication.order_by.clear();
+}
+
 fn without_rating(ingest: &mut StreamIngest, compaction: &mut HourlyCompaction) {
     ingest.spec.record.columns.retain(|column| column.name != "rating");
-    compaction.spec.deduplication.order_by.clear();
+    unordered(ingest, compaction);
+}
+
+/// The rating is left out of the Processed zone alone.
+fn projected_without_rating(ingest: &mut StreamIngest, compaction: &mut HourlyCompaction) {
+    let names = ingest.spec.record.columns.iter().map(|column| column.name.clone());
+    compaction.spec.columns = names.filter(|name| name != "rating").collect();
+    unordered(ingest, compaction);
 }
 
 fn as_text(name: &str) -> impl FnOnce(&mut StreamIngest, &mut HourlyCompaction) {
@@ -39,7 +51,10 @@ async fn ratings(warehouse: &Warehouse) -> Vec<(String, Option<f64>)> {
 
 /// Two rows of one file: a run that replaces the first carries the second over.
 async fn with_a_and_rated_b() -> Warehouse {
-    let warehouse = Warehouse::in_memory();
+    holding_a_and_rated_b(Warehouse::in_memory()).await
+}
+
+async fn holding_a_and_rated_b(warehouse: Warehouse) -> Warehouse {
     warehouse.ingest([book("a").titled("old").at(0), book("b").rated(4.5).at(1)]).await;
     warehouse.compact().await;
     warehouse
@@ -47,14 +62,17 @@ async fn with_a_and_rated_b() -> Warehouse {
 
 #[tokio::test]
 async fn removed_column_is_refused_and_nothing_is_lost() {
-    let warehouse = with_a_and_rated_b().await;
+    let warehouse = holding_a_and_rated_b(Warehouse::in_memory().edited(unordered)).await;
     let narrow = warehouse.edited(without_rating);
     narrow.ingest([book("a").titled("new").at(2)]).await;
 
     let message = refused(&narrow).await;
 
     assert!(message.contains("publication_year=2020/"), "{message}");
-    assert!(message.contains("column \"rating\" is a Float64 there and not in spec.record.columns"), "{message}");
+    assert!(
+        message.contains("column \"rating\" is a Float64 there and not among the columns of the resource"),
+        "{message}"
+    );
     assert!(message.contains("add the column back to spec.record.columns"), "{message}");
     let kept = [("a old 2020".to_owned(), None), ("b untitled 2020".to_owned(), Some(4.5))];
     assert_eq!(ratings(&warehouse).await, kept);
@@ -62,7 +80,7 @@ async fn removed_column_is_refused_and_nothing_is_lost() {
 
 #[tokio::test]
 async fn removed_column_that_is_added_back_goes_on_with_its_values() {
-    let warehouse = with_a_and_rated_b().await;
+    let warehouse = holding_a_and_rated_b(Warehouse::in_memory().edited(unordered)).await;
     let narrow = warehouse.edited(without_rating);
     narrow.ingest([book("a").titled("new").at(2)]).await;
     refused(&narrow).await;
@@ -72,6 +90,29 @@ async fn removed_column_that_is_added_back_goes_on_with_its_values() {
     assert_eq!(counts(&report), [1, 0, 0, 1]);
     let carried_over = [("a new 2020".to_owned(), None), ("b untitled 2020".to_owned(), Some(4.5))];
     assert_eq!(ratings(&warehouse).await, carried_over);
+}
+
+#[tokio::test]
+async fn projection_leaves_columns_out_of_the_zone_and_not_of_raw() {
+    let warehouse = holding_a_and_rated_b(Warehouse::in_memory().edited(projected_without_rating)).await;
+    let [file] = warehouse.listed_files().await.try_into().expect("both are of one year");
+    let columns = warehouse.columns_of(&file).await;
+    for column in ["title", "kafka_offset", "generation"] {
+        assert!(columns.iter().any(|other| other == column), "{column} is not among {columns:?}");
+    }
+    assert!(!columns.iter().any(|column| column == "rating"), "{columns:?}");
+}
+
+#[tokio::test]
+async fn column_of_the_zone_can_not_be_left_out_later() {
+    let warehouse = holding_a_and_rated_b(Warehouse::in_memory().edited(unordered)).await;
+    let narrow = warehouse.edited(projected_without_rating);
+    narrow.ingest([book("a").titled("new").at(2)]).await;
+
+    let message = refused(&narrow).await;
+
+    assert!(message.contains("column \"rating\" is a Float64 there"), "{message}");
+    assert!(message.contains("spec.columns of the HourlyCompaction"), "{message}");
 }
 
 /// Whether the column stands in files or names their directories.

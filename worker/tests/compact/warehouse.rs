@@ -178,7 +178,7 @@ impl Warehouse {
     /// The rows that the Processed zone's log says are live, in order of their identity.
     pub(crate) async fn live(&self) -> Vec<Book> {
         let zone = ZoneReader::open(self.surroundings("processed")).await.unwrap();
-        let columns = gristmill_core::compact::Layout::new(&self.plan.ingest.record.columns, &self.plan.partition_by);
+        let columns = gristmill_core::compact::Layout::new(&self.plan.columns, &self.plan.partition_by);
         let mut rows = Vec::new();
         for live in zone.fold().live().values() {
             rows.extend(read(&zone, live, columns.rows()).await.iter().flat_map(books));
@@ -206,6 +206,13 @@ impl Warehouse {
         let bytes = self.store.read(path).await.unwrap();
         let batches = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap();
         batches.flat_map(|batch| books(&with_year(&batch.unwrap(), None))).map(|book| book.id).collect()
+    }
+
+    /// The columns inside a published file.
+    pub(crate) async fn columns_of(&self, file: &StorePath) -> Vec<String> {
+        let bytes = self.store.read(file).await.unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
+        reader.schema().fields().iter().map(|field| field.name().clone()).collect()
     }
 
     /// Published files of the Processed zone.

@@ -9,6 +9,7 @@ use gristmill::lint::{Verdict, lint};
 use tempfile::TempDir;
 
 const FULL: &str = include_str!("full.yaml");
+const FULL_COMPACTION: &str = include_str!("full-compaction.yaml");
 
 /// Wrong documents: what is wrong, a piece of `full.yaml`, and what stands in its place. The live suite `documents`
 /// shows the same ones to an API server.
@@ -16,10 +17,19 @@ fn wrong_documents() -> Vec<[String; 3]> {
     serde_json::from_str(include_str!("wrong.json")).expect("a list of three texts each")
 }
 
+/// The same of `full-compaction.yaml`.
+fn wrong_compactions() -> Vec<[String; 3]> {
+    serde_json::from_str(include_str!("wrong-compaction.json")).expect("a list of three texts each")
+}
+
 /// A wrong document. Its piece must stand in `full.yaml` exactly once.
 fn wrong(piece: &str, other: &str) -> String {
-    assert_eq!(FULL.matches(piece).count(), 1, "{piece:?} does not stand exactly once in full.yaml");
-    FULL.replacen(piece, other, 1)
+    replaced(FULL, piece, other)
+}
+
+fn replaced(full: &str, piece: &str, other: &str) -> String {
+    assert_eq!(full.matches(piece).count(), 1, "{piece:?} does not stand exactly once in the full document");
+    full.replacen(piece, other, 1)
 }
 
 fn written(folder: &TempDir, name: &str, text: &str) -> PathBuf {
@@ -57,16 +67,32 @@ fn the_full_document_is_valid() {
 }
 
 #[test]
-fn every_wrong_document_is_refused_by_field_and_with_what_to_write() {
+fn the_full_compaction_is_valid() {
+    let summaries = verdict(&[FULL, FULL_COMPACTION]).summaries;
+    insta::assert_snapshot!(summaries[1], @"ok HourlyCompaction books-by-year: from hdfs://nameservice1/raw_zone/books; key record_id; needs ConfigMap hadoop-conf");
+}
+
+/// What is said of each wrong document, shown together with others that are valid.
+fn refusals(wrong: &[[String; 3]], full: &str, others: &[&str]) -> String {
     let mut table = String::new();
-    let wrong_documents = wrong_documents();
-    for [what, piece, other] in &wrong_documents {
-        let Verdict { summaries, refusals } = verdict(&[&wrong(piece, other)]);
+    for [what, piece, other] in wrong {
+        let document = replaced(full, piece, other);
+        let Verdict { summaries, refusals } = verdict(&[others, &[&document]].concat());
         let [refusal] = refusals.as_slice() else { panic!("{what}: {summaries:?} {refusals:?}") };
         writeln!(table, "{what}\n  {}\n", refusal.replace('\n', "\n  ")).expect("a String takes every write");
     }
-    assert!(wrong_documents.len() >= 40);
-    insta::assert_snapshot!("wrong", table);
+    assert!(wrong.len() >= 40);
+    table
+}
+
+#[test]
+fn every_wrong_document_is_refused_by_field_and_with_what_to_write() {
+    insta::assert_snapshot!("wrong", refusals(&wrong_documents(), FULL, &[]));
+}
+
+#[test]
+fn every_wrong_compaction_is_refused_by_field_and_with_what_to_write() {
+    insta::assert_snapshot!("wrong_compaction", refusals(&wrong_compactions(), FULL_COMPACTION, &[FULL]));
 }
 
 #[test]
@@ -80,6 +106,21 @@ fn lint_and_ingest_print_the_same_refusal_and_exit_with_2() {
         assert_eq!(text, String::from_utf8_lossy(&ingested.stderr), "{what}");
         assert!(text.starts_with("gristmill: ") && text.len() > 40, "{what}: {text}");
         assert_eq!((linted.status.code(), ingested.status.code()), (Some(2), Some(2)), "{what}");
+    }
+}
+
+#[test]
+fn lint_and_compact_print_the_same_refusal_and_exit_with_2() {
+    let folder = TempDir::new().expect("a temporary folder");
+    for [what, piece, other] in wrong_compactions() {
+        let document = replaced(FULL_COMPACTION, &piece, &other);
+        let path = written(&folder, "books.yaml", &format!("{FULL}---\n{document}"));
+        let linted = gristmill(&["lint"], &path);
+        let compacted = gristmill(&["compact"], &path);
+        let text = String::from_utf8_lossy(&linted.stderr).into_owned();
+        assert_eq!(text, String::from_utf8_lossy(&compacted.stderr), "{what}");
+        assert!(text.starts_with("gristmill: ") && text.len() > 40, "{what}: {text}");
+        assert_eq!((linted.status.code(), compacted.status.code()), (Some(2), Some(2)), "{what}");
     }
 }
 

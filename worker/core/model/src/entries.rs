@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use chrono::DateTime;
 use gristmill_core::log::{
-    BucketRange, CommitId, Consumer, Data, Digest, Entry, Fence, FileEntry, FileZone, Genesis, Incarnation, Kind,
+    BucketRange, CommitId, Consumer, Data, Digest, Entry, Fence, FileEntry, FileZone, Genesis, Incarnation, Keep, Kind,
     LogTime, PartitionRange, PartitionRewind, PartitionStart, ProcessedData, ProcessedGenesis, RawData, RawGenesis,
     RemovalReason, Remove, RemovedFile, Rewind, RunFiles, RunRows, RunSummary, ZoneId, ZonePath, layout,
 };
@@ -175,7 +175,12 @@ impl Entries {
             })),
             Saying::Run { from, removes } => Kind::Data(Data::Processed(ProcessedData {
                 raw_zone_id: raw_zone_id(),
-                buckets: vec![BucketRange { bucket: 0, from_seq: i64::from(*from), to_seq: i64::from(*from) + 1 }],
+                buckets: vec![BucketRange {
+                    bucket: 0,
+                    from_seq: i64::from(*from),
+                    to_seq: i64::from(*from) + 1,
+                    processed_through: None,
+                }],
                 added: vec![file(FileZone::Processed, *author, number)],
                 removed: removes.iter().map(|file| self.removed_file(*file)).collect(),
                 run: run_summary(),
@@ -247,6 +252,8 @@ fn processed_genesis(zone: u8) -> ProcessedGenesis {
         key: vec!["record_id".to_owned()],
         partition_by: vec![],
         buckets: 1,
+        keep: Keep::Latest,
+        order_by: None,
     }
 }
 
@@ -285,5 +292,12 @@ fn file(zone: FileZone, author: u8, number: usize) -> FileEntry {
 }
 
 fn run_summary() -> RunSummary {
-    RunSummary { start_time: time(), completion_time: time(), rows: RunRows::default(), files: RunFiles::default() }
+    RunSummary {
+        start_time: time(),
+        completion_time: time(),
+        rows: RunRows::default(),
+        files: RunFiles::default(),
+        late_before: None,
+        cost: None,
+    }
 }

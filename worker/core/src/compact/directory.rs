@@ -1,16 +1,17 @@
 //! The directories of a Processed zone: `<column>=<value>`, one level a partition column, as Hive writes them.
 //!
-//! A plain reader takes the value from the name, ours from the log entry, where it stands with its type. Hive, Spark and
+//! A transform other than Identity has a column of its own, `<column>_month=2026-11`: the source column stays in the
+//! file. Years, months, days and hours are those of UTC. A plain reader takes the value from the name, ours from the log entry, where it stands with its type. Hive, Spark and
 //! their readers have no name for an empty String: it shares the directory of null. In the log the two are apart, in
 //! files of their own, so that compactions return each as it came; a plain reader sees null for both.
 
 use std::fmt::Write as _;
 
 use arrow::array::{Array, AsArray};
-use arrow::datatypes::{DataType, Date32Type, Int32Type, Int64Type};
-use chrono::NaiveDate;
+use arrow::datatypes::{DataType, Date32Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime};
 
-use crate::log::{PartitionValue, TypedValue};
+use crate::log::{PartitionField, PartitionTransform, PartitionValue, TypedValue};
 
 /// Hive's name of null.
 const NULL_NAME: &str = "__HIVE_DEFAULT_PARTITION__";
@@ -34,34 +35,97 @@ pub enum DirectoryError {
         /// Length of the name.
         bytes: usize,
     },
-    /// The column's type has no directory names.
-    #[error("column {column:?} is a {found}, which makes no directories; partition by another column")]
+    /// The column's type has no directory names by the transform.
+    #[error("column {column:?} is a {found}, which makes no directories by {transform:?}; partition by another column")]
     Type {
         /// The column.
         column: String,
         /// Its type.
         found: String,
+        /// How its values become names.
+        transform: PartitionTransform,
+    },
+    /// A date or time that no calendar has.
+    #[error(
+        "column {column:?} has a value {units} {unit} from 1970, which no calendar has; reject such values by min and max of the column"
+    )]
+    Calendar {
+        /// The column.
+        column: String,
+        /// How far from 1970.
+        units: i64,
+        /// Days or microseconds.
+        unit: &'static str,
     },
 }
 
-/// The value of a partition column in one row.
+/// The value that names the directory of one row, from the row's value of the field's column.
 ///
 /// # Errors
-/// The column's type makes no directories.
-pub fn partition_value(column: &str, array: &dyn Array, row: usize) -> Result<PartitionValue, DirectoryError> {
+/// The column's type makes no directories by the transform, or the value is outside the calendar.
+pub fn partition_value(
+    field: &PartitionField,
+    array: &dyn Array,
+    row: usize,
+) -> Result<PartitionValue, DirectoryError> {
+    let value = match field.transform {
+        PartitionTransform::Identity => identity(field, array, row)?,
+        PartitionTransform::Year => TypedValue::Int32(instant(field, array, row)?.map(|instant| instant.year())),
+        PartitionTransform::Month => formatted(field, array, row, "%Y-%m")?,
+        PartitionTransform::Day => TypedValue::Date(instant(field, array, row)?.map(|instant| instant.date())),
+        PartitionTransform::Hour => formatted(field, array, row, "%Y-%m-%d-%H")?,
+    };
+    Ok(PartitionValue { column: field.directory_column(), value })
+}
+
+fn identity(field: &PartitionField, array: &dyn Array, row: usize) -> Result<TypedValue, DirectoryError> {
     let valid = array.is_valid(row);
-    let value = match array.data_type() {
+    Ok(match array.data_type() {
         DataType::Utf8 => TypedValue::String(valid.then(|| array.as_string::<i32>().value(row).to_owned())),
         DataType::Int32 => TypedValue::Int32(valid.then(|| array.as_primitive::<Int32Type>().value(row))),
         DataType::Int64 => TypedValue::Int64(valid.then(|| array.as_primitive::<Int64Type>().value(row))),
         DataType::Boolean => TypedValue::Boolean(valid.then(|| array.as_boolean().value(row))),
-        DataType::Date32 => {
-            let date = |days: i32| Date32Type::to_naive_date_opt(days);
-            TypedValue::Date(valid.then(|| date(array.as_primitive::<Date32Type>().value(row))).flatten())
+        DataType::Date32 => TypedValue::Date(instant(field, array, row)?.map(|instant| instant.date())),
+        _ => return Err(no_directories(field, array)),
+    })
+}
+
+fn formatted(
+    field: &PartitionField,
+    array: &dyn Array,
+    row: usize,
+    format: &str,
+) -> Result<TypedValue, DirectoryError> {
+    let text = |instant: NaiveDateTime| instant.format(format).to_string();
+    Ok(TypedValue::String(instant(field, array, row)?.map(text)))
+}
+
+/// The day or the time of a row in UTC.
+fn instant(field: &PartitionField, array: &dyn Array, row: usize) -> Result<Option<NaiveDateTime>, DirectoryError> {
+    let hour = field.transform == PartitionTransform::Hour;
+    let (units, unit, instant) = match array.data_type() {
+        DataType::Date32 if !hour => {
+            let days = array.is_valid(row).then(|| array.as_primitive::<Date32Type>().value(row));
+            let Some(days) = days else { return Ok(None) };
+            let midnight = NaiveDate::from_epoch_days(days).map(|date| date.and_time(NaiveTime::MIN));
+            (i64::from(days), "days", midnight)
         }
-        other => return Err(DirectoryError::Type { column: column.to_owned(), found: other.to_string() }),
+        DataType::Timestamp(TimeUnit::Microsecond, _) if field.transform != PartitionTransform::Identity => {
+            let micros = array.is_valid(row).then(|| array.as_primitive::<TimestampMicrosecondType>().value(row));
+            let Some(micros) = micros else { return Ok(None) };
+            (micros, "microseconds", DateTime::from_timestamp_micros(micros).map(|time| time.naive_utc()))
+        }
+        _ => return Err(no_directories(field, array)),
     };
-    Ok(PartitionValue { column: column.to_owned(), value })
+    match instant {
+        Some(instant) => Ok(Some(instant)),
+        None => Err(DirectoryError::Calendar { column: field.column.clone(), units, unit }),
+    }
+}
+
+fn no_directories(field: &PartitionField, array: &dyn Array) -> DirectoryError {
+    let found = array.data_type().to_string();
+    DirectoryError::Type { column: field.column.clone(), found, transform: field.transform }
 }
 
 /// The directory of rows with these values, relative to the zone.

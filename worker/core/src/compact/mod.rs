@@ -9,10 +9,13 @@
 //!
 //! Everything here is pure. The engine around it reads and writes files; it never compares two rows by itself.
 
+mod bucket;
 mod contender;
 mod digest;
 mod directory;
 mod key;
+mod late;
+mod merge;
 mod plan;
 mod rank;
 mod reader;
@@ -23,10 +26,13 @@ mod version;
 #[cfg(test)]
 mod tests;
 
+pub use bucket::Bucket;
 pub use contender::{Contenders, RowAddress, Side};
 pub use digest::{RowDigest, RowDigests};
 pub use directory::{DirectoryError, directory, partition_value};
 pub use key::{KeyHash, KeyHasher};
+pub use late::LateRule;
+pub use merge::{Directory, FileSize, FileSizes};
 pub use plan::{Plan, Refusal, RunPlan, plan_run};
 pub use rank::Topics;
 pub use reader::{ContenderReader, NullKeys, Origin};

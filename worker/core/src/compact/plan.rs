@@ -1,9 +1,10 @@
 //! The plan of a run: which files are read, from the facts of two logs.
 
-use crate::log::{FileZone, Fold, Genesis, LiveFile, ZoneId};
+use std::collections::BTreeMap;
+use std::ops::Range;
 
-/// The one bucket of a zone; `processed.buckets` does not exist yet in the resource.
-const BUCKET: u32 = 0;
+use super::bucket::Bucket;
+use crate::log::{FileZone, Fold, Genesis, LiveFile, LogTime, Sequence, ZoneId};
 
 /// What there is to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,21 +18,36 @@ pub enum Plan {
     Run(RunPlan),
 }
 
-/// The files of a run.
+/// The files of a run, and the buckets that it is for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunPlan {
     /// The RAW zone.
     pub raw_zone: ZoneId,
-    /// The bucket whose position moves.
-    pub bucket: u32,
-    /// The position before.
-    pub from: i64,
-    /// The position after: RAW's head when the plan was made.
+    /// The position before of each bucket of the run. They differ where a run of some of them failed.
+    pub buckets: BTreeMap<Bucket, i64>,
+    /// The position after of all of them: RAW's head when the plan was made.
     pub to: i64,
-    /// RAW files to read, oldest first.
+    /// RAW files to read, oldest first: those that at least one bucket has not consumed.
     pub delta: Vec<LiveFile>,
-    /// Live files of the Processed zone: those that hold a key of the delta may have to be rewritten.
+    /// Live files of the buckets in the Processed zone: those that hold a key of the delta may have to be rewritten.
     pub zone: Vec<LiveFile>,
+    /// Up to when all buckets of the run had every message before it: what lateness is measured against.
+    pub processed_through: Option<LogTime>,
+    /// Up to when they have after it.
+    pub through: Option<LogTime>,
+}
+
+impl RunPlan {
+    /// The least position before: files of entries up to it are consumed by all buckets of the run.
+    pub fn from(&self) -> i64 {
+        self.buckets.values().copied().min().unwrap_or(self.to)
+    }
+
+    /// Whether a row of this bucket in a file of this entry belongs to the run. It does not if the bucket is another
+    /// run's, or has consumed the entry.
+    pub fn takes(&self, bucket: Bucket, sequence: Sequence) -> bool {
+        self.buckets.get(&bucket).is_some_and(|position| *position < sequence.position())
+    }
 }
 
 /// Why a run would be wrong.
@@ -50,6 +66,14 @@ pub enum Refusal {
         /// The RAW zone at hand.
         found: ZoneId,
     },
+    /// The zone has no such buckets.
+    #[error("the Processed zone has {there} buckets, numbered from 0; {} to {} were asked for", asked.start, asked.end.saturating_sub(1))]
+    NoSuchBuckets {
+        /// Buckets of the run.
+        asked: Range<u32>,
+        /// How many there are.
+        there: usize,
+    },
     /// The Processed zone has consumed more than there is.
     #[error(
         "the Processed zone has consumed RAW up to entry {position}, and RAW ends at entry {head}: RAW was put back to an earlier state; restore it, or use a new processed.path"
@@ -62,11 +86,11 @@ pub enum Refusal {
     },
 }
 
-/// Plans a run: what RAW's log names and the Processed zone has not consumed (rule 21).
+/// Plans a run of some buckets: what RAW's log names and they have not consumed (rule 21).
 ///
 /// # Errors
-/// The two zones do not belong together.
-pub fn plan_run(raw: &Fold, processed: &Fold) -> Result<Plan, Refusal> {
+/// The two zones do not belong together, or the zone has no such buckets.
+pub fn plan_run(raw: &Fold, processed: &Fold, buckets: Range<u32>) -> Result<Plan, Refusal> {
     let Genesis::Raw(_) = raw.genesis() else { return Err(Refusal::NotRaw) };
     let raw_zone = raw.zone_id();
     match processed.genesis() {
@@ -76,15 +100,47 @@ pub fn plan_run(raw: &Fold, processed: &Fold) -> Result<Plan, Refusal> {
         }
         Genesis::Raw(_) => return Err(Refusal::OtherRawZone { expected: "none".to_owned(), found: raw_zone }),
     }
-    let from = processed.positions().get(&BUCKET).copied().unwrap_or(-1);
-    let to = raw.head().position();
-    if from > to {
-        return Err(Refusal::Ahead { position: from, head: to });
+    let there = processed.positions();
+    let positions: BTreeMap<Bucket, i64> =
+        there.range(buckets.clone()).map(|(bucket, position)| (Bucket(*bucket), *position)).collect();
+    if positions.is_empty() || positions.len() != buckets.len() {
+        return Err(Refusal::NoSuchBuckets { asked: buckets, there: there.len() });
     }
+    let to = raw.head().position();
+    if let Some(position) = positions.values().copied().max().filter(|position| *position > to) {
+        return Err(Refusal::Ahead { position, head: to });
+    }
+    let from = positions.values().copied().min().unwrap_or(to);
     let delta: Vec<LiveFile> = raw.added_after(FileZone::Raw, from).into_iter().cloned().collect();
     if delta.is_empty() {
         return Ok(Plan::NothingNew { position: from });
     }
-    let zone = processed.live().values().cloned().collect();
-    Ok(Plan::Run(RunPlan { raw_zone, bucket: BUCKET, from, to, delta, zone }))
+    let of_run = |live: &&LiveFile| {
+        live.file.zone == FileZone::Processed && live.file.bucket.is_some_and(|bucket| buckets.contains(&bucket))
+    };
+    let before = through_before(processed, &buckets);
+    Ok(Plan::Run(RunPlan {
+        raw_zone,
+        buckets: positions,
+        to,
+        delta,
+        zone: processed.live().values().filter(of_run).cloned().collect(),
+        processed_through: before,
+        through: through_after(raw, from, before),
+    }))
+}
+
+/// Up to when all these buckets have every message; none if that can't be said of one.
+fn through_before(processed: &Fold, buckets: &Range<u32>) -> Option<LogTime> {
+    buckets.clone().map(|bucket| processed.processed_through().get(&bucket).copied()).min().flatten()
+}
+
+/// Up to when everything that RAW's log names is complete: the least of the partitions' newest timestamps.
+///
+/// It says nothing while a partition has none. It does not fall, but by a rewind that the run takes with it.
+fn through_after(raw: &Fold, from: i64, before: Option<LogTime>) -> Option<LogTime> {
+    let newest = raw.partitions().values().map(|partition| partition.max_timestamp).min().flatten();
+    let committed = newest.and_then(LogTime::from_milliseconds);
+    let rewound = raw.rewinds().values().any(|rewind| rewind.sequence.position() > from);
+    if rewound { committed } else { committed.max(before) }
 }

@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, Date32Type, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use gristmill_crds::plan::ColumnPlan;
 
-use crate::log::{PartitionValue, TypedValue};
+use crate::log::{PartitionField, PartitionTransform, PartitionValue, TypedValue};
 use crate::raw;
 
 /// RAW's columns that every Processed file carries, as its last ones: later duels are decided by them (F23).
@@ -37,6 +37,10 @@ impl Conflict {
         Self { column: column.to_owned(), problem: format!("is a {found}, which can't be a key") }
     }
 
+    pub(super) fn no_time(column: &str, found: &DataType) -> Self {
+        Self { column: column.to_owned(), problem: format!("is a {found}, which tells no time") }
+    }
+
     pub(super) fn not_ours(column: &str, found: &DataType) -> Self {
         Self { column: column.to_owned(), problem: format!("is a {found}; the file is not one of this zone") }
     }
@@ -54,7 +58,7 @@ impl Conflict {
 
     fn dropped(column: &str, found: &DataType) -> Self {
         let problem = format!(
-            "is a {found} there and not in spec.record.columns of the resource; add the column back to spec.record.columns (it may stay empty in new messages): a rewrite would drop its values"
+            "is a {found} there and not among the columns of the resource; add the column back to spec.record.columns of the StreamIngest (it may stay empty in new messages), and to spec.columns of the HourlyCompaction if that names any: a rewrite would drop its values"
         );
         Self { column: column.to_owned(), problem }
     }
@@ -72,22 +76,26 @@ impl Conflict {
 #[derive(Debug, Clone)]
 pub struct Layout {
     user_columns: usize,
+    by_value: Vec<String>,
     rows: SchemaRef,
     file: SchemaRef,
     file_columns: Vec<usize>,
 }
 
 impl Layout {
-    /// The layout of a zone of these columns.
-    pub fn new(columns: &[ColumnPlan], partition_by: &[String]) -> Self {
+    /// The layout of a zone of these columns. What names a directory by its very value is not repeated in the file.
+    pub fn new(columns: &[ColumnPlan], partition_by: &[PartitionField]) -> Self {
         let raw = raw::row_schema(columns);
         let carried = |field: &&Arc<Field>| CARRIED_COLUMNS.contains(&field.name().as_str());
         let user = raw.fields().iter().take(columns.len());
         let fields: Vec<_> = user.chain(raw.fields().iter().filter(carried)).cloned().collect();
-        let in_file = |index: &usize| !partition_by.contains(fields[*index].name());
+        let by_value = partition_by.iter().filter(|field| field.transform == PartitionTransform::Identity);
+        let by_value: Vec<String> = by_value.map(|field| field.column.clone()).collect();
+        let in_file = |index: &usize| !by_value.contains(fields[*index].name());
         let file_columns: Vec<usize> = (0..fields.len()).filter(in_file).collect();
         let file = Schema::new(file_columns.iter().map(|index| Arc::clone(&fields[*index])).collect::<Vec<_>>());
-        Self { user_columns: columns.len(), rows: Arc::new(Schema::new(fields)), file: Arc::new(file), file_columns }
+        let rows = Arc::new(Schema::new(fields));
+        Self { user_columns: columns.len(), by_value, rows, file: Arc::new(file), file_columns }
     }
 
     /// A whole row: the user's columns, then the carried ones.
@@ -119,12 +127,13 @@ impl Layout {
         file.fields().iter().try_for_each(|field| self.keeps(field.name(), field.data_type()))
     }
 
-    /// Checks the columns that a live file's directory names, as [`Self::keeps_columns`] does those inside.
+    /// Checks the columns that a live file's directory names by value, as [`Self::keeps_columns`] does those inside.
     ///
     /// # Errors
     /// A column would be dropped or has another type.
     pub fn keeps_partition(&self, partition: &[PartitionValue]) -> Result<(), Conflict> {
-        partition.iter().try_for_each(|value| self.keeps(&value.column, repeated(&value.value, 0).data_type()))
+        let mut by_value = partition.iter().filter(|value| self.by_value.contains(&value.column));
+        by_value.try_for_each(|value| self.keeps(&value.column, repeated(&value.value, 0).data_type()))
     }
 
     fn keeps(&self, column: &str, found: &DataType) -> Result<(), Conflict> {

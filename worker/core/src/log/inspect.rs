@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::entry::{FileZone, Genesis, MessageCounts, RunFiles, RunRows};
+use super::entry::{FileZone, Genesis, MessageCounts, RunFiles, RunRows, RunSummary};
 use super::fold::{ConsumerState, Fold, Held, Run};
 use super::names::{LogTime, ZoneId};
 
@@ -103,12 +103,18 @@ pub struct ProcessedInspection {
     pub source_zone: String,
     /// The last RAW sequence that each bucket has consumed; -1 before the first run.
     pub positions: BTreeMap<u32, i64>,
+    /// Up to when every message is in the zone; null until that can be said.
+    pub processed_through: Option<LogTime>,
     /// Rows of live files.
     pub rows: u64,
     /// Live files.
     pub files: u64,
     /// Bytes of live files.
     pub bytes: u64,
+    /// Late rows of live files of rejects.
+    pub rejected_rows: u64,
+    /// Live files of rejects.
+    pub rejected_files: u64,
     /// The last runs, newest first.
     pub runs: Vec<RunFacts>,
 }
@@ -126,6 +132,10 @@ pub struct RunFacts {
     pub rows: RowFacts,
     /// Live files around it.
     pub files: FileFacts,
+    /// Rows whose time lies before it were late; null if no row could be.
+    pub late_before: Option<LogTime>,
+    /// What it took; null if it was not measured.
+    pub cost: Option<CostFacts>,
 }
 
 /// Rows of a run by what became of them.
@@ -139,6 +149,10 @@ pub struct RowFacts {
     pub duplicate_in_zone: u64,
     /// Rows written.
     pub written: u64,
+    /// Rows that were late, whatever became of them.
+    pub late: u64,
+    /// Late rows that were rejected.
+    pub rejected: u64,
 }
 
 /// Live files around a run.
@@ -148,6 +162,23 @@ pub struct FileFacts {
     pub before: u64,
     /// After.
     pub after: u64,
+    /// Bytes before.
+    pub bytes_before: u64,
+    /// Bytes after.
+    pub bytes_after: u64,
+}
+
+/// What a run took of its machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct CostFacts {
+    /// Bytes of the RAW files that were new to it.
+    pub delta_bytes: u64,
+    /// CPU time of the process, in milliseconds.
+    pub cpu_milliseconds: u64,
+    /// Most memory that the process held, in bytes.
+    pub peak_memory: u64,
+    /// Bytes of new RAW files for each second of CPU time.
+    pub bytes_per_core_second: Option<u64>,
 }
 
 /// Says what a fold knows.
@@ -178,15 +209,19 @@ pub fn inspect(fold: &Fold) -> Inspection {
         }
         Genesis::Processed(genesis) => {
             let LiveTotals { rows, files, bytes } = live_totals(fold, FileZone::Processed);
+            let rejects = live_totals(fold, FileZone::Rejected);
             Inspection::Processed(ProcessedInspection {
                 zone: genesis.zone_id.to_string(),
                 kind: "Processed",
                 head_sequence: fold.head().0,
                 source_zone: genesis.raw_zone_id.to_string(),
                 positions: fold.positions().clone(),
+                processed_through: fold.all_processed_through(),
                 rows,
                 files,
                 bytes,
+                rejected_rows: rejects.rows,
+                rejected_files: rejects.files,
                 runs: fold.runs().map(run_facts).collect(),
             })
         }
@@ -226,13 +261,21 @@ fn hold_facts(held: &Held) -> HoldFacts {
 }
 
 fn run_facts(run: &Run) -> RunFacts {
-    let RunRows { read, duplicate_in_delta, duplicate_in_zone, written } = run.summary.rows;
-    let RunFiles { before, after } = run.summary.files;
+    let RunSummary { start_time, completion_time, rows, files, late_before, cost } = &run.summary;
+    let RunRows { read, duplicate_in_delta, duplicate_in_zone, written, late, rejected } = *rows;
+    let RunFiles { before, after, bytes_before, bytes_after } = *files;
     RunFacts {
         sequence: run.sequence.0,
-        start_time: run.summary.start_time,
-        completion_time: run.summary.completion_time,
-        rows: RowFacts { read, duplicate_in_delta, duplicate_in_zone, written },
-        files: FileFacts { before, after },
+        start_time: *start_time,
+        completion_time: *completion_time,
+        rows: RowFacts { read, duplicate_in_delta, duplicate_in_zone, written, late, rejected },
+        files: FileFacts { before, after, bytes_before, bytes_after },
+        late_before: *late_before,
+        cost: cost.as_ref().map(|cost| CostFacts {
+            delta_bytes: cost.delta_bytes,
+            cpu_milliseconds: cost.cpu_milliseconds,
+            peak_memory: cost.peak_memory,
+            bytes_per_core_second: cost.bytes_per_core_second(),
+        }),
     }
 }

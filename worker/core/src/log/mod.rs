@@ -26,16 +26,20 @@ mod tests;
 
 pub use decide::{AfterAttempt, AfterWin, BeforeAttempt, after_attempt, after_win, before_attempt, is_overtaken};
 pub use entry::{
-    BucketRange, Consumer, Data, Entry, Fence, FileEntry, FileSchema, FileZone, Genesis, Hold, HoldReason,
-    IdentityPartition, Kind, MessageCounts, PartitionRange, PartitionRewind, PartitionStart, PartitionValue,
-    ProcessedData, ProcessedGenesis, RawData, RawGenesis, RemovalReason, Remove, RemovedFile, Resume, Rewind, RunFiles,
-    RunRows, RunSummary, SchemaColumn, Transform, TypedValue,
+    BucketRange, Consumer, Data, Entry, Fence, FileEntry, FileSchema, FileZone, Genesis, Hold, HoldReason, Kind,
+    MessageCounts, PartitionRange, PartitionRewind, PartitionStart, PartitionValue, ProcessedData, ProcessedGenesis,
+    RawData, RawGenesis, RemovalReason, Remove, RemovedFile, Resume, Rewind, RunCost, RunFiles, RunRows, RunSummary,
+    SchemaColumn, TypedValue,
 };
 pub use fold::{
     AppliedRewind, ConsumerState, FileKey, Fold, Held, LastCommit, LiveFile, LiveRecord, PartitionState, RejectCounts,
     Run, SchemaState, Source, UnreadableFold,
 };
-pub use inspect::{ConsumerFacts, HoldFacts, Inspection, PartitionOffset, ProcessedInspection, RawInspection, inspect};
+/// As the resource has them: genesis holds what may never change.
+pub use gristmill_crds::{Keep, PartitionField, PartitionTransform};
+pub use inspect::{
+    ConsumerFacts, CostFacts, HoldFacts, Inspection, PartitionOffset, ProcessedInspection, RawInspection, inspect,
+};
 pub use layout::ZonePath;
 pub use maintain::{
     CHECKPOINT_EVERY, ENTRIES_KEPT, Staged, Truncation, checkpoint_is_due, expired, suspects, to_sweep, to_truncate,

@@ -181,6 +181,11 @@ impl LogTime {
         Self(time.trunc_subsecs(3))
     }
 
+    /// The time so many milliseconds after 1970; none if no calendar has it.
+    pub fn from_milliseconds(milliseconds: i64) -> Option<Self> {
+        DateTime::from_timestamp_millis(milliseconds).map(Self)
+    }
+
     /// The time itself.
     pub fn utc(self) -> DateTime<Utc> {
         self.0

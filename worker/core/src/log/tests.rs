@@ -47,7 +47,7 @@ fn raw_genesis() -> Entry {
 }
 
 fn processed_genesis() -> Entry {
-    let partition_by = vec![IdentityPartition { column: "year".to_owned(), transform: Transform::Identity }];
+    let partition_by = vec![PartitionField { column: "year".to_owned(), transform: PartitionTransform::Identity }];
     entry(
         1,
         Kind::Genesis(Genesis::Processed(ProcessedGenesis {
@@ -56,6 +56,8 @@ fn processed_genesis() -> Entry {
             key: vec!["record_id".to_owned()],
             partition_by,
             buckets: 1,
+            keep: Keep::Latest,
+            order_by: None,
         })),
     )
 }
@@ -107,14 +109,16 @@ fn run(from_seq: i64, to_seq: i64, added: Vec<FileEntry>, removed: Vec<&FileEntr
     let time = "2026-11-23T06:05:00.000Z".parse().expect("a time");
     ProcessedData {
         raw_zone_id: raw_zone_id(),
-        buckets: vec![BucketRange { bucket: 0, from_seq, to_seq }],
+        buckets: vec![BucketRange { bucket: 0, from_seq, to_seq, processed_through: None }],
         added,
         removed,
         run: RunSummary {
             start_time: time,
             completion_time: time,
-            rows: RunRows { read: 12, duplicate_in_delta: 1, duplicate_in_zone: 1, written: 10 },
-            files: RunFiles { before: 0, after: 1 },
+            rows: RunRows { read: 12, duplicate_in_delta: 1, duplicate_in_zone: 1, written: 10, ..RunRows::default() },
+            files: RunFiles { before: 0, after: 1, ..RunFiles::default() },
+            late_before: None,
+            cost: None,
         },
     }
 }
@@ -335,7 +339,7 @@ fn a_run_replaces_files_and_moves_the_position() {
 #[case::not_live(run(-1, 4, vec![], vec![&file(FileZone::Processed, 1)]), "which is not a live file")]
 #[case::raw_zone(ProcessedData { raw_zone_id: zone_id(), ..run(-1, 4, vec![], vec![]) }, "this zone consumes")]
 #[case::bucket(
-    ProcessedData { buckets: vec![BucketRange { bucket: 1, from_seq: -1, to_seq: 4 }], ..run(-1, 4, vec![], vec![]) },
+    ProcessedData { buckets: vec![BucketRange { bucket: 1, from_seq: -1, to_seq: 4, processed_through: None }], ..run(-1, 4, vec![], vec![]) },
     "bucket 1 does not exist"
 )]
 #[case::file_bucket(
@@ -456,9 +460,12 @@ fn inspection_of_a_processed_zone_has_the_keys_of_the_command() {
       "positions": {
         "0": 4
       },
+      "processed_through": null,
       "rows": 10,
       "files": 1,
       "bytes": 1000,
+      "rejected_rows": 0,
+      "rejected_files": 0,
       "runs": [
         {
           "sequence": 1,
@@ -468,14 +475,74 @@ fn inspection_of_a_processed_zone_has_the_keys_of_the_command() {
             "read": 12,
             "duplicate_in_delta": 1,
             "duplicate_in_zone": 1,
-            "written": 10
+            "written": 10,
+            "late": 0,
+            "rejected": 0
           },
           "files": {
             "before": 0,
-            "after": 1
-          }
+            "after": 1,
+            "bytes_before": 0,
+            "bytes_after": 0
+          },
+          "late_before": null,
+          "cost": null
         }
       ]
     }
     "#);
+}
+
+/// What stands in logs of versions that knew no more.
+#[test]
+fn genesis_and_run_of_earlier_versions_are_read() {
+    let genesis = r#"{"format":1,"commitId":"00000000-0000-4000-8000-000000000001",
+        "incarnation":"00000000-0000-4000-8000-000000000002","time":"2026-11-23T05:09:41.123Z",
+        "specDigest":"sha256:0000000000000000000000000000000000000000000000000000000000000000","kind":"Genesis",
+        "zoneKind":"Processed","zoneId":"5f0c0000-0000-4000-8000-000000000001",
+        "rawZoneId":"00000000-0000-4000-8000-000000000002","key":["id"],
+        "partitionBy":[{"column":"year","transform":"Identity"}],"buckets":1}"#;
+    let Kind::Genesis(Genesis::Processed(read)) = decode_entry(genesis.as_bytes()).expect("it is read").kind else {
+        panic!("a genesis")
+    };
+    assert_eq!((read.keep, read.order_by), (Keep::Latest, None));
+    let run = r#"{"format":1,"commitId":"00000000-0000-4000-8000-000000000003",
+        "incarnation":"00000000-0000-4000-8000-000000000002","time":"2026-11-23T06:09:41.123Z",
+        "specDigest":"sha256:0000000000000000000000000000000000000000000000000000000000000000","kind":"Data",
+        "rawZoneId":"00000000-0000-4000-8000-000000000002","buckets":[{"bucket":0,"fromSeq":-1,"toSeq":4}],
+        "added":[],"removed":[],"run":{"startTime":"2026-11-23T06:05:00.000Z","completionTime":"2026-11-23T06:06:00.000Z",
+        "rows":{"read":1,"duplicateInDelta":0,"duplicateInZone":0,"written":1},"files":{"before":0,"after":1}}}"#;
+    let Kind::Data(Data::Processed(read)) = decode_entry(run.as_bytes()).expect("it is read").kind else {
+        panic!("data of a Processed zone")
+    };
+    assert_eq!((read.buckets[0].processed_through, read.run.rows.late, read.run.cost), (None, 0, None));
+}
+
+#[test]
+fn late_rows_are_rejects_of_a_processed_zone_without_bucket_and_partition() {
+    let fold = processed_fold();
+    let late = file(FileZone::Rejected, 1);
+    assert_eq!(valid(&fold, &processed_entry(2, run(-1, 4, vec![late.clone()], vec![]))), Ok(()));
+    let in_bucket = FileEntry { bucket: Some(0), ..late };
+    let refused = valid(&fold, &processed_entry(2, run(-1, 4, vec![in_bucket], vec![])));
+    assert!(matches!(refused, Err(Refusal::Misplaced { .. })), "{refused:?}");
+}
+
+#[test]
+fn genesis_with_a_directory_twice_is_refused() {
+    let Kind::Genesis(Genesis::Processed(mut genesis)) = processed_genesis().kind else { panic!("a genesis") };
+    let by = |column: &str, transform| PartitionField { column: column.to_owned(), transform };
+    genesis.partition_by = vec![by("at", PartitionTransform::Year), by("at_year", PartitionTransform::Identity)];
+    let entry = entry(1, Kind::Genesis(Genesis::Processed(genesis)));
+    assert_eq!(
+        valid_genesis(zone_id(), &entry).expect_err("one directory column, two values").to_string(),
+        "it names directory column at_year twice"
+    );
+}
+
+#[test]
+fn rate_of_a_run_is_the_bytes_of_its_delta_by_cpu_time() {
+    let cost = |cpu_milliseconds| RunCost { delta_bytes: 3_000, cpu_milliseconds, peak_memory: 0 };
+    assert_eq!(cost(1500).bytes_per_core_second(), Some(2_000));
+    assert_eq!(cost(0).bytes_per_core_second(), None);
 }

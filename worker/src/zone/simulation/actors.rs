@@ -5,9 +5,9 @@
 use bytes::Bytes;
 use chrono::TimeDelta;
 use gristmill_core::log::{
-    BucketRange, Data, Digest, FileEntry, FileZone, IdentityPartition, LiveFile, LogTime, PartitionRange,
-    PartitionStart, PartitionValue, ProcessedData, RawData, RemovalReason, Remove, RemovedFile, RunFiles, RunRows,
-    RunSummary, Sequence, Transform, TypedValue, ZoneId,
+    BucketRange, Data, Digest, FileEntry, FileZone, Keep, LiveFile, LogTime, PartitionField, PartitionRange,
+    PartitionStart, PartitionTransform, PartitionValue, ProcessedData, RawData, RemovalReason, Remove, RemovedFile,
+    RunFiles, RunRows, RunSummary, Sequence, TypedValue, ZoneId,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -59,8 +59,10 @@ fn processed_expected() -> Expected {
     Expected::Processed {
         raw_zone_id: raw_zone_id(),
         key: vec!["record_id".to_owned()],
-        partition_by: vec![IdentityPartition { column: "year".to_owned(), transform: Transform::Identity }],
+        partition_by: vec![PartitionField { column: "year".to_owned(), transform: PartitionTransform::Identity }],
         buckets: 1,
+        keep: Keep::Latest,
+        order_by: Vec::new(),
     }
 }
 
@@ -353,14 +355,16 @@ pub(super) async fn processed_data(zone: &mut Zone, random: &mut StdRng) -> Resu
     let removed = |file: &FileEntry| RemovedFile { zone: file.zone, path: file.path.clone() };
     Ok(Data::Processed(ProcessedData {
         raw_zone_id: raw_zone_id(),
-        buckets: vec![BucketRange { bucket: 0, from_seq, to_seq }],
+        buckets: vec![BucketRange { bucket: 0, from_seq, to_seq, processed_through: None }],
         added: vec![added.map_err(|error| error.to_string())?],
         removed: rewritten.iter().map(removed).collect(),
         run: RunSummary {
             start_time: time,
             completion_time: time,
             rows: RunRows { read: count, written: count, ..RunRows::default() },
-            files: RunFiles { before, after: before + 1 - rewritten.len() as u64 },
+            files: RunFiles { before, after: before + 1 - rewritten.len() as u64, ..RunFiles::default() },
+            late_before: None,
+            cost: None,
         },
     }))
 }

@@ -1,7 +1,10 @@
 //! Tests of the compaction's decisions.
 
+mod buckets;
 mod directories;
 mod keys;
+mod lateness;
+mod merges;
 mod plans;
 mod rows;
 mod schemas;

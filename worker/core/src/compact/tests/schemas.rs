@@ -7,7 +7,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use crate::compact::{Conflict, Layout};
-use crate::log::{PartitionValue, TypedValue};
+use crate::log::{PartitionField, PartitionTransform, PartitionValue, TypedValue};
 
 /// A layout of these columns, `year` being the one that names directories.
 fn layout(columns: &[(&str, &str)]) -> Layout {
@@ -20,7 +20,10 @@ fn layout(columns: &[(&str, &str)]) -> Layout {
             "raw": {"path": "file:///raw"}}}))
     .expect("that is a StreamIngest");
     let plan = IngestPlan::try_from(&ingest).expect("that is a plan");
-    Layout::new(&plan.record.columns, &["year".to_owned()])
+    Layout::new(
+        &plan.record.columns,
+        &[PartitionField { column: "year".to_owned(), transform: PartitionTransform::Identity }],
+    )
 }
 
 const COLUMNS: [(&str, &str); 3] = [("id", "String"), ("year", "Int32"), ("pages", "Int32")];
@@ -46,7 +49,7 @@ fn file_whose_columns_are_all_there_goes_on(#[case] columns: &[(&str, &str)]) {
 fn column_that_the_resource_lacks_is_a_conflict() {
     let conflict = kept_by(&[("id", "String"), ("year", "Int32")]).expect_err("pages would be dropped");
 
-    assert_snapshot!(conflict, @r#"column "pages" is a Int32 there and not in spec.record.columns of the resource; add the column back to spec.record.columns (it may stay empty in new messages): a rewrite would drop its values"#);
+    assert_snapshot!(conflict, @r#"column "pages" is a Int32 there and not among the columns of the resource; add the column back to spec.record.columns of the StreamIngest (it may stay empty in new messages), and to spec.columns of the HourlyCompaction if that names any: a rewrite would drop its values"#);
 }
 
 #[rstest]

@@ -141,6 +141,9 @@ pub struct BucketRange {
     pub from_seq: i64,
     /// The position after.
     pub to_seq: i64,
+    /// Every message before it is in this bucket, unless a producer's clock goes back; absent until that can be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processed_through: Option<LogTime>,
 }
 
 /// What a run did: the ledger that the resource's status shows.
@@ -155,9 +158,35 @@ pub struct RunSummary {
     pub rows: RunRows,
     /// Live files around it.
     pub files: RunFiles,
+    /// Rows whose time lies before it were late; absent if no row could be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_before: Option<LogTime>,
+    /// What it took; absent in runs of versions that did not measure it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<RunCost>,
 }
 
-/// Rows of a run by what became of them.
+/// What a run took of its machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RunCost {
+    /// Bytes of the RAW files that were new to it.
+    pub delta_bytes: u64,
+    /// CPU time of the process, in milliseconds.
+    pub cpu_milliseconds: u64,
+    /// Most memory that the process held, in bytes.
+    pub peak_memory: u64,
+}
+
+impl RunCost {
+    /// Bytes of new RAW files for each second of CPU time; none for a run that took no time that could be measured.
+    pub fn bytes_per_core_second(&self) -> Option<u64> {
+        let bytes = u128::from(self.delta_bytes) * 1000;
+        bytes.checked_div(u128::from(self.cpu_milliseconds)).map(|rate| u64::try_from(rate).unwrap_or(u64::MAX))
+    }
+}
+
+/// Rows of a run by what became of them: `read = duplicate_in_delta + duplicate_in_zone + rejected + written`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RunRows {
@@ -169,9 +198,15 @@ pub struct RunRows {
     pub duplicate_in_zone: u64,
     /// Rows written that were not in the zone before, or replace one.
     pub written: u64,
+    /// Rows read that were late, whatever became of them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub late: u64,
+    /// Of the late rows those that were rejected.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rejected: u64,
 }
 
-/// Live files of the zone around a run.
+/// Live files of the zone around a run; rejects do not count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RunFiles {
@@ -179,4 +214,10 @@ pub struct RunFiles {
     pub before: u64,
     /// Live files after.
     pub after: u64,
+    /// Their bytes before.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bytes_before: u64,
+    /// Their bytes after.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bytes_after: u64,
 }

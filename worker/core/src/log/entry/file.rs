@@ -11,7 +11,7 @@ use super::super::names::Digest;
 pub enum FileZone {
     /// The RAW zone's own.
     Raw,
-    /// `<raw>_rejected`, whose files are entries of RAW's log.
+    /// The sibling `<zone>_rejected` of a RAW or Processed zone, whose files are entries of that zone's log.
     Rejected,
     /// The Processed zone's own.
     Processed,
@@ -38,7 +38,7 @@ pub struct FileEntry {
     /// Of a Processed file: the one bucket whose keys it holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bucket: Option<u32>,
-    /// Of a Processed file: the value of each partition column, which the file itself does not repeat.
+    /// Of a Processed file: the value of each column that names a directory. The file does not repeat those columns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition: Option<Vec<PartitionValue>>,
 }

@@ -1,5 +1,6 @@
 //! What a zone is for.
 
+use gristmill_crds::{Keep, PartitionField};
 use serde::{Deserialize, Serialize};
 
 use super::super::names::ZoneId;
@@ -53,25 +54,14 @@ pub struct ProcessedGenesis {
     pub raw_zone_id: ZoneId,
     /// Columns that identify a row.
     pub key: Vec<String>,
-    /// Columns that name the directories, outermost first.
-    pub partition_by: Vec<IdentityPartition>,
+    /// What names the directories, outermost first.
+    pub partition_by: Vec<PartitionField>,
     /// Number of buckets that keys are spread over.
     pub buckets: u32,
-}
-
-/// A column that names a level of directories.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct IdentityPartition {
-    /// The column.
-    pub column: String,
-    /// How its value becomes a name.
-    pub transform: Transform,
-}
-
-/// How a column's value becomes a directory name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Transform {
-    /// The value itself.
-    Identity,
+    /// Which row of a key stays. Zones that do not say it were made when there was only one answer.
+    #[serde(default)]
+    pub keep: Keep,
+    /// Columns that decide which row of a key is the latest; absent in zones that were made before it was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_by: Option<Vec<String>>,
 }

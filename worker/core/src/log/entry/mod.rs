@@ -11,10 +11,10 @@ mod schema;
 
 pub use control::{Consumer, Fence, Hold, HoldReason, PartitionRewind, RemovalReason, Remove, Resume, Rewind};
 pub use data::{
-    BucketRange, Data, MessageCounts, PartitionRange, ProcessedData, RawData, RunFiles, RunRows, RunSummary,
+    BucketRange, Data, MessageCounts, PartitionRange, ProcessedData, RawData, RunCost, RunFiles, RunRows, RunSummary,
 };
 pub use file::{FileEntry, FileZone, PartitionValue, RemovedFile, TypedValue};
-pub use genesis::{Genesis, IdentityPartition, PartitionStart, ProcessedGenesis, RawGenesis, Transform};
+pub use genesis::{Genesis, PartitionStart, ProcessedGenesis, RawGenesis};
 pub use schema::{FileSchema, SchemaColumn};
 
 use super::names::{CommitId, Digest, Incarnation, LogTime};

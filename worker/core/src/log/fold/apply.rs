@@ -42,6 +42,7 @@ impl Fold {
             partitions: BTreeMap::new(),
             past: MessageCounts::default(),
             positions: BTreeMap::new(),
+            processed_through: BTreeMap::new(),
             live: BTreeMap::new(),
             schemas: BTreeMap::new(),
             last_commits: BTreeMap::from([(entry.incarnation, first)]),
@@ -128,6 +129,10 @@ impl Fold {
         let ProcessedData { raw_zone_id: _, buckets, added, removed, run } = data;
         for range in buckets {
             self.positions.insert(range.bucket, range.to_seq);
+            match range.processed_through {
+                Some(time) => self.processed_through.insert(range.bucket, time),
+                None => self.processed_through.remove(&range.bucket),
+            };
         }
         self.runs.push_front(Run { sequence: self.head, summary: run.clone() });
         self.runs.truncate(RUNS_KEPT);

@@ -36,6 +36,7 @@ pub struct Fold {
     /// What became of the offsets of topic ids that are no longer read.
     past: MessageCounts,
     positions: BTreeMap<u32, i64>,
+    processed_through: BTreeMap<u32, LogTime>,
     live: BTreeMap<FileKey, LiveFile>,
     schemas: BTreeMap<String, SchemaState>,
     last_commits: BTreeMap<Incarnation, LastCommit>,
@@ -104,6 +105,16 @@ impl Fold {
     /// How far each bucket of a Processed zone has consumed the RAW zone; -1 before the first run.
     pub fn positions(&self) -> &BTreeMap<u32, i64> {
         &self.positions
+    }
+
+    /// Up to when each bucket of a Processed zone has every message; a bucket of which that can't be said is not named.
+    pub fn processed_through(&self) -> &BTreeMap<u32, LogTime> {
+        &self.processed_through
+    }
+
+    /// Up to when all of a Processed zone has every message, unless a producer's clock goes back.
+    pub fn all_processed_through(&self) -> Option<LogTime> {
+        self.positions.keys().map(|bucket| self.processed_through.get(bucket).copied()).min().flatten()
     }
 
     /// The files that belong to the zone, by name.

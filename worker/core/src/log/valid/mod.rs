@@ -10,6 +10,8 @@ mod refusal;
 
 use std::collections::BTreeSet;
 
+use gristmill_crds::PartitionField;
+
 use super::entry::{Data, Entry, Genesis, Kind, ProcessedGenesis, RawGenesis};
 use super::fold::Fold;
 use super::names::ZoneId;
@@ -36,7 +38,11 @@ pub fn valid_genesis(zone: ZoneId, entry: &Entry) -> Result<&Genesis, Refusal> {
         Genesis::Processed(ProcessedGenesis { buckets, .. }) if !(1..=MAX_BUCKETS).contains(buckets) => {
             return Err(Refusal::Buckets(*buckets));
         }
-        Genesis::Processed(ProcessedGenesis { zone_id, .. }) => *zone_id,
+        Genesis::Processed(ProcessedGenesis { zone_id, partition_by, .. }) => {
+            let directories: Vec<String> = partition_by.iter().map(PartitionField::directory_column).collect();
+            distinct(directories.iter(), |directory| format!("directory column {directory}"))?;
+            *zone_id
+        }
     };
     if found == zone { Ok(genesis) } else { Err(Refusal::ForeignGenesis { found, expected: zone }) }
 }

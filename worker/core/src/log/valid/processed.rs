@@ -1,6 +1,8 @@
 //! Data of a Processed zone (rule 9).
 
-use super::super::entry::{BucketRange, FileEntry, FileZone, IdentityPartition, ProcessedData, ProcessedGenesis};
+use gristmill_crds::PartitionField;
+
+use super::super::entry::{BucketRange, FileEntry, FileZone, ProcessedData, ProcessedGenesis};
 use super::super::fold::Fold;
 use super::super::names::Incarnation;
 use super::files::{valid_added, valid_removed};
@@ -22,14 +24,19 @@ pub(super) fn valid_data(
     }
     valid_removed(fold, removed)?;
     valid_added(fold, added, writer, |file| {
-        let FileEntry { zone: FileZone::Processed, bucket: Some(bucket), partition: Some(partition), .. } = file else {
-            return Err("a file of a Processed zone is Processed and has bucket and partition");
+        let (bucket, partition) = match file {
+            FileEntry { zone: FileZone::Processed, bucket: Some(bucket), partition: Some(partition), .. } => {
+                (bucket, partition)
+            }
+            // Late rows belong to no directory of values, and are no rows of a bucket.
+            FileEntry { zone: FileZone::Rejected, bucket: None, partition: None, .. } => return Ok(()),
+            _ => return Err("a file of a Processed zone is Processed with bucket and partition, or Rejected without"),
         };
         if *bucket >= genesis.buckets {
             return Err("its bucket does not exist");
         }
-        let columns = genesis.partition_by.iter().map(|IdentityPartition { column, .. }| column);
-        if !columns.eq(partition.iter().map(|value| &value.column)) {
+        let columns = genesis.partition_by.iter().map(PartitionField::directory_column);
+        if !columns.eq(partition.iter().map(|value| value.column.clone())) {
             return Err("its partition values are not those of partitionBy");
         }
         Ok(())
@@ -37,7 +44,7 @@ pub(super) fn valid_data(
 }
 
 fn valid_position(fold: &Fold, range: &BucketRange) -> Result<(), Refusal> {
-    let BucketRange { bucket, from_seq, to_seq } = *range;
+    let BucketRange { bucket, from_seq, to_seq, processed_through: _ } = *range;
     let expected = *fold.positions().get(&bucket).ok_or(Refusal::NoSuchBucket(bucket))?;
     if from_seq != expected {
         return Err(Refusal::NotAtPosition { bucket, found: from_seq, expected });

@@ -1,0 +1,113 @@
+//! The status of an `HourlyCompaction`: what its runs told of themselves.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::shared::ZoneStatus;
+
+/// What the operator observed.
+#[derive(KubeSchema, Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HourlyCompactionStatus {
+    /// Generation of the spec that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The Processed zone's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<ZoneStatus>,
+    /// How far the RAW zone has been consumed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourcePosition>,
+    /// Every message before it is in the Processed zone (RFC 3339, UTC), unless a producer's clock goes back. Absent until
+    /// each partition has had a message with a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processed_through: Option<String>,
+    /// End of the newest run that succeeded (RFC 3339, UTC).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_successful_time: Option<String>,
+    /// Name of the Job that runs now, empty when none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active_job: Option<String>,
+    /// The last 5 runs, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 5))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub runs: Vec<Run>,
+    /// Ready: the last run succeeded. Accepted: the spec is valid.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// How far a RAW zone has been consumed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SourcePosition {
+    /// Id of the RAW zone.
+    pub zone: String,
+    /// Sequence of its last entry whose rows are in the Processed zone; -1 before the first run.
+    pub consumed_sequence: i64,
+}
+
+/// One run, as the Processed zone's log holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Run {
+    /// Sequence of the entry that the run committed.
+    pub sequence: i64,
+    /// Start (RFC 3339, UTC).
+    pub start_time: String,
+    /// End (RFC 3339, UTC).
+    pub completion_time: String,
+    /// What became of it.
+    pub result: RunResult,
+    /// Rows by what became of them.
+    pub rows: RunRows,
+    /// Live files before and after.
+    pub files: RunFiles,
+}
+
+/// What became of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum RunResult {
+    /// Outputs and position are committed and published.
+    Succeeded,
+}
+
+/// Rows of a run by what became of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunRows {
+    /// Rows read from new RAW files.
+    pub read: i64,
+    /// Rows that lost against another row of the same run.
+    pub duplicate_in_delta: i64,
+    /// Rows that lost against a row of the zone, or equal it in all columns.
+    pub duplicate_in_zone: i64,
+    /// Rows that came too late, by lateness, whatever became of them.
+    #[serde(default)]
+    pub late: i64,
+    /// Of the late rows those that were rejected.
+    #[serde(default)]
+    pub rejected: i64,
+    /// Rows written that were not in the zone before, or replace one.
+    pub written: i64,
+}
+
+/// Live files of a zone around a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunFiles {
+    /// Live files before the run.
+    pub before: i64,
+    /// Live files after the run.
+    pub after: i64,
+    /// Bytes of the live files before the run.
+    #[serde(default)]
+    pub bytes_before: i64,
+    /// Bytes of the live files after the run.
+    #[serde(default)]
+    pub bytes_after: i64,
+}
