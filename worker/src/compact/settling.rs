@@ -28,7 +28,7 @@ pub(super) struct Decided {
 /// Decides which rows of the delta are written, and which of the zone leave.
 pub(super) async fn decide(compaction: &Compaction<'_>, zone: &ZoneReader) -> Result<Decided, Error> {
     let hasher = KeyHasher::new(zone.fold().zone_id());
-    let CompactionPlan { key, order_by, .. } = compaction.plan;
+    let CompactionPlan { key, order_by, keep, .. } = compaction.plan;
     let reader = ContenderReader::try_new(hasher, key, order_by, compaction.layout.rows())
         .map_err(|source| Error::Column { path: zone.surroundings().url().to_string(), source })?;
     let reader = Arc::new(reader);
@@ -40,7 +40,8 @@ pub(super) async fn decide(compaction: &Compaction<'_>, zone: &ZoneReader) -> Re
     let mut rows = RunRows { read: scanned.read, ..RunRows::default() };
 
     let topics = Arc::clone(&scanned.topics);
-    let settle = move |contenders: &mut Contenders| contenders.settle(&topics);
+    let keep = *keep;
+    let settle = move |contenders: &mut Contenders| contenders.settle(&topics, keep);
     each_range(&scanned.contenders, options, settle, |settled| {
         let Settled { new, contested: against, duplicate_in_delta, duplicate_in_zone } = settled;
         new.into_iter().for_each(|row| decided.winners.set(row));

@@ -1,7 +1,7 @@
 //! What a resource may ask for and a run does not do yet: it is refused rather than left out in silence.
 
 use gristmill_crds::plan::CompactionPlan;
-use gristmill_crds::{Compression, Keep, PartitionTransform};
+use gristmill_crds::{Compression, PartitionTransform};
 
 use super::{Error, TARGET_BYTES};
 
@@ -16,7 +16,6 @@ pub(super) fn refuse(plan: &CompactionPlan) -> Result<(), Error> {
         ("processed.files.maxRecords", plan.max_records.is_some()),
         ("processed.compression", plan.compression != Compression::Zstd),
         ("processed.buckets", plan.buckets != 1),
-        ("deduplication.keep", plan.keep != Keep::Latest),
         ("lateness", plan.lateness.is_some()),
     ];
     match asked.into_iter().find(|(_, asked)| *asked) {

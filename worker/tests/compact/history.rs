@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use gristmill::compact::{Outcome, Report};
+use gristmill_crds::{HourlyCompaction, Keep, StreamIngest};
 use proptest::prelude::*;
 
 use crate::books::{Book, book};
@@ -52,8 +53,8 @@ fn generations(history: Vec<Event>) -> Vec<Event> {
 }
 
 /// A Processed zone as a map.
-#[derive(Default)]
 struct Oracle {
+    keep: Keep,
     delta: Vec<Book>,
     zone: HashMap<String, Book>,
 }
@@ -66,7 +67,7 @@ impl Oracle {
         }
         for (key, mut rows) in keys {
             rows.extend(self.zone.get(&key).cloned());
-            let best = best(&rows);
+            let best = best(&rows, self.keep);
             if self.zone.get(&key).is_none_or(|old| !equal(old, best)) {
                 self.zone.insert(key, best.clone());
             }
@@ -74,11 +75,16 @@ impl Oracle {
     }
 }
 
-fn best(rows: &[Book]) -> &Book {
+fn best(rows: &[Book], keep: Keep) -> &Book {
     let source = |row: &Book| (row.partition, row.offset, row.index);
     let is_old =
         |row: &&Book| rows.iter().any(|other| source(other) == source(row) && other.generation > row.generation);
-    rows.iter().filter(|row| !is_old(row)).max_by(|a, b| order(a).partial_cmp(&order(b)).unwrap()).unwrap()
+    let rows = rows.iter().filter(|row| !is_old(row));
+    let compare = |a: &&Book, b: &&Book| order(a).partial_cmp(&order(b)).unwrap();
+    match keep {
+        Keep::Latest => rows.max_by(compare).unwrap(),
+        Keep::Earliest => rows.min_by(compare).unwrap(),
+    }
 }
 
 /// Null, NaN and numbers in this order; then what the timestamps of the tests follow, the offset; then the partition.
@@ -104,7 +110,7 @@ fn check(report: &Report) {
 }
 
 async fn replay(history: Vec<Event>, warehouse: Warehouse) {
-    let mut oracle = Oracle::default();
+    let mut oracle = Oracle { keep: warehouse.keep(), delta: Vec::new(), zone: HashMap::new() };
     warehouse.raw().await;
     for event in history.into_iter().chain([Event::Compact]) {
         match event {
@@ -139,6 +145,12 @@ proptest! {
     #[test]
     fn zone_is_what_a_map_of_all_rows_says(history in history().prop_map(generations)) {
         runtime().block_on(replay(history, Warehouse::in_memory()));
+    }
+
+    #[test]
+    fn zone_that_keeps_the_earliest_is_what_a_map_of_all_rows_says(history in history().prop_map(generations)) {
+        let keep = |_: &mut StreamIngest, zone: &mut HourlyCompaction| zone.spec.deduplication.keep = Some(Keep::Earliest);
+        runtime().block_on(replay(history, Warehouse::in_memory().edited(keep)));
     }
 
     #[test]

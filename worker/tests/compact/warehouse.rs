@@ -15,7 +15,7 @@ use gristmill_core::compact::conform;
 use gristmill_core::log::{Data, Digest, FileZone, PartitionRange, PartitionStart, RawData};
 use gristmill_core::raw::{row_schema, schema_id};
 use gristmill_crds::plan::CompactionPlan;
-use gristmill_crds::{HourlyCompaction, StreamIngest};
+use gristmill_crds::{HourlyCompaction, Keep, StreamIngest};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::books::{Book, batch, books};
@@ -86,6 +86,11 @@ impl Warehouse {
     /// The same zones under documents that were edited.
     pub(crate) fn edited(&self, change: impl FnOnce(&mut StreamIngest, &mut HourlyCompaction)) -> Self {
         self.clone().planned(plan(change))
+    }
+
+    /// Which row of a key stays.
+    pub(crate) fn keep(&self) -> Keep {
+        self.plan.keep
     }
 
     pub(crate) fn with_store(&self, store: Arc<dyn Store>) -> Self {

@@ -3,6 +3,8 @@
 use std::cmp::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::log::Keep;
+
 /// Where a row came from: its source row. Its versions differ by generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Source<'t> {
@@ -85,10 +87,10 @@ impl Rank<'_> {
 }
 
 /// The winner among rows of one key, in two steps: of one source row only the highest generation takes part; among
-/// those the greatest by [`Rank::compare`] wins. The last of equal ones is taken.
+/// those the greatest by [`Rank::compare`] wins, or the smallest if the earliest is kept.
 ///
 /// As one comparison this is not transitive (F21): with `a0 > b > a1`, `a1` still removes `a0`, and `b` wins.
-pub(super) fn winner(ranks: &[Rank<'_>], topics: &Topics) -> Option<usize> {
+pub(super) fn winner(ranks: &[Rank<'_>], topics: &Topics, keep: Keep) -> Option<usize> {
     let mut order: Vec<usize> = (0..ranks.len()).collect();
     if ranks.len() > 1 {
         order.sort_by(|a, b| {
@@ -100,5 +102,9 @@ pub(super) fn winner(ranks: &[Rank<'_>], topics: &Topics) -> Option<usize> {
         };
         order.dedup_by(|later, kept| is_older(&ranks[*later], &ranks[*kept]));
     }
-    order.into_iter().max_by(|a, b| ranks[*a].compare(&ranks[*b], topics))
+    let compare = |a: &usize, b: &usize| ranks[*a].compare(&ranks[*b], topics);
+    match keep {
+        Keep::Latest => order.into_iter().max_by(compare),
+        Keep::Earliest => order.into_iter().min_by(compare),
+    }
 }

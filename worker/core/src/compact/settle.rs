@@ -2,6 +2,7 @@
 
 use super::contender::{Contender, Contenders, RowAddress, Side};
 use super::rank::{Rank, Topics, winner};
+use crate::log::Keep;
 
 /// A row of the delta that wins against the row of its key in the zone, unless they are equal in all user columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,16 +32,16 @@ impl Contenders {
     ///
     /// The row of the zone takes part together with all rows of the delta, not against their winner: a new generation of
     /// its source row removes it even if another row of the delta wins.
-    pub fn settle(&mut self, topics: &Topics) -> Settled {
+    pub fn settle(&mut self, topics: &Topics, keep: Keep) -> Settled {
         self.rows.sort_unstable_by_key(|contender| (contender.key, contender.side(), contender.address));
         let mut settled = Settled::default();
         for group in self.rows.chunk_by(|a, b| a.key == b.key) {
-            self.settle_key(group, topics, &mut settled);
+            self.settle_key(group, topics, keep, &mut settled);
         }
         settled
     }
 
-    fn settle_key(&self, group: &[Contender], topics: &Topics, settled: &mut Settled) {
+    fn settle_key(&self, group: &[Contender], topics: &Topics, keep: Keep, settled: &mut Settled) {
         // By far the most keys.
         if let [only] = group {
             if only.side() == Side::Delta {
@@ -51,7 +52,7 @@ impl Contenders {
         let in_delta = group.iter().filter(|contender| contender.side() == Side::Delta).count() as u64;
         let zone = group.iter().find(|contender| contender.side() == Side::Zone);
         let ranks: Vec<Rank<'_>> = group.iter().map(|contender| self.rank(contender)).collect();
-        let Some(winner) = winner(&ranks, topics).map(|index| &group[index]) else { return };
+        let Some(winner) = winner(&ranks, topics, keep).map(|index| &group[index]) else { return };
         settled.duplicate_in_delta += in_delta.saturating_sub(1);
         match (winner.side(), zone) {
             (Side::Delta, None) => settled.new.push(winner.address),

@@ -7,7 +7,7 @@ use arrow::array::{
 };
 
 use crate::compact::{ContenderReader, Contenders, KeyHasher, Origin, Settled, Side, Topics};
-use crate::log::ZoneId;
+use crate::log::{Keep, ZoneId};
 
 /// A row with a key, an order and coordinates.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,9 +105,14 @@ pub(super) fn picked(contenders: &Contenders, order: impl IntoIterator<Item = us
 
 /// What becomes of rows of the delta and of the zone.
 pub(super) fn settled(delta: &[Row], zone: &[Row]) -> Settled {
+    settled_by(Keep::Latest, delta, zone)
+}
+
+/// The same, of a zone that keeps this one.
+pub(super) fn settled_by(keep: Keep, delta: &[Row], zone: &[Row]) -> Settled {
     let topics = Topics::default();
     let mut all = contenders(delta, Side::Delta, &topics);
     let of_zone = contenders(zone, Side::Zone, &topics);
     (0..of_zone.len()).for_each(|index| of_zone.copy_to(index, &mut all));
-    all.settle(&topics)
+    all.settle(&topics, keep)
 }

@@ -7,8 +7,9 @@ use arrow::array::{ArrayRef, Date32Array, Decimal128Array, RecordBatch, Timestam
 use proptest::prelude::*;
 use rstest::rstest;
 
-use super::rows::{Row, batch, contenders, picked, read, row, settled};
+use super::rows::{Row, batch, contenders, picked, read, row, settled, settled_by};
 use crate::compact::{Contenders, RowAddress, Settled, Side, Topics};
+use crate::log::Keep;
 
 /// The row of a delta of one key that stays.
 fn winner(delta: &[Row]) -> Row {
@@ -35,6 +36,30 @@ fn better_row_wins_from_either_place(#[case] better: Row, #[case] worse: Row) {
     assert!(is_better(&winner(&[worse, better.clone()])));
 }
 
+#[rstest]
+#[case::smaller_number(row("a").scored(-3.0).at(9), row("a").scored(2.0))]
+#[case::null_below_nan(row("a").at(9), row("a").scored(f64::NAN))]
+#[case::earlier_timestamp(row("a").time(Some(1)).at(9), row("a").time(Some(2)))]
+#[case::smaller_offset(row("a").at(1), row("a").at(2))]
+#[case::generation_before_order(row("a").scored(9.0).generation(1), row("a").scored(1.0))]
+fn earlier_row_wins_where_the_earliest_is_kept(#[case] earlier: Row, #[case] later: Row) {
+    for delta in [[earlier.clone(), later.clone()], [later, earlier.clone()]] {
+        let settled = settled_by(Keep::Earliest, &delta, &[]);
+        assert_eq!(delta[settled.new[0].row as usize], earlier);
+    }
+}
+
+#[test]
+fn earliest_row_of_the_zone_stays_and_gives_way_to_an_earlier_one() {
+    let zone = [row("a").scored(2.0).at(5)];
+    let later = settled_by(Keep::Earliest, &[row("a").scored(3.0).at(6)], &zone);
+    assert_eq!(later, Settled { duplicate_in_zone: 1, ..Settled::default() });
+    let earlier = settled_by(Keep::Earliest, &[row("a").scored(1.0).at(6)], &zone);
+    assert_eq!((earlier.contested.len(), earlier.duplicate_in_zone), (1, 0));
+    let the_very_row = settled_by(Keep::Earliest, &zone, &zone);
+    assert_eq!(the_very_row, Settled { duplicate_in_zone: 1, ..Settled::default() });
+}
+
 /// Of three rows of one key the middle one is the greatest, and the last has none.
 #[rstest]
 #[case::decimal(Arc::new(Decimal128Array::from(vec![Some(-5), Some(100), None]).with_precision_and_scale(38, 2).expect("few digits")))]
@@ -49,7 +74,7 @@ fn greatest_value_of_the_order_column_wins(#[case] order: ArrayRef) {
     let batch = batch.expect("three rows each");
     let topics = Topics::default();
     let mut contenders = read(&batch, &["id"], &["order"], Side::Delta, &topics);
-    assert_eq!(contenders.settle(&topics).new, [RowAddress { file: 0, row: 1 }]);
+    assert_eq!(contenders.settle(&topics, Keep::Latest).new, [RowAddress { file: 0, row: 1 }]);
 }
 
 #[test]
@@ -117,7 +142,7 @@ proptest! {
         let topics = Topics::default();
         let mut in_order = contenders(&rows, Side::Delta, &topics);
         let mut mixed = picked(&in_order, shuffled);
-        prop_assert_eq!(in_order.settle(&topics), mixed.settle(&topics));
+        prop_assert_eq!(in_order.settle(&topics, Keep::Latest), mixed.settle(&topics, Keep::Latest));
     }
 
     #[test]
@@ -129,7 +154,7 @@ proptest! {
         picked(&whole, cut.min(rows.len())..rows.len()).encode(&mut bytes);
         let mut decoded = Contenders::default();
         decoded.decode(&bytes);
-        prop_assert_eq!(whole.settle(&topics), decoded.settle(&topics));
+        prop_assert_eq!(whole.settle(&topics, Keep::Latest), decoded.settle(&topics, Keep::Latest));
     }
 
     #[test]
@@ -139,7 +164,7 @@ proptest! {
         // A zone holds a key once.
         let mut keys = HashSet::new();
         (0..of_zone.len()).filter(|row| keys.insert(of_zone.key(*row))).for_each(|row| of_zone.copy_to(row, &mut all));
-        let Settled { new, contested, duplicate_in_delta, duplicate_in_zone } = all.settle(&topics);
+        let Settled { new, contested, duplicate_in_delta, duplicate_in_zone } = all.settle(&topics, Keep::Latest);
         let kept = (new.len() + contested.len()) as u64;
         prop_assert_eq!(delta.len() as u64, kept + duplicate_in_delta + duplicate_in_zone);
     }
