@@ -22,7 +22,9 @@ mod gate;
 mod groups;
 mod known;
 mod marks;
+mod merging;
 mod output;
+mod places;
 mod ranges;
 mod report;
 mod rewrite;
@@ -33,13 +35,14 @@ mod settling;
 mod sorting;
 mod spill;
 mod unsupported;
+mod usage;
 
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gristmill_core::compact::{Bucket, Layout, Plan, RunPlan, plan_run};
+use gristmill_core::compact::{Bucket, LateRule, Layout, Plan, RunPlan, plan_run};
 use gristmill_core::log::{
     BucketRange, Data, Digest, FileEntry, FileZone, LogTime, ProcessedData, RemovedFile, RunFiles, RunRows, RunSummary,
 };
@@ -52,6 +55,7 @@ pub use report::{Outcome, Report};
 pub use spill::SpillError;
 
 use spill::Spill;
+use usage::Usage;
 
 use crate::exit::Failure;
 use crate::parquet_file;
@@ -60,9 +64,6 @@ use crate::zone::{Appended, Expected, Opened, Surroundings, Zone, ZoneReader};
 
 /// Runs of others that a run gives way to before it gives up. A CronJob forbids overlap, so that one is rare.
 const MAX_ATTEMPTS: u32 = 5;
-
-/// A closed Parquet file has about this size, unless its partition value has fewer rows.
-const TARGET_BYTES: u64 = 256 << 20;
 
 /// Where a run reads and writes.
 #[derive(Clone)]
@@ -98,8 +99,6 @@ const OPEN_FILES: usize = 16;
 /// How a run works, whatever its resource says.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// An output is closed at this size and another begun.
-    pub target_bytes: u64,
     /// A row group is complete at this encoded size, or earlier where memory is short.
     pub row_group_bytes: usize,
     /// How the memory is shared out.
@@ -115,7 +114,6 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            target_bytes: TARGET_BYTES,
             row_group_bytes: parquet_file::Layout::default().row_group_bytes,
             budget: Budget::default(),
             spill_directory: std::env::temp_dir(),
@@ -237,6 +235,7 @@ struct Compaction<'r> {
 impl Compaction<'_> {
     /// Everything up to the commit.
     async fn produce(&self, zone: &mut Zone, start_time: LogTime) -> Result<ProcessedData, Error> {
+        let usage = Usage::begin();
         compatible::check(&self.layout, zone.reader(), &self.run.zone).await?;
         let decided = settling::decide(self, zone.reader()).await?;
         let rows = decided.rows;
@@ -251,8 +250,16 @@ impl Compaction<'_> {
             bytes_after: bytes_before + bytes(&added) - bytes(&removed),
         };
         let completion_time = zone.reader().surroundings().now();
-        let summary = RunSummary { start_time, completion_time, rows, files, late_before: None, cost: None };
+        let late_before = self.late_rule().map(|rule| rule.limit());
+        let delta_bytes = self.run.delta.iter().map(|live| live.file.bytes).sum();
+        let cost = usage.and_then(|usage| usage.cost(delta_bytes));
+        let summary = RunSummary { start_time, completion_time, rows, files, late_before, cost };
         Ok(self.entry(added, removed, summary))
+    }
+
+    /// Which rows are late in this run.
+    fn late_rule(&self) -> Option<LateRule> {
+        LateRule::of(self.plan.lateness.as_ref(), self.run.processed_through)
     }
 
     fn entry(&self, added: Vec<FileEntry>, removed: Vec<FileEntry>, run: RunSummary) -> ProcessedData {

@@ -11,8 +11,9 @@ use tokio::sync::{Mutex, Semaphore};
 
 use super::filter::filtered_columns;
 use super::gate::Gate;
+use super::places::Place;
 use super::runs::{Merge, Run};
-use super::sorting::{HeldRows, Order, Place, PlaceRows};
+use super::sorting::{HeldRows, Order, PlaceRows};
 use super::spill::Spill;
 use super::{Budget, Compaction, Error};
 use crate::blocking::blocking;
@@ -23,6 +24,8 @@ use crate::zone::Zone;
 const CHUNK_ROWS: usize = 8192;
 /// Fewer if they have more bytes: a file can only be closed between two chunks.
 const CHUNK_BYTES: usize = 4 << 20;
+/// Fewer still in small files, so that one ends near its target.
+const CHUNKS_OF_A_FILE: u64 = 16;
 /// Bytes that a bloom filter takes for a row, at most: it is folded to what its rows need when it is written.
 const FILTER_BYTES: usize = 4;
 /// Rows that a filter is made for at the most.
@@ -78,7 +81,7 @@ impl<'c> Outputs<'c> {
     }
 
     async fn write_place(&self, place: Place, rows: PlaceRows) -> Result<Vec<FileEntry>, Error> {
-        let directory = directory(&place.0).map_err(Error::Directory)?;
+        let directory = directory(&place.values).map_err(Error::Directory)?;
         let (count, row_bytes) = size_of_place(&rows);
         let merged = match &rows {
             PlaceRows::Held(_) => 0,
@@ -89,16 +92,27 @@ impl<'c> Outputs<'c> {
         let memory = self.row_group_bytes.min(count.saturating_mul(row_bytes)) + filters;
         let _writing = self.writing.enter_clamped(memory.max(LEAST_OUTPUT)).await;
         let mut rows = Source::of(rows, &self.order, &self.spill);
-        let chunk_rows = (CHUNK_BYTES / row_bytes.max(1)).clamp(1, CHUNK_ROWS);
-        let (mut files, mut open) = (Vec::new(), None);
+        let target = self.compaction.plan.target_size;
+        let chunk_bytes = usize::try_from(target / CHUNKS_OF_A_FILE).unwrap_or(usize::MAX).min(CHUNK_BYTES);
+        let chunk_rows = (chunk_bytes / row_bytes.max(1)).clamp(1, self.most_rows().min(CHUNK_ROWS));
+        let (mut files, mut open): (Vec<FileEntry>, Option<ParquetFile>) = (Vec::new(), None);
         let mut next = self.next(&mut rows, chunk_rows).await?;
-        while let Some(chunk) = next {
+        while let Some(mut chunk) = next {
+            // A chunk has no more rows than a file: it ends this one, or goes on in another.
+            let room = self.most_rows() - open.as_ref().map_or(0, |file| usize::try_from(file.rows()).unwrap_or(0));
+            if chunk.num_rows() > room {
+                let last = chunk.slice(0, room);
+                chunk = chunk.slice(room, chunk.num_rows() - room);
+                let file = self.write_chunk(open.take(), last, count as u64).await?;
+                files.push(self.close(file, &directory, &place).await?);
+            }
             // The next rows are put together while these are encoded.
             let (written, following) =
                 tokio::join!(self.write_chunk(open.take(), chunk, count as u64), self.next(&mut rows, chunk_rows));
             let file = written?;
             next = following?;
-            if file.bytes() >= self.compaction.options.target_bytes && next.is_some() {
+            let is_full = file.bytes() >= target || file.rows() >= self.most_rows() as u64;
+            if is_full && next.is_some() {
                 files.push(self.close(file, &directory, &place).await?);
             } else {
                 open = Some(file);
@@ -108,6 +122,11 @@ impl<'c> Outputs<'c> {
             files.push(self.close(file, &directory, &place).await?);
         }
         Ok(files)
+    }
+
+    /// Rows of a file at the most.
+    fn most_rows(&self) -> usize {
+        self.compaction.plan.max_records.map_or(usize::MAX, |rows| usize::try_from(rows).unwrap_or(usize::MAX))
     }
 
     async fn next(&self, rows: &mut Option<Source>, most: usize) -> Result<Option<RecordBatch>, Error> {
@@ -150,7 +169,7 @@ impl<'c> Outputs<'c> {
             bloom_filters: self.filters.clone(),
             expected_rows,
             row_group_bytes: self.row_group_bytes,
-            ..parquet_file::Layout::default()
+            compression: self.compaction.plan.compression,
         };
         ParquetFile::create(staged, Arc::clone(self.order.file()), &layout).map_err(Error::File)
     }
@@ -165,7 +184,7 @@ impl<'c> Outputs<'c> {
         drop(processor);
         completed.map_err(Error::File)?;
         let ClosedFile { staged, rows } = file.close_completed().await.map_err(Error::File)?;
-        let entry = staged.into_processed(directory, place.0.clone(), rows, self.schema.clone());
+        let entry = staged.into_processed(place.bucket, directory, place.values.clone(), rows, self.schema.clone());
         Ok(entry.expect("an encoded directory has plain names only"))
     }
 }

@@ -9,7 +9,9 @@ use tokio::sync::Mutex;
 
 use super::gate::Gate;
 use super::groups::{Group, groups};
+use super::merging::merged;
 use super::output::Outputs;
+use super::places::Places;
 use super::selection::{Selection, conformed};
 use super::settling::Decided;
 use super::sorting::{Order, Sorter};
@@ -33,10 +35,10 @@ pub(super) async fn rewrite(
         decided.winners.into_files().into_iter().map(|(file, rows)| (file, Selection::of(rows))).collect();
     let remaining: Selected =
         decided.replaced.into_files().into_iter().map(|(file, rows)| (file, Selection::without(&rows))).collect();
-    let removed = remaining.keys().map(|file| run.zone[*file as usize].file.clone()).collect();
     let rows = winners.values().chain(remaining.values()).map(|rows| rows.count() as u64).sum();
 
-    let order = Arc::new(Order::try_new(layout, &plan.partition_by, &plan.key)?);
+    let places = Places::try_new(&plan.partition_by, layout.rows(), &decided.reader, plan.buckets)?;
+    let order = Arc::new(Order::try_new(layout, places, plan.sort_by.iter().chain(&plan.key))?);
     let budget = &options.budget;
     let sorter = Sorter::new(Arc::clone(&order), Arc::clone(&compaction.spill), options.threads, budget.sorting, rows);
     let reading = Reading {
@@ -45,15 +47,26 @@ pub(super) async fn rewrite(
         sorter: Mutex::new(sorter),
         gate: Gate::new(budget.reading, Budget::to_read),
     };
+    let threads = options.threads;
     let of_delta = groups(compaction.raw, &run.delta, winners.keys().copied()).map_ok(|group| (group, &winners));
     let of_zone = groups(zone.reader(), &run.zone, remaining.keys().copied()).map_ok(|group| (group, &remaining));
     of_delta
         .chain(of_zone)
-        .try_for_each_concurrent(options.threads, |(group, selected)| {
+        .try_for_each_concurrent(threads, |(group, selected)| {
             let rows = selected[&group.file].slice(group.rows.start, group.rows.len());
             reading.read(group, rows)
         })
         .await?;
+    let merged = merged(plan, run, |file| remaining.contains_key(&file), &order.places().into_iter().collect());
+    reading.sorter.lock().await.expect(merged.iter().map(|file| run.zone[*file as usize].file.rows).sum());
+    groups(zone.reader(), &run.zone, merged.iter().copied())
+        .try_for_each_concurrent(threads, |group| {
+            let all = Selection::all(group.rows.len());
+            reading.read(group, all)
+        })
+        .await?;
+    let left = remaining.keys().chain(&merged);
+    let removed = left.map(|file| run.zone[*file as usize].file.clone()).collect();
     let places = reading.sorter.into_inner().finish().await?;
     Ok((Outputs::new(compaction, order, zone).write(places).await?, removed))
 }

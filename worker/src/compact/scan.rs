@@ -1,12 +1,13 @@
 //! Pass 1: key, order and coordinates of the delta's rows, and of the zone's rows that may have one of their keys.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use futures::TryStreamExt;
-use gristmill_core::compact::{ContenderReader, Contenders, KeyHash, Origin, Side, Topics};
-use gristmill_core::log::LiveFile;
+use gristmill_core::compact::{Bucket, ContenderReader, Contenders, KeyHash, LateRule, Origin, RunPlan, Side, Topics};
+use gristmill_core::log::{LiveFile, Sequence};
 
 use super::filter::DeltaKeys;
 use super::gate::Gate;
@@ -29,6 +30,11 @@ struct Scan {
     key_columns: SchemaRef,
     topics: Arc<Topics>,
     contenders: Arc<Ranges<Contenders>>,
+    /// Which rows of the delta are late.
+    late_rule: Option<LateRule>,
+    buckets: u32,
+    read: AtomicU64,
+    late: AtomicU64,
 }
 
 /// The rows that take part.
@@ -39,6 +45,8 @@ pub(super) struct Scanned {
     pub(super) topics: Arc<Topics>,
     /// Rows of the delta.
     pub(super) read: u64,
+    /// Those of them that are late.
+    pub(super) late: u64,
 }
 
 /// Reads every row of the delta, and of the zone those that may have a key of the delta.
@@ -49,7 +57,10 @@ pub(super) async fn scan(
 ) -> Result<Scanned, Error> {
     let Compaction { run, raw, options, .. } = compaction;
     let in_rows = |source| Error::Column { path: compaction.plan.processed_path.clone(), source };
-    let columns = compaction.layout.select(&reader.columns()).map_err(in_rows)?;
+    let late_rule = compaction.late_rule();
+    let mut columns = reader.columns();
+    columns.extend(late_rule.as_ref().map(LateRule::column).filter(|column| !reader.columns().contains(column)));
+    let columns = compaction.layout.select(&columns).map_err(in_rows)?;
     let key: Vec<&str> = reader.key().iter().map(String::as_str).collect();
     let key_columns = compaction.layout.select(&key).map_err(in_rows)?;
     let rows: u64 = run.delta.iter().map(|live| live.file.rows).sum();
@@ -58,14 +69,26 @@ pub(super) async fn scan(
     let budget = &options.budget;
     let range_memory = budget.settling / options.threads;
     let contenders = Arc::new(Ranges::new(expected, budget.keys, range_memory, Arc::clone(&compaction.spill)));
-    let scan = Scan { reader, columns, key_columns, topics: Arc::default(), contenders };
-    let scan = Arc::new(scan);
+    let scan = Arc::new(Scan {
+        reader,
+        columns,
+        key_columns,
+        topics: Arc::default(),
+        contenders,
+        late_rule,
+        buckets: compaction.plan.buckets,
+        read: AtomicU64::new(0),
+        late: AtomicU64::new(0),
+    });
     let gate = Gate::new(budget.reading, super::Budget::to_read);
     let (keys, known) = (Arc::new(DeltaKeys::new(&compaction.plan.key)), Arc::new(KnownKeys::new(rows, budget.filter)));
     let keep = (!run.zone.is_empty()).then_some((&keys, &known));
 
     groups(raw, &run.delta, 0..count(&run.delta))
-        .try_for_each_concurrent(options.threads, |group| read_delta(&scan, group, keep, &gate))
+        .try_for_each_concurrent(options.threads, |group| {
+            let taken = scan.taken(run, group.live.sequence);
+            read_delta(&scan, group, taken, keep, &gate)
+        })
         .await?;
     if !run.zone.is_empty() {
         let known = Arc::into_inner(known).expect("the threads that added keys are done").complete();
@@ -74,8 +97,9 @@ pub(super) async fn scan(
             .try_for_each_concurrent(options.threads, |group| read_zone(&scan, group, &keys, &known, &gate))
             .await?;
     }
-    let Scan { topics, contenders, .. } = &*scan;
-    Ok(Scanned { contenders: Arc::clone(contenders), topics: Arc::clone(topics), read: rows as u64 })
+    let Scan { topics, contenders, read, late, .. } = &*scan;
+    let (read, late) = (read.load(Ordering::Relaxed), late.load(Ordering::Relaxed));
+    Ok(Scanned { contenders: Arc::clone(contenders), topics: Arc::clone(topics), read, late })
 }
 
 fn count(files: &[LiveFile]) -> u32 {
@@ -101,16 +125,19 @@ fn names(schema: &SchemaRef) -> Vec<&str> {
 async fn read_delta(
     scan: &Arc<Scan>,
     group: Group<'_>,
+    taken: Option<Arc<[bool]>>,
     keep: Option<(&Arc<DeltaKeys>, &Arc<KnownKeys>)>,
     gate: &Gate,
 ) -> Result<(), Error> {
     let (mut batches, _entered) = group.batches(&names(&scan.columns), gate).await?;
     let (live, mut origin) = (Arc::new(group.live.clone()), origin(&group, Side::Delta));
     loop {
-        let (scan, live, keep) =
-            (Arc::clone(scan), Arc::clone(&live), keep.map(|(a, b)| (Arc::clone(a), Arc::clone(b))));
+        let (scan, live, taken) = (Arc::clone(scan), Arc::clone(&live), taken.clone());
+        let keep = keep.map(|(keys, known)| (Arc::clone(keys), Arc::clone(known)));
         let read = batches.next_with(move |batch| {
-            let (rows, contenders) = scan.contenders_of(&batch, origin, |_| true, &live)?;
+            let is_taken = |key| taken.as_ref().is_none_or(|taken| taken[Bucket::of(key, scan.buckets).0 as usize]);
+            let (rows, contenders) = scan.contenders_of(&batch, origin, is_taken, &live)?;
+            scan.count(&rows, &contenders, is_taken, &live)?;
             if let Some((keys, known)) = keep {
                 keys.add(&rows);
                 known.add((0..contenders.len()).map(|index| contenders.key(index)));
@@ -186,6 +213,30 @@ fn origin(group: &Group<'_>, side: Side) -> Origin {
 }
 
 impl Scan {
+    /// Which buckets a file of the delta is new to, if not to all.
+    fn taken(&self, run: &RunPlan, sequence: Sequence) -> Option<Arc<[bool]>> {
+        let taken: Arc<[bool]> = (0..self.buckets).map(|bucket| run.takes(Bucket(bucket), sequence)).collect();
+        if taken.iter().all(|taken| *taken) { None } else { Some(taken) }
+    }
+
+    /// Counts the rows of the delta, and the late ones among them.
+    fn count(
+        &self,
+        rows: &RecordBatch,
+        contenders: &Contenders,
+        is_taken: impl Fn(KeyHash) -> bool,
+        live: &LiveFile,
+    ) -> Result<(), Error> {
+        self.read.fetch_add(contenders.len() as u64, Ordering::Relaxed);
+        let Some(rule) = &self.late_rule else { return Ok(()) };
+        let in_file = |source| Error::Column { path: live.file.path.to_string(), source };
+        let late = rule.late(rows).map_err(in_file)?;
+        let keys = self.reader.hashes(rows).map_err(in_file)?;
+        let late = keys.into_iter().enumerate().filter(|(row, key)| late.value(*row) && is_taken(*key)).count();
+        self.late.fetch_add(late as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
     fn contenders_of(
         &self,
         batch: &RecordBatch,

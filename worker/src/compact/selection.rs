@@ -24,6 +24,11 @@ impl Selection {
         Self(!marks)
     }
 
+    /// All of so many rows.
+    pub(super) fn all(rows: usize) -> Self {
+        Self(BooleanBuffer::new_set(rows))
+    }
+
     /// How many of these rows there are.
     pub(super) fn count(&self) -> usize {
         self.0.count_set_bits()

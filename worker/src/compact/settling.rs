@@ -23,6 +23,8 @@ pub(super) struct Decided {
     /// Rows of the zone that they replace.
     pub(super) replaced: Marks,
     pub(super) rows: RunRows,
+    /// What identifies rows.
+    pub(super) reader: Arc<ContenderReader>,
 }
 
 /// Decides which rows of the delta are written, and which of the zone leave.
@@ -34,10 +36,14 @@ pub(super) async fn decide(compaction: &Compaction<'_>, zone: &ZoneReader) -> Re
     let reader = Arc::new(reader);
     let scanned = scan(compaction, Arc::clone(&reader), zone).await?;
     let (run, options) = (compaction.run, compaction.options);
-    let mut decided =
-        Decided { winners: Marks::of(&run.delta), replaced: Marks::of(&run.zone), rows: RunRows::default() };
+    let mut decided = Decided {
+        winners: Marks::of(&run.delta),
+        replaced: Marks::of(&run.zone),
+        rows: RunRows::default(),
+        reader: Arc::clone(&reader),
+    };
     let mut contested = Contested { delta: Marks::of(&run.delta), zone: Marks::of(&run.zone) };
-    let mut rows = RunRows { read: scanned.read, ..RunRows::default() };
+    let mut rows = RunRows { read: scanned.read, late: scanned.late, ..RunRows::default() };
 
     let topics = Arc::clone(&scanned.topics);
     let keep = *keep;

@@ -3,19 +3,19 @@
 //! Rows are held until their share of the memory is full; then all that are held are sorted and spilled as one run. What
 //! was spilled is merged when it is written. Without a spill nothing is: each place's rows are sorted where they are.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::interleave_record_batch;
 use arrow::datatypes::SchemaRef;
 use arrow::row::{RowConverter, Rows, SortField};
 use futures::{StreamExt, TryStreamExt, stream};
-use gristmill_core::compact::{Layout, partition_value};
-use gristmill_core::log::{PartitionField, PartitionValue};
+use gristmill_core::compact::Layout;
 
 use super::Error;
+use super::places::{Place, Places};
 use super::runs::{self, Run};
 use super::spill::Spill;
 use crate::blocking::blocking;
@@ -23,27 +23,14 @@ use crate::blocking::blocking;
 /// A place's rows are sorted by a column that every row has if its directory names all of the sort.
 const LAST_RESORT: &str = "kafka_offset";
 
-/// Where rows go: the value of each partition column.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Place(pub(super) Vec<PartitionValue>);
-
 /// How rows are told where they go and in which order.
 pub(super) struct Order {
-    partition_by: Vec<PartitionField>,
-    places: RowConverter,
-    known: Mutex<Known>,
+    places: Places,
     sort: RowConverter,
     /// The columns of the sort in a row of a file.
     sort_columns: Vec<usize>,
     file: SchemaRef,
     file_columns: Vec<usize>,
-}
-
-/// The places that rows have named so far, by the bytes of their values.
-#[derive(Default)]
-struct Known {
-    numbers: HashMap<Box<[u8]>, u32>,
-    places: Vec<Place>,
 }
 
 /// A row's place in the order of its place: its first bytes there, and where it is.
@@ -68,35 +55,36 @@ impl Piece {
 }
 
 impl Order {
-    /// The order of rows of a layout.
-    pub(super) fn try_new(layout: &Layout, partition_by: &[PartitionField], sort_by: &[String]) -> Result<Self, Error> {
-        let act = |source| Error::Arrow { act: "put rows in order", source };
-        let field = |schema: &SchemaRef, name: &str| {
-            let field = schema.field_with_name(name).expect("a plan names columns of its rows");
-            SortField::new(field.data_type().clone())
-        };
-        let places = partition_by.iter().map(|by| field(layout.rows(), &by.column)).collect();
+    /// The order of rows of a layout: by these columns where they are in the file, else they are the same in all of it.
+    pub(super) fn try_new<'s>(
+        layout: &Layout,
+        places: Places,
+        sort_by: impl Iterator<Item = &'s String>,
+    ) -> Result<Self, Error> {
         let file = layout.file();
-        let mut names: Vec<&str> =
-            sort_by.iter().map(String::as_str).filter(|name| file.index_of(name).is_ok()).collect();
-        if names.is_empty() {
-            names.push(LAST_RESORT);
+        let mut sort_columns: Vec<usize> = Vec::new();
+        for column in sort_by.filter_map(|name| file.index_of(name).ok()) {
+            if !sort_columns.contains(&column) {
+                sort_columns.push(column);
+            }
         }
-        let sort = names.iter().map(|name| field(file, name)).collect();
-        Ok(Self {
-            partition_by: partition_by.to_vec(),
-            places: RowConverter::new(places).map_err(act)?,
-            known: Mutex::default(),
-            sort: RowConverter::new(sort).map_err(act)?,
-            sort_columns: names.iter().filter_map(|name| file.index_of(name).ok()).collect(),
-            file: Arc::clone(file),
-            file_columns: layout.file_columns().to_vec(),
-        })
+        if sort_columns.is_empty() {
+            sort_columns.push(file.index_of(LAST_RESORT).expect("every file carries it"));
+        }
+        let fields = sort_columns.iter().map(|column| SortField::new(file.field(*column).data_type().clone()));
+        let sort =
+            RowConverter::new(fields.collect()).map_err(|source| Error::Arrow { act: "put rows in order", source })?;
+        Ok(Self { places, sort, sort_columns, file: Arc::clone(file), file_columns: layout.file_columns().to_vec() })
+    }
+
+    /// The places that rows have named so far.
+    pub(super) fn places(&self) -> Vec<Place> {
+        self.places.known()
     }
 
     /// Whole rows as a piece.
     pub(super) fn piece(&self, rows: &RecordBatch) -> Result<Piece, Error> {
-        let places = self.places_of(rows)?;
+        let places = self.places.of(rows)?;
         let rows = rows.project(&self.file_columns).expect("a file's columns are those of a row");
         let keys = self.keys(&rows)?;
         Ok(Piece { rows, keys, places })
@@ -111,40 +99,6 @@ impl Order {
     /// The columns of a file.
     pub(super) fn file(&self) -> &SchemaRef {
         &self.file
-    }
-
-    fn places_of(&self, rows: &RecordBatch) -> Result<Vec<u32>, Error> {
-        let act = |source| Error::Arrow { act: "split rows by partition", source };
-        let column =
-            |by: &PartitionField| Arc::clone(rows.column_by_name(&by.column).expect("a partition column is a column"));
-        let columns: Vec<ArrayRef> = self.partition_by.iter().map(column).collect();
-        let values = self.places.convert_columns(&columns).map_err(act)?;
-        let mut of_batch: HashMap<&[u8], u32> = HashMap::new();
-        let mut places = Vec::with_capacity(rows.num_rows());
-        for row in 0..rows.num_rows() {
-            let bytes = values.row(row).data();
-            let number = match of_batch.get(bytes) {
-                Some(number) => *number,
-                None => self.number(bytes, &columns, row)?,
-            };
-            of_batch.insert(bytes, number);
-            places.push(number);
-        }
-        Ok(places)
-    }
-
-    fn number(&self, bytes: &[u8], columns: &[ArrayRef], row: usize) -> Result<u32, Error> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(number) = known.numbers.get(bytes) {
-            return Ok(*number);
-        }
-        let value =
-            |(by, column): (&PartitionField, &ArrayRef)| partition_value(by, column, row).map_err(Error::Directory);
-        let values = self.partition_by.iter().zip(columns).map(value).collect::<Result<_, _>>()?;
-        let number = u32::try_from(known.places.len()).expect("there are fewer directories");
-        known.places.push(Place(values));
-        known.numbers.insert(bytes.into(), number);
-        Ok(number)
     }
 }
 
@@ -219,6 +173,11 @@ impl Sorter {
         Self { order, spill, threads, most_memory, expected, held: Held::new(), spilled: Spilled::new() }
     }
 
+    /// More rows will come than was said before.
+    pub(super) fn expect(&mut self, rows: u64) {
+        self.expected += rows;
+    }
+
     /// Takes rows; spills what is held when its share of the memory is full.
     pub(super) async fn push(&mut self, piece: Piece) -> Result<(), Error> {
         self.held.push(piece);
@@ -259,7 +218,7 @@ impl Sorter {
         let rows_of = mem::take(rows_of);
         let row_bytes = self.held.row_bytes();
         let held = Arc::new(self.held);
-        let known = self.order.known.lock().unwrap_or_else(PoisonError::into_inner).places.clone();
+        let known = self.order.places();
         let place = |number: u32| known[number as usize].clone();
         let mut all: Vec<(Place, PlaceRows)> = rows_of
             .into_iter()

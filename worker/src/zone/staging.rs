@@ -80,20 +80,21 @@ impl StagedFile {
         Ok(FileEntry { zone, path, staged, rows, bytes, digest, schema, bucket: None, partition: None })
     }
 
-    /// As a file of a Processed zone's entry, of its one bucket, to be published into `directory` (`<column>=<value>`,
+    /// As a file of a Processed zone's entry, of one of its buckets, to be published into `directory` (`<column>=<value>`,
     /// or empty).
     ///
     /// # Errors
     /// The directory is no valid path.
     pub fn into_processed(
         self,
+        bucket: u32,
         directory: &str,
         partition: Vec<PartitionValue>,
         rows: u64,
         schema: String,
     ) -> Result<FileEntry, InvalidName> {
         let file = self.into_raw(FileZone::Processed, directory, rows, schema)?;
-        Ok(FileEntry { bucket: Some(0), partition: Some(partition), ..file })
+        Ok(FileEntry { bucket: Some(bucket), partition: Some(partition), ..file })
     }
 }
 

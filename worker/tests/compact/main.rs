@@ -5,6 +5,7 @@ mod books;
 mod command;
 mod crashes;
 mod history;
+mod resource;
 mod runs;
 mod schemas;
 mod warehouse;

@@ -206,11 +206,11 @@ impl Warehouse {
         sorted(rows)
     }
 
-    /// The ids in a published file, as they stand there.
-    pub(crate) async fn ids_in(&self, path: &StorePath) -> Vec<Option<String>> {
+    /// The rows of a published file, as they stand there.
+    pub(crate) async fn books_in(&self, path: &StorePath) -> Vec<Book> {
         let bytes = self.store.read(path).await.unwrap();
         let batches = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap();
-        batches.flat_map(|batch| books(&with_year(&batch.unwrap(), None))).map(|book| book.id).collect()
+        batches.flat_map(|batch| books(&with_year(&batch.unwrap(), None))).collect()
     }
 
     /// The columns inside a published file.

@@ -8,7 +8,6 @@ mod column;
 mod decoder;
 mod format;
 mod found;
-mod json;
 mod limits;
 mod message;
 mod paths;
@@ -23,7 +22,6 @@ mod typing;
 mod value;
 
 pub use decoder::MessageDecoder;
-pub use json::json_value;
 pub use message::{Header, Message, Verdict};
 pub use reason::{Reason, Stage};
 pub use schema::{data_type, reject_schema, row_schema, schema_id};

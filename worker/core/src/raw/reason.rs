@@ -45,8 +45,6 @@ pub enum Reason {
     TooShort,
     /// The text has more characters than the column's maxLength.
     TooLong,
-    /// The row came later than the compaction allows.
-    Late,
 }
 
 impl Reason {
@@ -74,11 +72,10 @@ impl Reason {
             Reason::AboveMax => "AboveMax",
             Reason::TooShort => "TooShort",
             Reason::TooLong => "TooLong",
-            Reason::Late => "Late",
         }
     }
 
-    /// The step in which it was found.
+    /// Where in the decoding it was found.
     pub fn stage(self) -> Stage {
         match self {
             Reason::NotWellFormed
@@ -102,7 +99,6 @@ impl Reason {
             | Reason::AboveMax
             | Reason::TooShort
             | Reason::TooLong => Stage::Validate,
-            Reason::Late => Stage::Compact,
         }
     }
 }
@@ -120,8 +116,6 @@ pub enum Stage {
     Decode,
     /// Typing and checking the columns of a row.
     Validate,
-    /// Moving valid rows on to the Processed zone.
-    Compact,
 }
 
 impl Stage {
@@ -130,7 +124,6 @@ impl Stage {
         match self {
             Stage::Decode => "Decode",
             Stage::Validate => "Validate",
-            Stage::Compact => "Compact",
         }
     }
 }

@@ -350,7 +350,7 @@ pub(super) async fn processed_data(zone: &mut Zone, random: &mut StdRng) -> Resu
     let count = rows.len() as u64;
     let staged = stage(zone, rows).await?;
     let value = PartitionValue { column: "year".to_owned(), value: TypedValue::Int32(Some(2026)) };
-    let added = staged.into_processed("year=2026", vec![value], count, "s1".to_owned());
+    let added = staged.into_processed(0, "year=2026", vec![value], count, "s1".to_owned());
     let time = LogTime::new(zone.surroundings().clock.now());
     let removed = |file: &FileEntry| RemovedFile { zone: file.zone, path: file.path.clone() };
     Ok(Data::Processed(ProcessedData {
