@@ -8,11 +8,9 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType,
-};
+use arrow::datatypes::Int64Type;
 use clap::Args;
-use gristmill_core::raw::{Message, MessageDecoder, Reason, Verdict};
+use gristmill_core::raw::{Message, MessageDecoder, Reason, Verdict, json_value};
 use gristmill_crds::plan::{IngestPlan, METADATA_COLUMNS};
 use serde::Serialize;
 use serde_json::Value;
@@ -135,43 +133,10 @@ fn too_large(path: &Path, max_bytes: usize) -> Outcome {
 fn rows(batch: &RecordBatch) -> Vec<Vec<(String, Value)>> {
     let schema = batch.schema();
     let user = batch.num_columns() - METADATA_COLUMNS.len();
-    let cell =
-        |row: usize, column: usize| (schema.field(column).name().clone(), value(batch.column(column).as_ref(), row));
+    let cell = |row: usize, column: usize| {
+        (schema.field(column).name().clone(), json_value(batch.column(column).as_ref(), row))
+    };
     (0..batch.num_rows()).map(|row| (0..user).map(|column| cell(row, column)).collect()).collect()
-}
-
-fn value(column: &dyn Array, row: usize) -> Value {
-    if column.is_null(row) {
-        return Value::Null;
-    }
-    match column.data_type() {
-        DataType::Utf8 => column.as_string::<i32>().value(row).into(),
-        DataType::Boolean => column.as_boolean().value(row).into(),
-        DataType::Int32 => column.as_primitive::<Int32Type>().value(row).into(),
-        DataType::Int64 => column.as_primitive::<Int64Type>().value(row).into(),
-        DataType::Float64 => float(column.as_primitive::<Float64Type>().value(row)),
-        DataType::Date32 => column.as_primitive::<Date32Type>().value_as_date(row).map(|date| date.to_string()).into(),
-        DataType::Decimal128(..) => column.as_primitive::<Decimal128Type>().value_as_string(row).into(),
-        DataType::Timestamp(..) => {
-            let instant = column.as_primitive::<TimestampMicrosecondType>().value_as_datetime(row);
-            // As many digits of a second as it has: none, three or six.
-            instant.map(|instant| instant.and_utc().to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)).into()
-        }
-        DataType::List(_) => {
-            let items = column.as_list::<i32>().value(row);
-            (0..items.len()).map(|item| value(items.as_ref(), item)).collect()
-        }
-        other => unreachable!("no column of a resource has the type {other}"),
-    }
-}
-
-fn float(number: f64) -> Value {
-    match number {
-        f64::INFINITY => "INF".into(),
-        f64::NEG_INFINITY => "-INF".into(),
-        number if number.is_nan() => "NaN".into(),
-        number => number.into(),
-    }
 }
 
 fn rejects(batch: &RecordBatch) -> Vec<Reject> {

@@ -8,6 +8,7 @@ mod column;
 mod decoder;
 mod format;
 mod found;
+mod json;
 mod limits;
 mod message;
 mod paths;
@@ -22,6 +23,7 @@ mod typing;
 mod value;
 
 pub use decoder::MessageDecoder;
+pub use json::json_value;
 pub use message::{Header, Message, Verdict};
 pub use reason::{Reason, Stage};
 pub use schema::{data_type, reject_schema, row_schema, schema_id};

@@ -45,6 +45,8 @@ pub enum Reason {
     TooShort,
     /// The text has more characters than the column's maxLength.
     TooLong,
+    /// The row came later than the compaction allows.
+    Late,
 }
 
 impl Reason {
@@ -72,10 +74,11 @@ impl Reason {
             Reason::AboveMax => "AboveMax",
             Reason::TooShort => "TooShort",
             Reason::TooLong => "TooLong",
+            Reason::Late => "Late",
         }
     }
 
-    /// Where in the decoding it was found.
+    /// The step in which it was found.
     pub fn stage(self) -> Stage {
         match self {
             Reason::NotWellFormed
@@ -99,6 +102,7 @@ impl Reason {
             | Reason::AboveMax
             | Reason::TooShort
             | Reason::TooLong => Stage::Validate,
+            Reason::Late => Stage::Compact,
         }
     }
 }
@@ -116,6 +120,8 @@ pub enum Stage {
     Decode,
     /// Typing and checking the columns of a row.
     Validate,
+    /// Moving valid rows on to the Processed zone.
+    Compact,
 }
 
 impl Stage {
@@ -124,6 +130,7 @@ impl Stage {
         match self {
             Stage::Decode => "Decode",
             Stage::Validate => "Validate",
+            Stage::Compact => "Compact",
         }
     }
 }
