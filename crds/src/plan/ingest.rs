@@ -100,12 +100,6 @@ impl IngestPlan {
         self.consumer_group = consumer_group;
         self
     }
-
-    /// Reads from other brokers: what `demo` does with its in-process broker.
-    pub fn with_bootstrap_servers(mut self, bootstrap_servers: String) -> Self {
-        self.bootstrap_servers = bootstrap_servers;
-        self
-    }
 }
 
 impl TryFrom<&StreamIngest> for IngestPlan {

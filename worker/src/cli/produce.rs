@@ -1,10 +1,12 @@
 //! `gristmill produce`: sample book messages, or the files of a folder, for a topic.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::connection::ConnectionArgs;
+use super::zone::duration;
 use super::{cancel_on_signal, print};
 use crate::exit::{Exit, Failure};
 use crate::produce::books::{BookMessages, Mix};
@@ -15,6 +17,8 @@ use crate::produce::{FolderMessages, FolderSummary, Summary, Target, produce, pr
 /// A sample message is <library> with 1 to 5 <book>s of record_id, title, author/name, author/country,
 /// publication_year, price and updated_at (RFC 3339), keyed by the first record_id; they are what
 /// manifests/quickstart/books.yaml describes. Equal --seed and shares give equal messages, byte for byte.
+///
+/// SIGTERM and SIGINT end it once what was sent is confirmed.
 ///
 /// Shares are percent of the messages. Each message draws its kind anew and is of one kind only; the rest are plain.
 /// The summary says how many of each kind were sent.
@@ -59,6 +63,9 @@ pub(super) struct ProduceArgs {
     /// Percent with the key of an earlier plain message and no value.
     #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = share())]
     tombstones: u8,
+    /// How long the brokers may be away, for example 2m: to be reached, and to confirm a message.
+    #[arg(long, value_name = "DURATION", value_parser = wait, default_value = "30s")]
+    wait: Duration,
     /// Print one JSON object instead of a sentence.
     #[arg(long)]
     json: bool,
@@ -75,10 +82,19 @@ fn share() -> clap::builder::RangedI64ValueParser<u8> {
     clap::value_parser!(u8).range(0..=100)
 }
 
+/// A duration of a second or more: brokers that are up need some time to answer.
+fn wait(text: &str) -> Result<Duration, String> {
+    match duration(text) {
+        Ok(wait) if wait >= Duration::from_secs(1) => Ok(wait),
+        Ok(_) => Err("is too short; write 1s or more".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// Sends the messages and prints what was sent.
 pub(super) async fn run(args: ProduceArgs) -> Result<(), Failure> {
     let (connection, topic) = args.connection.resolve()?;
-    let target = Target { connection, topic, partitions: args.partitions };
+    let target = Target { connection, topic, partitions: args.partitions, wait: args.wait };
     let cancel = tokio_util::sync::CancellationToken::new();
     cancel_on_signal(cancel.clone())?;
     let text = match &args.folder {
@@ -134,8 +150,12 @@ mod tests {
 
     #[test]
     fn sentence_counts_every_kind() {
-        let target =
-            Target { connection: crate::kafka::Connection::plaintext("a:1"), topic: "t".into(), partitions: 1 };
+        let target = Target {
+            connection: crate::kafka::Connection::plaintext("a:1"),
+            topic: "t".into(),
+            partitions: 1,
+            wait: Duration::from_secs(1),
+        };
         let summary = Summary {
             messages: 100,
             books: 300,

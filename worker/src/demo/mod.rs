@@ -6,6 +6,7 @@
 mod show;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use gristmill_crds::plan::CompactionPlan;
 use rdkafka::mocking::MockCluster;
@@ -26,8 +27,17 @@ use crate::zone::{Surroundings, ZoneReader};
 /// The documents of the quickstart.
 pub const BOOKS: &str = include_str!("../../../manifests/quickstart/books.yaml");
 
+/// The line of [`BOOKS`] that names the brokers.
+const QUICKSTART_SERVERS: &str = "bootstrapServers: kafka.library.svc:9092";
+
 /// Shares that make every kind of reject and duplicate appear in a small run.
 const MIX: Mix = Mix { duplicates: 5, malformed: 2, invalid: 3, late: 0, tombstones: 0 };
+
+/// Settings of the group that suit the mock cluster.
+///
+/// It keeps a group that a member left for a session less 1 s before it gives partitions to the next member: 14 s by
+/// the worker's own session. A first join takes 3 s there, and a session must outlive it.
+const GROUP: [(&str, &str); 2] = [("session.timeout.ms", "4500"), ("heartbeat.interval.ms", "1000")];
 
 /// What a demo is given.
 #[derive(Debug, Clone)]
@@ -44,6 +54,7 @@ pub struct Options {
 pub struct Demo {
     // Dropping it ends the broker.
     _broker: MockCluster<'static, DefaultProducerContext>,
+    documents: String,
     plan: CompactionPlan,
     target: Target,
     messages: BookMessages,
@@ -58,16 +69,17 @@ impl Demo {
     pub fn start(options: &Options) -> Result<Self, Failure> {
         let broker = MockCluster::new(1).map_err(|error| Failure::new(Exit::Kafka, "SourceUnavailable", &error))?;
         let servers = broker.bootstrap_servers();
-        let documents = Documents::parse(Path::new("manifests/quickstart/books.yaml"), BOOKS)?;
-        let mut plan = local_compaction(documents.compaction_plan(None)?, &options.folder)?;
-        plan.ingest = plan.ingest.with_bootstrap_servers(servers.clone());
+        let documents = documents(&servers);
+        let parsed = Documents::parse(Path::new("books.yaml"), &documents)?;
+        let plan = local_compaction(parsed.compaction_plan(None)?, &options.folder)?;
         let connection = Connection::plaintext(servers);
-        let target = Target { connection, topic: plan.ingest.topic.clone(), partitions: 4 };
+        let topic = plan.ingest.topic.clone();
+        let target = Target { connection, topic, partitions: 4, wait: Duration::from_secs(30) };
         broker
             .create_topic(&target.topic, target.partitions, 1)
             .map_err(|error| Failure::new(Exit::Kafka, "SourceUnavailable", &error))?;
         let messages = BookMessages::new(options.seed, MIX);
-        Ok(Self { _broker: broker, plan, target, messages, count: options.messages })
+        Ok(Self { _broker: broker, documents, plan, target, messages, count: options.messages })
     }
 
     /// Two rounds of produce, ingest and compact, one compaction more, then the result.
@@ -86,9 +98,15 @@ impl Demo {
         self.target.connection.servers()
     }
 
+    /// The documents that it runs by, for commands in another terminal.
+    pub fn documents(&self) -> &str {
+        &self.documents
+    }
+
     async fn round(&mut self, count: usize) -> Result<(), Failure> {
         let summary = produce(&self.target, self.messages.by_ref().take(count), 0, &CancellationToken::new()).await?;
         println!("produce  {}", show::produced(&summary));
+        println!("ingest   joins its group; the broker in this process gives partitions out after 3 to 4 s");
         let options = ingest::Options::new(&self.plan.ingest).until_caught_up();
         let summary = ingest::run(&self.plan.ingest, options).await?;
         println!("ingest   {}", show::ingested(&summary));
@@ -120,7 +138,27 @@ impl Demo {
     }
 }
 
+/// The documents of the quickstart with these brokers, and settings of the group that suit them.
+fn documents(servers: &str) -> String {
+    let config = GROUP.map(|(name, value)| format!("{name}: {value:?}")).join(", ");
+    BOOKS.replacen(QUICKSTART_SERVERS, &format!("bootstrapServers: {servers:?}\n      config: {{{config}}}"), 1)
+}
+
 fn surroundings(path: &str) -> Result<Surroundings, Failure> {
     let url = path.parse()?;
     Ok(Surroundings::of_process(store::open(&url, &store::HadoopAccess::default())?, url))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_are_those_of_the_quickstart_with_the_broker_and_its_group() {
+        let documents =
+            Documents::parse(Path::new("books.yaml"), &documents("127.0.0.1:9")).expect("they are documents");
+        let plan = documents.ingest_plan(None).expect("they are valid");
+        assert_eq!(plan.bootstrap_servers, "127.0.0.1:9");
+        assert_eq!(plan.kafka_config, GROUP.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+    }
 }

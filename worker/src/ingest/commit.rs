@@ -94,7 +94,7 @@ impl<S: Source> Worker<'_, S> {
                 };
                 match attempt.await {
                     Ok(appended) => return Ok::<_, Failure>(appended),
-                    Err(error) => patience.endure::<ZoneError>(error, patience.clock.uptime() - began)?,
+                    Err(error) => drop(patience.endure::<ZoneError>(error, patience.clock.uptime() - began)?),
                 }
             }
         };

@@ -100,10 +100,10 @@ pub struct Options {
 }
 
 impl Options {
-    /// Works until cancelled, with the memory of a laptop, and waits for ever.
+    /// Works until cancelled, with the memory of a laptop, and waits for ever. Brokers are reached without security.
     pub fn new(plan: &IngestPlan) -> Self {
         Self {
-            connection: Connection::plaintext(&plan.bootstrap_servers),
+            connection: Connection::plaintext(&plan.bootstrap_servers).with_settings(plan.kafka_config.clone()),
             hadoop: HadoopAccess { user: plan.hdfs_user().map(str::to_owned), ..HadoopAccess::default() },
             until: Until::Cancelled,
             wait: None,
@@ -179,6 +179,7 @@ pub async fn run(plan: &IngestPlan, options: Options) -> Result<Summary, Failure
         topic: plan.topic.clone(),
         group: plan.consumer_group.clone(),
         reception: options.budget.reception(&options.connection, plan.record.limits.message_bytes as u64),
+        wait: options.wait,
     };
     let url: ZoneUrl = plan.raw_path.parse()?;
     let store = store::open(&url, &options.hadoop)?;

@@ -74,16 +74,28 @@ impl Patience {
     ) -> Result<Waited<T>, Failure> {
         let began = self.clock.uptime();
         let mut pause = FIRST_PAUSE;
+        let mut borne: Option<Failure> = None;
         loop {
             self.board.turn();
+            // An attempt may take longer than is left; then the last one says why.
+            let too_long = async {
+                match (self.limit, borne.take()) {
+                    (Some(limit), Some(failure)) => {
+                        self.clock.sleep((began + limit).saturating_sub(self.clock.uptime())).await;
+                        failure
+                    }
+                    _ => std::future::pending().await,
+                }
+            };
             let outcome = tokio::select! {
                 biased;
                 outcome = attempt() => outcome,
                 () = self.cancel.cancelled() => return Ok(Waited::Cancelled),
+                failure = too_long => return Err(failure),
             };
             match outcome {
                 Ok(done) => return Ok(Waited::Done(done)),
-                Err(error) => self.endure(error, self.clock.uptime() - began)?,
+                Err(error) => borne = Some(self.endure(error, self.clock.uptime() - began)?),
             }
             tokio::select! {
                 () = self.clock.sleep(pause) => {}
@@ -117,18 +129,18 @@ impl Patience {
         }
     }
 
-    /// Says what is waited for, or gives up.
+    /// Says what is waited for, or gives up; what is borne is given back.
     ///
     /// # Errors
     /// The error, if waiting is no use or was too long.
-    pub(super) fn endure<E: Passing>(&self, error: E, waited: Duration) -> Result<(), Failure> {
+    pub(super) fn endure<E: Passing>(&self, error: E, waited: Duration) -> Result<Failure, Failure> {
         self.board.turn();
         let phase = error.phase();
         let failure = error.into_failure();
         match phase {
             Some(phase) if self.limit.is_none_or(|limit| waited < limit) => {
                 self.board.phase(phase, format!("{failure}; it is tried again"));
-                Ok(())
+                Ok(failure)
             }
             Some(_) | None => Err(failure),
         }

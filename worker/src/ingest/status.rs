@@ -114,7 +114,15 @@ impl StatusBoard {
         let message = message.into();
         self.report.send_if_modified(|report| {
             if report.phase != phase {
-                tracing::info!(phase = phase.reason(), "{message}");
+                match phase {
+                    // Whoever waits must see for what, also where a bar takes the place of the log.
+                    IngestPhase::SourceUnavailable | IngestPhase::StoreUnavailable | IngestPhase::Held => {
+                        tracing::warn!(phase = phase.reason(), "{message}");
+                    }
+                    IngestPhase::Starting | IngestPhase::Ingesting | IngestPhase::Draining => {
+                        tracing::info!(phase = phase.reason(), "{message}");
+                    }
+                }
             }
             let changed = report.phase != phase || report.message != message;
             report.phase = phase;

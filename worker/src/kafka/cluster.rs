@@ -1,5 +1,7 @@
 //! Kafka through librdkafka, as one ingest is given it.
 
+use std::time::Duration;
+
 use super::source::{Changes, Source};
 use super::{Connection, GroupMember, KafkaFault, MemberOptions, Reception, TopicProbe};
 
@@ -14,6 +16,8 @@ pub struct KafkaSource {
     pub group: String,
     /// How much may be received at a time.
     pub reception: Reception,
+    /// How long the caller waits for brokers that are away; nothing waits for ever.
+    pub wait: Option<Duration>,
 }
 
 impl Source for KafkaSource {
@@ -21,11 +25,11 @@ impl Source for KafkaSource {
     type Member = GroupMember;
 
     fn brokers(&self) -> Result<TopicProbe, KafkaFault> {
-        TopicProbe::new(&self.connection, &self.topic, self.reception)
+        TopicProbe::new(self)
     }
 
     fn join(&self, client_id: &str) -> Result<(GroupMember, Changes), KafkaFault> {
-        let Self { connection, topic, group, reception } = self.clone();
+        let Self { connection, topic, group, reception, wait: _ } = self.clone();
         GroupMember::join(&MemberOptions { connection, topic, group, client_id: client_id.to_owned(), reception })
     }
 }

@@ -78,7 +78,7 @@ impl fmt::Debug for Connection {
 }
 
 /// The same error with the refused value of a setting taken out; librdkafka's own description repeats it too.
-pub(crate) fn without_value(error: KafkaError) -> KafkaError {
+fn without_value(error: KafkaError) -> KafkaError {
     match error {
         KafkaError::ClientConfig(result, _, name, _) => {
             let description = match result {

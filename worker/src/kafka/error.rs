@@ -2,6 +2,8 @@
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use super::unreachable::Obstacle;
+
 /// Why Kafka could not be asked or read.
 #[derive(Debug, thiserror::Error)]
 pub enum KafkaFault {
@@ -14,10 +16,12 @@ pub enum KafkaFault {
         source: KafkaError,
     },
     /// No broker told which cluster this is.
-    #[error("no broker of {servers} answers; check spec.source.kafka.bootstrapServers and that the brokers are up")]
+    #[error("no broker of {servers} answers{}", obstacle(why.as_ref()))]
     NoCluster {
         /// The brokers as given.
         servers: String,
+        /// What stood in the way, if the client was told.
+        why: Option<Obstacle>,
     },
     /// The topic is not there.
     #[error("topic {topic:?} does not exist in the cluster of {servers}; create it or correct spec.source.kafka.topic")]
@@ -55,6 +59,11 @@ pub enum KafkaFault {
         /// Why.
         source: KafkaError,
     },
+}
+
+fn obstacle(why: Option<&Obstacle>) -> String {
+    let unknown = "; check spec.source.kafka.bootstrapServers and security, and that the brokers are up";
+    why.map_or_else(|| unknown.to_owned(), |why| format!(": {why}"))
 }
 
 impl KafkaFault {

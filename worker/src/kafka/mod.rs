@@ -21,13 +21,15 @@ mod reception;
 mod security;
 mod source;
 mod too_large;
+mod unreachable;
 
 pub use cluster::KafkaSource;
 pub use connection::Connection;
-pub(crate) use connection::without_value;
 pub use error::KafkaFault;
 pub use feed::{Attended, Feed, SourceEvent};
 pub use member::{GroupMember, MemberOptions};
 pub use probe::{OffsetRange, TopicFacts, TopicProbe};
 pub use reception::Reception;
 pub use source::{Brokers, Change, Changes, Delivered, Member, Position, Received, Source};
+pub use unreachable::Obstacle;
+pub(crate) use unreachable::{Obstacles, unreachable};

@@ -11,12 +11,15 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::MetadataBroker;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::member::Quiet;
 use super::source::{Brokers, Position};
-use super::{Connection, KafkaFault, Reception, ffi, too_large};
+use super::unreachable::{Obstacles, unreachable};
+use super::{Connection, KafkaFault, KafkaSource, Reception, ffi, too_large};
 
 /// How long one question waits: librdkafka needs up to a few seconds to find out that a broker is gone.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long one question waits at least: below it brokers that are up would not be found.
+const LEAST_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long one broker of several waits, before the next is asked.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(3);
@@ -24,11 +27,12 @@ const BROKER_TIMEOUT: Duration = Duration::from_secs(3);
 /// Asks about one topic.
 #[derive(Clone)]
 pub struct TopicProbe {
-    client: Arc<BaseConsumer<Quiet>>,
+    client: Arc<BaseConsumer<Obstacles>>,
     connection: Connection,
     servers: String,
     topic: String,
     reception: Reception,
+    timeout: Duration,
 }
 
 /// What names a topic beyond its name: both ids change when another topic stands where this one stood.
@@ -52,32 +56,35 @@ pub struct OffsetRange {
 }
 
 impl TopicProbe {
-    /// A client of these brokers. Nothing is contacted yet.
+    /// A client of these brokers. Nothing is contacted yet. No question waits longer than the caller does, or than 1 s
+    /// if that is more.
     ///
     /// # Errors
     /// librdkafka refuses the settings.
-    pub fn new(connection: &Connection, topic: &str, reception: Reception) -> Result<Self, KafkaFault> {
+    pub fn new(source: &KafkaSource) -> Result<Self, KafkaFault> {
+        let KafkaSource { connection, topic, group: _, reception, wait } = source;
         let client = connection
             .client_config()
             .set("client.id", "gristmill-probe")
             // Ends are asked at this level: what an open transaction has written is not readable yet.
             .set("isolation.level", "read_committed")
-            .create_with_context(Quiet)
+            .create_with_context(Obstacles::default())
             .map_err(|source| connection.refused(source))?;
         let servers = connection.servers().to_owned();
         Ok(Self {
             client: Arc::new(client),
             connection: connection.clone(),
             servers,
-            topic: topic.to_owned(),
-            reception,
+            topic: topic.clone(),
+            reception: *reception,
+            timeout: wait.map_or(TIMEOUT, |wait| wait.clamp(LEAST_TIMEOUT, TIMEOUT)),
         })
     }
 
     /// The number of partitions, and the ids of the brokers.
     fn layout(&self) -> Result<(i32, Vec<i32>), KafkaFault> {
         let failed = |source| self.no_topic_or("list the partitions", source);
-        let metadata = self.client.fetch_metadata(Some(&self.topic), TIMEOUT).map_err(failed)?;
+        let metadata = self.client.fetch_metadata(Some(&self.topic), self.timeout).map_err(failed)?;
         let brokers = metadata.brokers().iter().map(MetadataBroker::id).collect();
         let topic = metadata.topics().iter().find(|topic| topic.name() == self.topic);
         match topic.map(|topic| (topic.error(), topic.partitions().len())) {
@@ -89,9 +96,9 @@ impl TopicProbe {
 
     /// The topic's id as the first broker tells it that answers.
     fn topic_id(&self, brokers: &[i32]) -> Result<Option<String>, KafkaFault> {
-        let mut last = KafkaFault::NoCluster { servers: self.servers.clone() };
+        let mut last = KafkaFault::NoCluster { servers: self.servers.clone(), why: None };
         for broker in brokers {
-            match ffi::topic_id(self.client.client(), &self.topic, *broker, BROKER_TIMEOUT) {
+            match ffi::topic_id(self.client.client(), &self.topic, *broker, BROKER_TIMEOUT.min(self.timeout)) {
                 Ok(id) => return Ok(id),
                 Err(source) => last = self.no_topic_or("tell the id", source),
             }
@@ -108,7 +115,7 @@ impl TopicProbe {
         for partition in partitions {
             list.add_partition_offset(&self.topic, *partition, edge).map_err(failed)?;
         }
-        let answer = self.client.offsets_for_times(list, TIMEOUT).map_err(failed)?;
+        let answer = self.client.offsets_for_times(list, self.timeout).map_err(failed)?;
         let mut offsets = BTreeMap::new();
         for element in answer.elements() {
             element.error().map_err(failed)?;
@@ -151,8 +158,8 @@ impl Brokers for TopicProbe {
     async fn facts(&self) -> Result<TopicFacts, KafkaFault> {
         self.blocking(|probe| {
             let servers = probe.servers.clone();
-            let cluster_id = probe.client.client().fetch_cluster_id(TIMEOUT);
-            let cluster_id = cluster_id.ok_or_else(|| KafkaFault::NoCluster { servers: servers.clone() })?;
+            let cluster_id = probe.client.client().fetch_cluster_id(probe.timeout);
+            let cluster_id = cluster_id.ok_or_else(|| unreachable(&probe.client, &servers))?;
             let (partitions, brokers) = probe.layout()?;
             let topic_id = probe.topic_id(&brokers)?;
             let topic_id = topic_id.ok_or_else(|| KafkaFault::NoTopicId { topic: probe.topic.clone(), servers })?;

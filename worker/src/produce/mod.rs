@@ -5,27 +5,23 @@ mod folder;
 mod sender;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rdkafka::error::KafkaError;
 use tokio_util::sync::CancellationToken;
 
 use self::books::{BookMessage, Kind};
 pub use self::folder::{FileMessage, FolderMessages};
-use self::sender::{DELIVERY_TIMEOUT, Sender};
+use self::sender::{Sender, Sent};
 use crate::exit::{Exit, Failure};
-use crate::kafka::Connection;
+use crate::kafka::{Connection, KafkaFault, Obstacle};
 
 /// Why messages could not be sent.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The client refuses its settings, or no broker answers.
-    #[error("cannot connect to Kafka at {servers}")]
-    Connect {
-        /// The brokers as given.
-        servers: String,
-        /// Why.
-        source: KafkaError,
-    },
+    #[error("{0}; without a document these are --bootstrap-servers and --config")]
+    Connect(Box<KafkaFault>),
     /// The topic is not there and can't be made.
     #[error("cannot create topic {topic:?}; create it with another tool, or ask for the right to")]
     CreateTopic {
@@ -43,14 +39,18 @@ pub enum Error {
         source: KafkaError,
     },
     /// Messages were refused, or not confirmed in time.
-    #[error("{count} messages to topic {topic:?} were not delivered within {} s; are the brokers up?", DELIVERY_TIMEOUT.as_secs())]
+    #[error("{count} messages to topic {topic:?} are not confirmed after {} s{}", wait.as_secs(), obstacle(why.as_deref()))]
     Undelivered {
         /// The topic.
         topic: String,
         /// Messages that are not in the topic as far as we know.
         count: usize,
+        /// How long they were waited for.
+        wait: Duration,
+        /// What stood between us and the brokers, if the client was told.
+        why: Option<Box<Obstacle>>,
         /// Why the first of them failed.
-        source: KafkaError,
+        source: Box<KafkaError>,
     },
     /// A file or folder can't be read.
     #[error("cannot read {}", path.display())]
@@ -68,11 +68,15 @@ pub enum Error {
     },
 }
 
+fn obstacle(why: Option<&Obstacle>) -> String {
+    why.map_or_else(|| "; are the brokers up?".to_owned(), |why| format!(": {why}"))
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::Read { .. } | Error::NoFiles { .. } => Failure::new(Exit::Usage, "Unreadable", &error),
-            Error::Connect { .. } | Error::CreateTopic { .. } | Error::Send { .. } | Error::Undelivered { .. } => {
+            Error::Connect(_) | Error::CreateTopic { .. } | Error::Send { .. } | Error::Undelivered { .. } => {
                 Failure::new(Exit::Kafka, "SourceUnavailable", &error)
             }
         }
@@ -88,6 +92,8 @@ pub struct Target {
     pub topic: String,
     /// Partitions of the topic if it has to be made.
     pub partitions: i32,
+    /// How long brokers may be away, and a message may wait for its answer.
+    pub wait: Duration,
 }
 
 /// What was sent.
@@ -147,14 +153,13 @@ pub async fn produce(
     rate: u32,
     cancel: &CancellationToken,
 ) -> Result<Summary, Error> {
-    let mut sender = Sender::connect(target, rate).await?;
     let mut summary = Summary::default();
+    let Some(mut sender) = Sender::connect(target, rate, cancel).await? else { return Ok(summary) };
     for message in messages {
-        if cancel.is_cancelled() {
-            break;
+        match sender.send(message.key.as_bytes(), message.value()).await? {
+            Sent::Queued => summary.count(&message),
+            Sent::Cancelled => break,
         }
-        sender.send(message.key.as_bytes(), message.value()).await?;
-        summary.count(&message);
     }
     sender.finish().await?;
     Ok(summary)
@@ -170,12 +175,9 @@ pub async fn produce_folder(
     rate: u32,
     cancel: &CancellationToken,
 ) -> Result<FolderSummary, Error> {
-    let mut sender = Sender::connect(target, rate).await?;
     let mut summary = FolderSummary::default();
+    let Some(mut sender) = Sender::connect(target, rate, cancel).await? else { return Ok(summary) };
     for message in messages {
-        if cancel.is_cancelled() {
-            break;
-        }
         let message = match message {
             Ok(message) => message,
             Err(error) => {
@@ -183,9 +185,13 @@ pub async fn produce_folder(
                 return Err(error);
             }
         };
-        sender.send(message.key.as_bytes(), Some(&message.payload)).await?;
-        summary.messages += 1;
-        summary.bytes += message.payload.len();
+        match sender.send(message.key.as_bytes(), Some(&message.payload)).await? {
+            Sent::Queued => {
+                summary.messages += 1;
+                summary.bytes += message.payload.len();
+            }
+            Sent::Cancelled => break,
+        }
     }
     sender.finish().await?;
     Ok(summary)

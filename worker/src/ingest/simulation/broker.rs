@@ -1,6 +1,7 @@
 //! A Kafka cluster with one topic: what its partitions hold, and who in the group reads which.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -50,6 +51,26 @@ pub(super) struct Cluster {
     pub(super) timeline: Timeline,
     pub(super) changed: Arc<Notify>,
     state: Arc<Mutex<State>>,
+    memory: Arc<Memory>,
+}
+
+/// Bytes of messages that are fetched and not dropped yet, by all members together.
+#[derive(Default)]
+struct Memory {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+/// A message's share of the memory, until it is dropped.
+pub(super) struct InMemory {
+    memory: Arc<Memory>,
+    bytes: usize,
+}
+
+impl Drop for InMemory {
+    fn drop(&mut self) {
+        self.memory.now.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 pub(super) struct State {
@@ -88,7 +109,27 @@ impl Cluster {
             stored: BTreeMap::new(),
             assignments: Vec::new(),
         };
-        Self { timeline: timeline.clone(), changed: Arc::new(Notify::new()), state: Arc::new(Mutex::new(state)) }
+        let (changed, state) = (Arc::new(Notify::new()), Arc::new(Mutex::new(state)));
+        Self { timeline: timeline.clone(), changed, state, memory: Arc::default() }
+    }
+
+    /// A record is fetched.
+    pub(super) fn in_memory(&self, record: &Record) -> InMemory {
+        let bytes = record.payload.as_ref().map_or(0, String::len);
+        let now = self.memory.now.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.memory.most.fetch_max(now, Ordering::Relaxed);
+        InMemory { memory: Arc::clone(&self.memory), bytes }
+    }
+
+    /// The most bytes of messages that were in memory at a time.
+    pub(super) fn most_in_memory(&self) -> usize {
+        self.memory.most.load(Ordering::Relaxed)
+    }
+
+    /// How often anybody joined, and how many are members now.
+    pub(super) fn membership(&self) -> (u64, usize) {
+        let state = self.lock();
+        (state.joined, state.members.len())
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -140,7 +181,7 @@ impl Cluster {
         self.timeline.sleep(self.timeline.some(Duration::from_millis(30))).await;
         let state = self.lock();
         if state.down {
-            return Err(KafkaFault::NoCluster { servers: "simulated:9092".to_owned() });
+            return Err(KafkaFault::NoCluster { servers: "simulated:9092".to_owned(), why: None });
         }
         Ok(answer(&state))
     }

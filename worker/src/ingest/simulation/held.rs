@@ -21,7 +21,7 @@ fn send_half_bad(world: &World, messages: usize) {
 /// again, and new rejects do.
 #[test]
 fn schedule_50_a_hold_outlives_restarts_and_a_resume_forgives_the_window() {
-    for_seeds(10, |seed| {
+    for_seeds(25, |seed| {
         let world = World::new(seed, 4);
         let scenario = async {
             send_half_bad(&world, 3000);
@@ -62,7 +62,7 @@ fn schedule_50_a_hold_outlives_restarts_and_a_resume_forgives_the_window() {
 /// Two workers of which one finds the budget exceeded: both stop, stay in the group, and go on when somebody resumes.
 #[test]
 fn hold_stops_every_worker_and_a_resume_lets_them_go_on() {
-    for_seeds(10, |seed| {
+    for_seeds(40, |seed| {
         let world = World::new(seed, 4);
         let scenario = async {
             send_half_bad(&world, 3000);
@@ -93,7 +93,7 @@ fn hold_stops_every_worker_and_a_resume_lets_them_go_on() {
 /// Another resource than the one that was held goes on by itself.
 #[test]
 fn changed_resource_ends_a_hold() {
-    for_seeds(5, |seed| {
+    for_seeds(40, |seed| {
         let world = World::new(seed, 2);
         let mut corrected = world.plan.clone();
         corrected.spec_digest = gristmill_core::log::Digest::of(b"corrected").to_string();
@@ -110,7 +110,7 @@ fn changed_resource_ends_a_hold() {
 /// 48: workers of one group share a zone; another group and another topic are refused by name.
 #[test]
 fn schedule_48_another_group_is_refused_by_name() {
-    for_seeds(5, |seed| {
+    for_seeds(60, |seed| {
         let world = World::new(seed, 4);
         let mut laptop = world.plan.clone();
         laptop.consumer_group = "gristmill.laptop".to_owned();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::broker::{Cluster, Record, index, number};
+use super::broker::{Cluster, InMemory, Record, index, number};
 use crate::kafka::{
     Brokers, Change, Changes, Delivered, KafkaFault, Member, OffsetRange, Position, Received, Source, TopicFacts,
 };
@@ -16,12 +16,13 @@ use crate::zone::Clock;
 /// How often a member tells that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(3);
 /// Messages that a member fetches ahead of its reader.
-const AHEAD: usize = 8;
+pub(super) const AHEAD: usize = 8;
 
 pub(super) struct Message {
     partition: i32,
     offset: i64,
     record: Record,
+    _in_memory: InMemory,
 }
 
 impl Delivered for Message {
@@ -114,9 +115,10 @@ impl SimulatedMember {
             while state.ahead.len() < AHEAD
                 && let Some((offset, record)) = log.records.range(place.fetch..).next()
             {
-                state.ahead.push_back(Message { partition: *partition, offset: *offset, record: record.clone() });
                 place.fetch = offset + 1;
                 place.epoch = Some(record.epoch);
+                let (_in_memory, record) = (self.cluster.in_memory(record), record.clone());
+                state.ahead.push_back(Message { partition: *partition, offset: *offset, record, _in_memory });
                 place.at_end = false;
             }
             let read = log.records.range(place.fetch..).next().is_none();

@@ -7,7 +7,8 @@
 //! World      processes that come and go over both; in the end each message is in the zone once
 //! ```
 //!
-//! `GRISTMILL_SIMULATION_SEED=<n>` runs the seeded tests with that seed alone, `GRISTMILL_SIMULATION_SEEDS=<n>` as many.
+//! All tests together run 2,000 seeds and some, fewer where a run is long. `GRISTMILL_SIMULATION_SEED=<n>` runs the seeded
+//! tests with that seed alone, `GRISTMILL_SIMULATION_SEEDS=<n>` with so many seeds each.
 
 mod broker;
 mod executor;

@@ -19,7 +19,7 @@ fn rewind(nonce: &str, to: Position) -> Option<RewindPlan> {
 /// nothing is taken for lost.
 #[test]
 fn schedule_20_trailing_commit_marker_is_passed_and_never_taken_for_a_loss() {
-    for_seeds(10, |seed| {
+    for_seeds(160, |seed| {
         let world = World::new(seed, 2);
         let scenario = async {
             send(&world, 10).await;
@@ -48,7 +48,7 @@ fn schedule_20_trailing_commit_marker_is_passed_and_never_taken_for_a_loss() {
 /// 24: the brokers of another cluster answer under the same address.
 #[test]
 fn schedule_24_another_cluster_is_refused_and_a_rewind_is_the_way_out() {
-    for_seeds(10, |seed| {
+    for_seeds(160, |seed| {
         let mut world = World::new(seed, 2);
         world.plan.rewind = None;
         let moved = {
@@ -87,7 +87,7 @@ fn schedule_24_another_cluster_is_refused_and_a_rewind_is_the_way_out() {
 /// the workers run, and while none does, are read from their first message.
 #[test]
 fn schedule_25_latest_is_resolved_once_and_new_partitions_begin_at_their_first_message() {
-    for_seeds(10, |seed| {
+    for_seeds(120, |seed| {
         let mut world = World::new(seed, 2);
         world.plan.start_from = Position::Latest;
         let scenario = async {
@@ -128,7 +128,7 @@ fn schedule_25_latest_is_resolved_once_and_new_partitions_begin_at_their_first_m
 /// 26: an admin tool moves the offsets of the group in both directions; no assignment follows it.
 #[test]
 fn schedule_26_offsets_that_a_tool_has_stored_in_the_group_have_no_effect() {
-    for_seeds(10, |seed| {
+    for_seeds(100, |seed| {
         let world = World::new(seed, 4);
         let scenario = async {
             send(&world, 20).await;
@@ -149,7 +149,7 @@ fn schedule_26_offsets_that_a_tool_has_stored_in_the_group_have_no_effect() {
 /// 29: retention is faster than the worker, under both policies.
 #[test]
 fn schedule_29_messages_that_retention_took_are_a_loss_or_a_counted_gap() {
-    for_seeds(20, |seed| {
+    for_seeds(280, |seed| {
         let mut world = World::new(seed, 1);
         let gaps = seed % 2 == 1;
         world.plan.on_data_loss = if gaps { OnDataLoss::RecordGap } else { OnDataLoss::Fail };
@@ -182,7 +182,7 @@ fn schedule_29_messages_that_retention_took_are_a_loss_or_a_counted_gap() {
 /// 29: the same while the worker runs and lags.
 #[test]
 fn schedule_29_retention_overtakes_a_lagging_worker_and_the_gap_is_counted_once() {
-    for_seeds(20, |seed| {
+    for_seeds(80, |seed| {
         let mut world = World::new(seed, 2);
         world.plan.on_data_loss = OnDataLoss::RecordGap;
         let scenario = async {
@@ -217,7 +217,7 @@ fn schedule_29_retention_overtakes_a_lagging_worker_and_the_gap_is_counted_once(
 /// 30: a leader is elected that had not received everything: the partition ends before what was read.
 #[test]
 fn schedule_30_truncated_partition_is_a_loss_or_is_read_anew_in_a_new_generation() {
-    for_seeds(10, |seed| {
+    for_seeds(200, |seed| {
         let mut world = World::new(seed, 1);
         let gaps = seed % 2 == 1;
         world.plan.on_data_loss = if gaps { OnDataLoss::RecordGap } else { OnDataLoss::Fail };
@@ -305,7 +305,7 @@ fn schedule_30_other_messages_in_place_of_those_read_are_a_loss() {
 /// 32: a rewind comes while workers have commits in flight; two workers apply one nonce; an old nonce comes back.
 #[test]
 fn schedule_32_a_nonce_rewinds_once_whoever_brings_it_and_whenever() {
-    for_seeds(20, |seed| {
+    for_seeds(50, |seed| {
         let world = World::new(seed, 4);
         let mut again = world.plan.clone();
         again.rewind = rewind("again", Position::Earliest);
@@ -350,7 +350,7 @@ fn schedule_32_a_nonce_rewinds_once_whoever_brings_it_and_whenever() {
 /// A rewind of an empty zone says where it begins, before `startFrom` does.
 #[test]
 fn rewind_of_an_empty_zone_wins_over_start_from() {
-    for_seeds(5, |seed| {
+    for_seeds(140, |seed| {
         let mut world = World::new(seed, 1);
         world.plan.start_from = Position::Latest;
         world.plan.rewind = rewind("first", Position::Offsets(BTreeMap::from([(0, 3)])));
@@ -367,7 +367,7 @@ fn rewind_of_an_empty_zone_wins_over_start_from() {
 /// A zone begins at the first message of a time or later.
 #[test]
 fn zone_begins_at_a_timestamp() {
-    for_seeds(5, |seed| {
+    for_seeds(140, |seed| {
         let mut world = World::new(seed, 2);
         let (begins, time) = {
             (0..20).for_each(|_| world.send());
@@ -390,7 +390,7 @@ fn zone_begins_at_a_timestamp() {
 /// An offset that the brokers do not hold is refused with what they hold.
 #[test]
 fn start_at_an_offset_that_is_not_there_is_refused() {
-    for_seeds(1, |seed| {
+    for_seeds(60, |seed| {
         let mut world = World::new(seed, 1);
         world.plan.start_from = Position::Offsets(BTreeMap::from([(0, 50)]));
         let scenario = async {
@@ -406,7 +406,7 @@ fn start_at_an_offset_that_is_not_there_is_refused() {
 /// A topic with fewer partitions is another topic.
 #[test]
 fn schedule_23_topic_with_fewer_partitions_is_replaced() {
-    for_seeds(5, |seed| {
+    for_seeds(120, |seed| {
         let world = World::new(seed, 3);
         let scenario = async {
             send(&world, 30).await;

@@ -2,6 +2,7 @@
 
 use tokio_util::sync::CancellationToken;
 
+use super::member::AHEAD;
 use super::world::{Ended, HOUR, SECOND, Task, World, send, with_workers};
 use super::{Violation, executor, for_seeds};
 use crate::ingest::Until;
@@ -45,7 +46,7 @@ async fn restless(world: &World, calm: CancellationToken) -> Result<(), Violatio
 /// in the zone once.
 #[test]
 fn workers_that_come_and_go_over_a_failing_store_commit_each_message_once() {
-    for_seeds(60, |seed| {
+    for_seeds(80, |seed| {
         let world = World::new(seed, 8);
         world.weather.set_faults(40);
         let calm = CancellationToken::new();
@@ -66,16 +67,34 @@ fn workers_that_come_and_go_over_a_failing_store_commit_each_message_once() {
     });
 }
 
-/// 31: the store is away for ten minutes.
+/// 31: the store is away for ten minutes while messages go on coming. The workers stay in the group, what waits in their
+/// memory is bounded by the budget, and they go on.
 #[test]
-fn schedule_31_store_down_for_ten_minutes_is_waited_for_in_the_group() {
-    for_seeds(20, |seed| {
-        let world = World::new(seed, 4);
+fn schedule_31_store_down_for_ten_minutes_is_waited_for_in_the_group_and_in_bounded_memory() {
+    let held = 32 << 10;
+    // Longer than the rest of a message by far, so that messages alone make up the memory.
+    let large = format!("<library><book><record_id>1</record_id></book><!--{}--></library>", "x".repeat(4 << 10));
+    for_seeds(100, |seed| {
+        let mut world = World::new(seed, 4);
+        world.budget.held = held;
         let scenario = async {
             send(&world, 40).await;
             world.weather.set_down(true);
-            send(&world, 40).await;
+            for number in 0..200 {
+                world.cluster.append(number % 4, Some(large.clone()));
+                world.timeline.sleep(world.timeline.some(2 * SECOND)).await;
+            }
             world.timeline.sleep(600 * SECOND).await;
+            let (joined, members) = world.cluster.membership();
+            if (joined, members) != (2, 2) {
+                return Err(format!("{joined} joined and {members} are members where two were to stay"));
+            }
+            // Both workers hold what the budget allows, the message that exceeds it, and what is fetched ahead.
+            let most = world.cluster.most_in_memory();
+            let allowed = 2 * (usize::try_from(held).expect("a small number") + (AHEAD + 2) * large.len());
+            if most > allowed {
+                return Err(format!("{most} bytes of messages in memory where {allowed} are allowed"));
+            }
             world.weather.set_down(false);
             send(&world, 20).await;
             world.caught_up(HOUR).await?;
@@ -89,7 +108,7 @@ fn schedule_31_store_down_for_ten_minutes_is_waited_for_in_the_group() {
 /// deadline; then the assignment is lost; then ten rebalances in a row. There is progress all the time.
 #[test]
 fn schedule_27_rebalances_over_a_slow_store_lose_nothing_and_do_not_stop_progress() {
-    for_seeds(10, |seed| {
+    for_seeds(60, |seed| {
         let world = World::new(seed, 8);
         let scenario = async {
             send(&world, 60).await;

@@ -21,7 +21,7 @@ use super::store::{Weather, WeatheredStore};
 use super::{Violation, executor};
 use crate::documents::Documents;
 use crate::exit::Failure;
-use crate::ingest::{ATTEMPT, Options, StatusBoard, Summary, Until, run_on};
+use crate::ingest::{ATTEMPT, Budget, Options, StatusBoard, Summary, Until, run_on};
 use crate::parquet_file::ParquetReader;
 use crate::store::{MemoryStore, StoreClock, ZoneUrl};
 use crate::zone::{Appended, Clock, Expected, Opened, Surroundings, Zone, ZoneReader};
@@ -42,6 +42,7 @@ pub(super) struct World {
     pub(super) memory: MemoryStore,
     pub(super) weather: Weather,
     pub(super) plan: IngestPlan,
+    pub(super) budget: Budget,
     boards: Rc<RefCell<Vec<StatusBoard>>>,
 }
 
@@ -132,6 +133,7 @@ impl World {
             memory: MemoryStore::with_clock(store_clock(&timeline)),
             weather: Weather::fair(&timeline),
             plan: plan(),
+            budget: Budget::default(),
             boards: Rc::default(),
             timeline,
         }
@@ -167,7 +169,7 @@ impl World {
     ) -> Ended {
         let board = StatusBoard::new(plan);
         self.boards.borrow_mut().push(board.clone());
-        let options = Options { until, cancel, board, ..Options::new(plan) };
+        let options = Options { until, cancel, board, budget: self.budget, ..Options::new(plan) };
         let source = SimulatedSource(self.cluster.clone());
         let surroundings = self.surroundings(self.weather.clone());
         // On the heap: a scenario holds several, and a test's stack is small.
