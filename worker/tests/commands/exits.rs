@@ -1,6 +1,10 @@
 //! Each exit code that can be reached without servers.
 
-use crate::{output, stderr, text};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+
+use crate::{gristmill, output, stderr, stdout, text};
 
 const QUICKSTART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../manifests/quickstart/books.yaml");
 
@@ -52,6 +56,58 @@ fn brokers_that_are_away_for_longer_than_the_wait_are_4() {
     let output = output(&arguments);
     assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
     assert!(stderr(&output).contains("127.0.0.1:1"), "{}", stderr(&output));
+}
+
+#[test]
+fn produce_without_brokers_is_4_with_what_stood_in_the_way() {
+    let output = output(&["produce", "--bootstrap-servers", "127.0.0.1:1", "--topic", "books", "--wait", "1s"]);
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    for part in ["127.0.0.1:1", "Connection refused", "--bootstrap-servers"] {
+        assert!(stderr(&output).contains(part), "no {part:?} in {}", stderr(&output));
+    }
+}
+
+#[test]
+fn produce_that_waits_says_for_what_and_ends_by_a_signal() {
+    let mut child = gristmill(&["produce", "--bootstrap-servers", "127.0.0.1:1", "--topic", "books", "--wait", "10m"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = String::new();
+    BufReader::new(child.stderr.as_mut().unwrap()).read_line(&mut told).unwrap();
+    assert!(told.contains("127.0.0.1:1") && told.contains("600 s"), "{told}");
+    let signalled = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status().unwrap();
+    assert!(signalled.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stdout(&output).starts_with("sent 0 messages"), "{}", stdout(&output));
+}
+
+#[test]
+fn brokers_that_speak_no_tls_are_told_from_brokers_that_are_away() {
+    // It takes connections, and answers nothing that is TLS.
+    let plaintext = TcpListener::bind("127.0.0.1:0").unwrap();
+    let servers = plaintext.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for connection in plaintext.incoming() {
+            drop(connection.and_then(|mut connection| connection.write_all(b"no handshake")));
+        }
+    });
+    let flags = ["--topic", "books", "--config", "security.protocol=SSL", "--wait", "2s"];
+    let output = output(&[&["produce", "--bootstrap-servers", &servers], &flags[..]].concat());
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    assert!(stderr(&output).contains("SSL routines"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("speaks TLS"), "{}", stderr(&output));
+}
+
+#[test]
+fn demo_into_a_folder_with_something_in_it_is_2() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("ours"), "kept").unwrap();
+    let output = output(&["demo", "--dir", text(folder.path())]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).contains("is not empty"), "{}", stderr(&output));
 }
 
 #[test]

@@ -10,6 +10,11 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+/// The mock gives partitions of a member that left to the next one after a session less 1 s, and those of a killed one
+/// after a session: the worker's own 15 s would be most of what these tests take. A first join takes 3 s, and a session
+/// must outlive it.
+pub(crate) const GROUP: [(&str, &str); 2] = [("session.timeout.ms", "4500"), ("heartbeat.interval.ms", "1000")];
+
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 struct Shared {

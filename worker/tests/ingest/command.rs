@@ -7,15 +7,17 @@ use std::process::{Child, Command, Output};
 
 use gristmill_crds::report::{FailureReport, IngestPhase, IngestReport};
 
-use crate::broker::Topic;
+use crate::broker::{GROUP, Topic};
 use crate::landed::Landed;
 use crate::{assert_accounted, books, folder, plan};
 
 /// The quickstart's document for this topic, as a file.
 fn document(topic: &Topic, folder: &Path) -> PathBuf {
     let quickstart = include_str!("../../../manifests/quickstart/books.yaml");
+    let config = GROUP.map(|(name, value)| format!("{name}: {value:?}")).join(", ");
+    let kafka = format!("bootstrapServers: {}\n      config: {{{config}}}", topic.servers);
     let text = quickstart
-        .replace("bootstrapServers: kafka.library.svc:9092", &format!("bootstrapServers: {}", topic.servers))
+        .replace("bootstrapServers: kafka.library.svc:9092", &kafka)
         .replace("topic: book_data_topic", &format!("topic: {}", topic.name))
         .replace("{maxAge: 10s}", "{maxAge: 1h}");
     let path = folder.join("books.yaml");

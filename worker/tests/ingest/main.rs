@@ -32,6 +32,7 @@ fn plan(topic: &Topic, folder: &Path) -> IngestPlan {
     let mut plan = plan.with_raw_path(format!("file://{}/raw", folder.display()), group);
     plan.bootstrap_servers.clone_from(&topic.servers);
     plan.topic.clone_from(&topic.name);
+    plan.kafka_config.extend(broker::GROUP.map(|(name, value)| (name.to_owned(), value.to_owned())));
     // Most messages of these tests are wrong on purpose.
     plan.rejected.budget.action = gristmill_crds::BudgetAction::Continue;
     plan
