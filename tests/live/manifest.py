@@ -49,10 +49,10 @@ def ingest(name, topic, raw_path, max_age="5s", bootstrap=BOOTSTRAP, **blocks):
             "metadata": {"name": name, "namespace": "library"}, "spec": spec}
 
 
-def compaction(name, processed_path):
-    """The HourlyCompaction of the quickstart for that StreamIngest."""
-    return merged(COMPACTION, {"metadata": {"name": name},
-                               "spec": {"ingestRef": {"name": name}, "processed": {"path": processed_path}}})
+def compaction(name, processed_path, **blocks):
+    """The HourlyCompaction of the quickstart for that StreamIngest; blocks of its spec are laid over it."""
+    spec = {"ingestRef": {"name": name}, "processed": {"path": processed_path}}
+    return merged(merged(COMPACTION, {"metadata": {"name": name}, "spec": spec}), {"spec": blocks})
 
 
 def write(*documents, file=None):

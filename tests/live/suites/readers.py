@@ -1,16 +1,19 @@
 """What others read in zones that hold staged, retired and rejected files: committed rows, once each."""
 
+import datetime
 import os
 import random
+import re
 
 import duckdb
 import polars
+import pyarrow
 import pyarrow.dataset
 
 import manifest
 import oracle
 import topics
-from suite import HDFS_URL, SEED, TMP, main, require, run, say, size
+from suite import HDFS_URL, ROOT, SEED, TMP, main, require, run, say, size
 from worker import end_all, run_to_end
 from zone_log import HDFS
 
@@ -101,6 +104,68 @@ def check_garbage(directory, endings):
         require(count, f"{directory} holds no file that ends in {ending}")
 
 
+# Values of a column that names directories, and what a reader is to give back: Hive has no name for an empty text.
+CODES = {"007": "007", None: None, "a/b 50%": "a/b 50%", "12": "12", "1e5": "1e5", "plain": "plain", "": None}
+NUMBERS = {"1": 1, "-5": -5, str(2**63 - 1): 2**63 - 1, None: None}
+DAYS = {"2026-11-23": datetime.date(2026, 11, 23), "1999-01-02": datetime.date(1999, 1, 2), None: None}
+# A column, its type, its values, and how the guide's lines name that type: to DuckDB, PyArrow and Spark.
+PARTITIONED = (("code", "String", CODES, ("VARCHAR", "string", "STRING")),
+               ("number", "Int64", NUMBERS, ("BIGINT", "int64", "BIGINT")),
+               ("day", "Date", DAYS, ("DATE", "date32", "DATE")))
+
+
+def guide_lines():
+    """The three lines of docs/guide/zones.md that say how partition values are read with their types."""
+    with open(os.path.join(ROOT, "docs/guide/zones.md"), encoding="utf-8") as guide:
+        section = guide.read().split("## Partition values\n")[1].split("\n## ")[0]
+    lines = re.findall(r"```\w+\n(.*?)\n```", section, re.DOTALL)
+    require(len(lines) == 3, f"the guide has {len(lines)} lines for partition values, expected 3")
+    return lines
+
+
+def partition_values(spark):
+    """Values of directories come back with their types by the guide's lines; by the readers' defaults those that do not
+    look like a number."""
+    sql, arrow, of_spark = guide_lines()
+    for column, column_type, values, (in_duckdb, in_arrow, in_spark) in PARTITIONED:
+        directory = fill_by(column, column_type, values)
+        expected = sorted(values.values(), key=repr)
+
+        def adapted(line):
+            line = line.replace("/tmp/processed", directory).replace("VARCHAR", in_duckdb).replace("pa.string", f"pa.{in_arrow}")
+            return line.replace("code STRING", f"code {in_spark}").replace("code", column)
+
+        table = eval(adapted(arrow), {"ds": pyarrow.dataset, "pa": pyarrow}).to_table()
+        found = {
+            "DuckDB with hive_types": [row[0] for row in duckdb.sql(adapted(sql)).fetchall()],
+            "PyArrow with a schema": table.column(column).to_pylist(),
+            "Spark with a schema": [row[column] for row in eval(adapted(of_spark), {"spark": spark.session}).collect()],
+        }
+        for reader, rows in found.items():
+            require(sorted(rows, key=repr) == expected, f"{reader}: {column} is {rows}, expected {expected}")
+        say(f"{column}: {len(values)} values come back as {column_type} from DuckDB, PyArrow and Spark")
+    plain = fill_by("word", "String", {"Zürich 1": "Zürich 1", "a=b": "a=b", None: None})
+    words = [row[0] for row in duckdb.sql(f"SELECT word FROM read_parquet('{plain}/**/*.parquet', hive_partitioning = true)").fetchall()]
+    words_of_spark = [row["word"] for row in spark.session.read.parquet(plain).collect()]
+    words_of_arrow = [row[0] for row in pyarrow_rows(plain, ["word"])]
+    for rows in (words, words_of_spark, words_of_arrow):
+        require(sorted(rows, key=repr) == sorted(["Zürich 1", "a=b", None], key=repr), f"by default: {rows}")
+
+
+def fill_by(column, column_type, values):
+    """A Processed zone on this machine with a row of each value, partitioned by it; its directory."""
+    topic, root = topics.create(f"{TOPIC}-{column}"), os.path.join(TMP, column)
+    record = {"columns": [{"name": "record_id", "path": "record_id"}, {"name": column, "path": column, "type": column_type}]}
+    blocks = {"processed": {"partitionBy": [{"column": column, "transform": "Identity"}]}, "deduplication": {"orderBy": None}}
+    document = manifest.write(manifest.ingest(column, topic, f"file://{root}/raw", record=record),
+                              manifest.compaction(column, f"file://{root}/processed", **blocks), file=f"{column}.yaml")
+    books = (f"<book><record_id>{number}</record_id>"
+             + ("" if value is None else f"<{column}>{value}</{column}>") + "</book>" for number, value in enumerate(values))
+    topics.send(topic, [(0, None, f"<library>{''.join(books)}</library>".encode())])
+    land(document)
+    return f"{root}/processed"
+
+
 def work():
     fill()
     leave_garbage()
@@ -119,6 +184,7 @@ def work():
         check("PyArrow", pyarrow_rows(directory, columns), wanted)
         check("Polars **/*.parquet", polars_rows(f"{directory}/**/*.parquet", columns), wanted)
         check("Spark", spark.rows(zone, columns), wanted)
+    partition_values(spark)
 
 
 if __name__ == "__main__":

@@ -281,8 +281,10 @@ async fn raw_zone_that_was_made_again_is_refused() {
 #[rstest]
 #[case::key(plan(|_, compaction| compaction.spec.deduplication.key = vec!["title".into()]))]
 #[case::partition(plan(|_, compaction| compaction.spec.processed.partition_by[0].column = "title".into()))]
+#[case::keep(plan(|_, compaction| compaction.spec.deduplication.keep = Some(gristmill_crds::Keep::Earliest)))]
+#[case::order(plan(|_, compaction| compaction.spec.deduplication.order_by = vec!["title".into()]))]
 #[tokio::test]
-async fn other_key_or_partition_is_refused(#[case] other: gristmill_crds::plan::CompactionPlan) {
+async fn other_key_partition_or_order_is_refused(#[case] other: gristmill_crds::plan::CompactionPlan) {
     let warehouse = Warehouse::in_memory();
     warehouse.ingest([book("a")]).await;
     warehouse.compact().await;
