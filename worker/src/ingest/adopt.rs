@@ -2,17 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use gristmill_core::log::RewindPlan;
-
 use super::interruption::{Interruption, Step};
 use super::patience::Passing;
 use super::recover::stands_at;
 use super::refusals::Standstill;
-use super::rewind::rewind;
+use super::rewind::{append_rewind, truncated};
 use super::standing::{Standing, standing};
 use super::worker::{Worker, attend};
 use crate::exit::{Exit, Failure};
-use crate::kafka::{Brokers, OffsetRange, Position, Source, TopicFacts};
+use crate::kafka::{Brokers, OffsetRange, Position, Source};
 
 impl<S: Source> Worker<'_, S> {
     pub(super) async fn adopt(&mut self, partitions: &[i32]) -> Step {
@@ -106,30 +104,10 @@ impl<S: Source> Worker<'_, S> {
         self.open.note_advance();
     }
 
-    /// A partition that was truncated is read anew from what it holds, in a new generation: nobody tells from which offset
-    /// on its messages are others than were read. What was read before stays in the generation that ends.
     async fn rewind_truncated(&mut self, ranges: &BTreeMap<i32, OffsetRange>) -> Step {
-        let mut next = BTreeMap::new();
-        let mut nonce = format!("truncated in generation {}:", self.zone.fold().generation());
-        for (partition, range) in ranges {
-            let position = stands_at(self.zone.fold(), *partition);
-            if let Standing::Truncated { end } = self.standing(position, *range)? {
-                tracing::warn!(
-                    "{}",
-                    Standing::Truncated { end }.describe(&self.plan.topic, *partition, position.offset)
-                );
-                nonce.push_str(&format!(" {partition}/{end}"));
-                next.insert(*partition, range.low);
-            }
-        }
-        if next.is_empty() {
-            return Ok(());
-        }
-        let TopicFacts { cluster_id, topic_id, .. } = self.facts.clone();
-        let source = gristmill_core::log::Source { cluster_id, topic_id };
-        let plan = RewindPlan { nonce, source, next };
+        let Some(rewind) = truncated(self.plan, self.zone.fold(), &self.facts, ranges)? else { return Ok(()) };
         let (zone, patience) = (&mut self.zone, &self.patience);
-        let work = patience.repeat(async || rewind(zone, &plan).await);
+        let work = patience.repeat(async || append_rewind(zone, &rewind).await);
         Step::from(attend(&mut self.feed, self.grace, work).await??)?;
         self.start_over().await
     }

@@ -77,6 +77,12 @@ pub(super) async fn open(
         let next = zone.fold().next(*partition);
         standing(next, *range).allowed(plan, *partition, next)?;
     }
+    // Before anybody asks whether the zone has caught up: it stands beyond the ends of these partitions.
+    if let Some(rewind) = rewind::truncated(plan, zone.fold(), &facts, &ranges)? {
+        let Waited::Done(_) = patience.repeat(async || rewind::append_rewind(&mut zone, &rewind).await).await? else {
+            return Ok(Waited::Cancelled);
+        };
+    }
     let ends = ranges.into_iter().map(|(partition, range)| (partition, range.high)).collect();
     Ok(Waited::Done(Opening { zone, facts, ends }))
 }

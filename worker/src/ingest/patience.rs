@@ -75,6 +75,7 @@ impl Patience {
         let began = self.clock.uptime();
         let mut pause = FIRST_PAUSE;
         let mut borne: Option<Failure> = None;
+        let mut has_failed = false;
         loop {
             self.board.turn();
             // An attempt may take longer than is left; then the last one says why.
@@ -94,9 +95,15 @@ impl Patience {
                 failure = too_long => return Err(failure),
             };
             match outcome {
-                Ok(done) => return Ok(Waited::Done(done)),
+                Ok(done) => {
+                    if has_failed {
+                        self.board.passed();
+                    }
+                    return Ok(Waited::Done(done));
+                }
                 Err(error) => borne = Some(self.endure(error, self.clock.uptime() - began)?),
             }
+            has_failed = true;
             tokio::select! {
                 () = self.clock.sleep(pause) => {}
                 () = self.cancel.cancelled() => return Ok(Waited::Cancelled),
@@ -191,6 +198,7 @@ impl Passing for ParquetError {
 #[cfg(test)]
 mod tests {
     use gristmill_crds::plan::IngestPlan;
+    use gristmill_crds::report::IngestPhase;
 
     use super::*;
     use crate::documents::Documents;
@@ -219,5 +227,24 @@ mod tests {
         patience.endure_again(unavailable(), &mut trouble).await.expect("the first failure is borne");
         let failure = patience.endure_again(unavailable(), &mut trouble).await.expect_err("the wait is over");
         assert_eq!((failure.exit, failure.reason), (Exit::Store, "StoreUnavailable"));
+    }
+
+    /// A worker without partitions has nothing to commit that would say that the store is there again.
+    #[tokio::test]
+    async fn what_was_said_before_an_outage_is_said_again_after_it() {
+        let board = StatusBoard::new(&plan());
+        let (clock, cancel) = (Arc::new(crate::zone::SystemClock), CancellationToken::new());
+        let patience = Patience { clock, limit: None, cancel, board: board.clone() };
+        board.phase(IngestPhase::Ingesting, "reads 0 partitions");
+        let mut failures = 2;
+        let attempt = async || {
+            failures -= 1;
+            let phase = board.report().phase;
+            if failures < 0 { Ok(phase) } else { Err(unavailable()) }
+        };
+        let Waited::Done(phase) = patience.repeat(attempt).await.expect("it passes") else { panic!("nobody cancels") };
+        assert_eq!(phase, IngestPhase::StoreUnavailable);
+        let report = board.report();
+        assert_eq!((report.phase, report.message.as_str()), (IngestPhase::Ingesting, "reads 0 partitions"));
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use gristmill_core::log::{RewindPlan, Source};
+use gristmill_core::log::{Fold, RewindPlan, Source};
 use gristmill_crds::plan::{IngestPlan, Position};
 
 use super::patience::{Patience, Waited};
+use super::standing::{Standing, standing};
 use crate::exit::{Exit, Failure};
 use crate::kafka::{Brokers, OffsetRange, TopicFacts};
 use crate::zone::{Rewound, Zone, ZoneError};
@@ -70,15 +71,41 @@ pub(super) async fn apply(
     };
     let source = Source { cluster_id: facts.cluster_id.clone(), topic_id: facts.topic_id.clone() };
     let rewound = RewindPlan { nonce: wanted.nonce.clone(), source, next };
-    let Waited::Done(rewound) = patience.repeat(async || rewind(zone, &rewound).await).await? else {
+    let Waited::Done(rewound) = patience.repeat(async || append_rewind(zone, &rewound).await).await? else {
         return Ok(Waited::Cancelled);
     };
     tracing::info!(nonce = wanted.nonce, generation = zone.fold().generation(), ?rewound, "rewind");
     Ok(Waited::Done(()))
 }
 
+/// The rewind of partitions that were truncated: each is read anew from what it holds, in a new generation, since nobody
+/// tells from which offset on its messages are others than were read. What was read before stays in the generation that
+/// ends.
+///
+/// # Errors
+/// A partition was truncated, and `onDataLoss` is `Fail`.
+pub(super) fn truncated(
+    plan: &IngestPlan,
+    fold: &Fold,
+    facts: &TopicFacts,
+    ranges: &BTreeMap<i32, OffsetRange>,
+) -> Result<Option<RewindPlan>, Failure> {
+    let mut next = BTreeMap::new();
+    let mut nonce = format!("truncated in generation {}:", fold.generation());
+    for (partition, range) in ranges {
+        let read = fold.next(*partition);
+        if let Standing::Truncated { end } = standing(read, *range).allowed(plan, *partition, read)? {
+            tracing::warn!("{}", Standing::Truncated { end }.describe(&plan.topic, *partition, read));
+            nonce.push_str(&format!(" {partition}/{end}"));
+            next.insert(*partition, range.low);
+        }
+    }
+    let source = Source { cluster_id: facts.cluster_id.clone(), topic_id: facts.topic_id.clone() };
+    Ok((!next.is_empty()).then_some(RewindPlan { nonce, source, next }))
+}
+
 /// Appends a rewind and waits until it is decided.
-pub(super) async fn rewind(zone: &mut Zone, plan: &RewindPlan) -> Result<Rewound, ZoneError> {
+pub(super) async fn append_rewind(zone: &mut Zone, plan: &RewindPlan) -> Result<Rewound, ZoneError> {
     loop {
         zone.decide().await?;
         match zone.rewind(plan).await? {

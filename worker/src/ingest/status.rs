@@ -1,7 +1,7 @@
 //! What the worker says of itself while it runs: the report behind `/status`, and whether it is ready and alive.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::DateTime;
@@ -27,6 +27,8 @@ pub struct StatusBoard {
     read: watch::Sender<u64>,
     vitals: Arc<Vitals>,
     metrics: IngestMetrics,
+    /// The phase before Kafka or the store went away.
+    before: Arc<Mutex<Option<(IngestPhase, String)>>>,
 }
 
 #[derive(Debug)]
@@ -60,7 +62,7 @@ impl StatusBoard {
         let vitals = Vitals { joined: AtomicBool::new(false), started: Instant::now(), last_turn: AtomicU64::new(0) };
         let report = watch::Sender::new(report);
         let metrics = IngestMetrics::new(plan, report.subscribe());
-        Self { report, read: watch::Sender::new(0), vitals: Arc::new(vitals), metrics }
+        Self { report, read: watch::Sender::new(0), vitals: Arc::new(vitals), metrics, before: Arc::default() }
     }
 
     /// What `/metrics` tells.
@@ -109,9 +111,24 @@ impl StatusBoard {
         self.vitals.joined.store(true, Ordering::Relaxed);
     }
 
+    /// What was waited for is there again: the phase is the one from before, unless another has begun.
+    pub(super) fn passed(&self) {
+        let is_trouble = is_trouble(self.report.borrow().phase);
+        let before = if is_trouble { self.before.lock().unwrap_or_else(PoisonError::into_inner).take() } else { None };
+        if let Some((phase, message)) = before {
+            self.phase(phase, message);
+        }
+    }
+
     /// Changes the phase; one log line when it is another one.
     pub(super) fn phase(&self, phase: IngestPhase, message: impl Into<String>) {
         let message = message.into();
+        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.report.borrow();
+        if is_trouble(phase) && !is_trouble(now.phase) {
+            *before = Some((now.phase, now.message.clone()));
+        }
+        drop((now, before));
         self.report.send_if_modified(|report| {
             if report.phase != phase {
                 match phase {
@@ -194,6 +211,11 @@ impl StatusBoard {
             report.stopped.push(stopped);
         });
     }
+}
+
+/// Whether a phase says that Kafka or the store is away.
+fn is_trouble(phase: IngestPhase) -> bool {
+    matches!(phase, IngestPhase::SourceUnavailable | IngestPhase::StoreUnavailable)
 }
 
 fn describe(error: &ZoneError) -> String {

@@ -24,6 +24,8 @@ use super::{Connection, KafkaFault, Reception, ffi};
 
 /// How long a seek may take: it only tells librdkafka's own thread.
 const SEEK_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long librdkafka may take to begin with a partition that it was just given, before it is given it anew.
+const STARTED_WITHIN: Duration = Duration::from_millis(500);
 /// Pause between two attempts to seek a partition that librdkafka has not begun to read yet.
 const SEEK_PAUSE: Duration = Duration::from_millis(20);
 /// How long leaving the group may take. With the time for the last commit it ends before a pod is killed.
@@ -84,6 +86,14 @@ impl GroupMember {
         Ok(list)
     }
 
+    fn assign_anew(&self, positions: &[Position]) -> Result<(), KafkaFault> {
+        let partitions: Vec<i32> = positions.iter().map(|position| position.partition).collect();
+        self.consumer
+            .incremental_unassign(&self.names(&partitions))
+            .and_then(|()| self.consumer.incremental_assign(&self.list(positions)?))
+            .map_err(|source| self.fault("take partitions anew of", source))
+    }
+
     fn names(&self, partitions: &[i32]) -> TopicPartitionList {
         let mut list = TopicPartitionList::with_capacity(partitions.len());
         for partition in partitions {
@@ -135,9 +145,13 @@ impl Member for GroupMember {
     }
 
     /// What librdkafka has fetched or told before is dropped by its version barrier.
+    ///
+    /// A partition of which it has told that an offset was refused, it reads no more and does not seek in: that one is
+    /// given to it anew. The seek follows all the same, since an assignment is not compared with what the leader holds.
     async fn seek(&self, positions: &[Position]) -> Result<(), KafkaFault> {
         let mut open = positions.to_vec();
-        let deadline = Instant::now() + SEEK_TIMEOUT;
+        let began = Instant::now();
+        let mut is_anew = false;
         while !open.is_empty() {
             let list = self.list(&open).map_err(|source| self.fault("seek in", source))?;
             let consumer = Arc::clone(&self.consumer);
@@ -145,12 +159,17 @@ impl Member for GroupMember {
             let answer = sought.unwrap_or(Err(KafkaError::Canceled)).map_err(|source| self.fault("seek in", source))?;
             let unfinished = unfinished(&answer);
             open.retain(|position| unfinished.contains(&position.partition));
-            if !open.is_empty() {
-                if Instant::now() > deadline {
-                    return Err(self.fault("seek in", KafkaError::Seek("partitions are not read yet".into())));
-                }
-                tokio::time::sleep(SEEK_PAUSE).await;
+            if open.is_empty() {
+                break;
             }
+            if began.elapsed() > SEEK_TIMEOUT {
+                return Err(self.fault("seek in", KafkaError::Seek("partitions are not read yet".into())));
+            }
+            if !is_anew && began.elapsed() > STARTED_WITHIN {
+                is_anew = true;
+                self.assign_anew(&open)?;
+            }
+            tokio::time::sleep(SEEK_PAUSE).await;
         }
         Ok(())
     }
