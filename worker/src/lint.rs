@@ -28,6 +28,10 @@ pub fn lint(documents: &Documents, unreadable: Vec<documents::Error>) -> Verdict
         verdict.add(IngestPlan::try_from(ingest).map_err(Failure::from).map(|plan| of_ingest(&plan)));
     }
     for compaction in &documents.compactions {
+        if documents.refused_ingests.contains(&compaction.spec.ingest_ref.name) {
+            // It stands in the files; what is wrong with it was said.
+            continue;
+        }
         let plan = documents.compaction_plan(compaction.metadata.name.as_deref());
         verdict.add(plan.map(|plan| of_compaction(&plan)));
     }

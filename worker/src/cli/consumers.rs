@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write as _};
 
 use clap::{Args, Subcommand};
-use gristmill_core::log::{ConsumerState, Digest, Fold, ZoneId};
+use gristmill_core::log::{ConsumerState, Digest, Fold, Genesis, ZoneId};
 use serde::Serialize;
 
 use super::zone::ZoneArgs;
@@ -70,6 +70,9 @@ struct Facts {
 
 async fn ls(args: LsArgs) -> Result<(), Failure> {
     let zone = args.zone.read().await?;
+    if let Genesis::Processed(_) = zone.fold().genesis() {
+        return Err(steer::not_raw(zone.surroundings()));
+    }
     let facts = facts(zone.fold());
     let line = |facts: &Facts| serde_json::to_string(facts).expect("numbers and names are JSON") + "\n";
     print(&if args.json { facts.iter().map(line).collect() } else { text(&facts) })

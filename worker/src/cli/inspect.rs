@@ -110,7 +110,7 @@ fn raw_text(raw: &RawInspection) -> String {
     let RawInspection { zone, kind, head_sequence, .. } = raw;
     let mut text = format!("{kind} zone {zone}, newest entry {head_sequence}\n");
     if let Some(HoldFacts { since, message, .. }) = &raw.held {
-        text += &format!("held since {since}: {message}; correct the rules or run `gristmill resume`\n");
+        text += &format!("held since {since}: {message}\n");
     }
     text += &format!("{}\n", identity(raw));
     text += &format!(
@@ -222,7 +222,7 @@ mod tests {
     fn raw_zone_is_told_with_its_identity_its_hold_and_its_consumers() {
         insta::assert_snapshot!(text(&Inspection::Raw(raw())), @r"
         Raw zone 5f0c, newest entry 4211
-        held since 2026-11-23T05:09:41.123Z: 27 of 1000 messages have rejects; correct the rules or run `gristmill resume`
+        held since 2026-11-23T05:09:41.123Z: 27 of 1000 messages have rejects
         offsets 1042 = accepted 970 + rejected 27 + tombstones 3 + absent 40 + gaps 2
         rows 2900 in 12 files, rejects 35 in 3 files, 123456 bytes
         book_data_topic [0] next offset 1042 (generation 1)

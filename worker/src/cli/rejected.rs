@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
+use gristmill_core::raw::Reason;
 use serde::Serialize;
 
 use super::print;
@@ -30,7 +31,7 @@ struct LsArgs {
     #[command(flatten)]
     zone: ZoneArgs,
     /// Only this reason, for example InvalidType; may be repeated.
-    #[arg(long, value_name = "REASON")]
+    #[arg(long, value_name = "REASON", value_parser = reasons())]
     reason: Vec<String>,
     /// Only this partition; may be repeated.
     #[arg(long, value_name = "N")]
@@ -119,6 +120,10 @@ async fn show(args: ShowArgs) -> Result<(), Failure> {
         return print(&lines(&messages.iter().map(JsonMessage::of).collect::<Vec<_>>()));
     }
     print(&messages.iter().map(message_text).collect::<Vec<_>>().join("\n"))
+}
+
+fn reasons() -> clap::builder::PossibleValuesParser {
+    Reason::ALL.map(Reason::as_str).into()
 }
 
 fn since(text: &str) -> Result<DateTime<Utc>, String> {

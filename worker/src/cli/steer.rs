@@ -12,11 +12,7 @@ use crate::zone::{Appended, Expected, Opened, Surroundings, Zone, ZoneError, Zon
 pub(super) async fn open(surroundings: Surroundings, digest: Digest) -> Result<Zone, Failure> {
     let reader = ZoneReader::open(surroundings.clone()).await?;
     let (Genesis::Raw(genesis), Some(source)) = (reader.fold().genesis(), reader.fold().source()) else {
-        return Err(Failure {
-            exit: Exit::Usage,
-            reason: "NotARawZone",
-            message: format!("{} is a Processed zone; give the RAW path of its StreamIngest", surroundings.url()),
-        });
+        return Err(not_raw(&surroundings));
     };
     let expected = Expected::Raw {
         cluster_id: source.cluster_id.clone(),
@@ -28,6 +24,15 @@ pub(super) async fn open(surroundings: Surroundings, digest: Digest) -> Result<Z
     match Zone::open(surroundings, expected, digest).await? {
         Opened::Ready(zone) => Ok(zone),
         Opened::Empty(_) => unreachable!("its first entry was just read, and entries stay"),
+    }
+}
+
+/// The failure of a Processed zone where a RAW one is needed.
+pub(super) fn not_raw(surroundings: &Surroundings) -> Failure {
+    Failure {
+        exit: Exit::Usage,
+        reason: "NotARawZone",
+        message: format!("{} is a Processed zone; give the RAW path of its StreamIngest", surroundings.url()),
     }
 }
 

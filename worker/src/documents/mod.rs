@@ -72,6 +72,8 @@ pub struct Documents {
     pub ingests: Vec<StreamIngest>,
     /// In the order of the files.
     pub compactions: Vec<HourlyCompaction>,
+    /// Names of StreamIngests that stand in the files and could not be read.
+    pub refused_ingests: Vec<String>,
     /// In the order of the files.
     pub secrets: Vec<ValueDocument>,
     /// In the order of the files.
@@ -130,7 +132,16 @@ impl Documents {
     fn add_document(&mut self, path: &Path, number: usize, value: serde_json::Value) -> Result<(), Error> {
         let text_of = |key: &str| value.get(key).and_then(|v| v.as_str()).unwrap_or("").to_owned();
         match (text_of("apiVersion").as_str(), text_of("kind").as_str()) {
-            (API_VERSION, "StreamIngest") => self.ingests.push(typed(path, number, value)?),
+            (API_VERSION, "StreamIngest") => {
+                let name = value.pointer("/metadata/name").and_then(|name| name.as_str()).map(str::to_owned);
+                match typed(path, number, value) {
+                    Ok(ingest) => self.ingests.push(ingest),
+                    Err(error) => {
+                        self.refused_ingests.extend(name);
+                        return Err(error);
+                    }
+                }
+            }
             (API_VERSION, "HourlyCompaction") => self.compactions.push(typed(path, number, value)?),
             ("v1", "Secret") => {
                 self.secrets.push(typed::<k8s_openapi::api::core::v1::Secret>(path, number, value)?.into());

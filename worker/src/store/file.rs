@@ -143,12 +143,24 @@ impl Store for FileStore {
             proof
         })
         .await
-        .map_err(|error| StoreError {
-            message: format!(
-                "the volume cannot create a name exactly once ({}); use a file system with hard links, or hdfs://",
-                error.message
-            ),
-            ..error
+        .map_err(|error| match error.kind {
+            // Nothing was proven, and waiting brings no right to write.
+            StoreErrorKind::Denied => StoreError {
+                kind: StoreErrorKind::Other,
+                act: "write into",
+                message: format!(
+                    "{}; give this user the right to write there, or choose another folder",
+                    error.message
+                ),
+                ..error
+            },
+            _ => StoreError {
+                message: format!(
+                    "the volume cannot create a name exactly once ({}); use a file system with hard links, or hdfs://",
+                    error.message
+                ),
+                ..error
+            },
         })
     }
 }

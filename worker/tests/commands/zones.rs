@@ -152,3 +152,11 @@ fn rejects_of_a_processed_zone_are_looked_for_in_its_raw_zone() {
     let message = refused(&["rejected", "ls", text(&DEMO.path().join("books/processed"))]);
     assert!(message.contains("RAW"), "{message}");
 }
+
+#[test]
+fn words_and_zones_that_can_have_no_answer_are_refused() {
+    let message = refused(&["rejected", "ls", text(&raw()), "--reason", "Typo"]);
+    assert!(message.contains("NotWellFormed"), "{message}");
+    let message = refused(&["consumers", "ls", text(&DEMO.path().join("books/processed"))]);
+    assert!(message.contains("RAW"), "{message}");
+}

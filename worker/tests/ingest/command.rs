@@ -115,3 +115,28 @@ fn shared_zone_is_refused_on_a_laptop_and_the_termination_message_says_why() {
     let report: FailureReport = serde_json::from_slice(&report).expect("a report");
     assert_eq!(report.reason, "SharedZone");
 }
+
+#[test]
+fn hold_names_the_command_that_ends_it_and_the_command_does() {
+    let topic = Topic::create("held", 1);
+    topic.send((0..2000).map(|_| (0, Some("<library>"))));
+    let folder = folder();
+    let document = document(&topic, folder.path());
+    let local = folder.path().join("local");
+    let ingest = || gristmill(&document).arg("--local").arg(&local).arg("--until-caught-up").output().expect("it runs");
+    let held = ingest();
+    assert_eq!(held.status.code(), Some(3), "{}", stderr(&held));
+    let last = stderr(&held).lines().last().expect("a line").to_owned();
+    assert_eq!(last.matches("gristmill resume -f FILE").count(), 1, "{last}");
+    let resume = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gristmill"));
+        command.arg("resume").arg("-f").arg(&document).arg("--local").arg(&local).output().expect("it runs")
+    };
+    let told = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
+    let resumed = resume();
+    assert_eq!(resumed.status.code(), Some(0), "{}", stderr(&resumed));
+    assert!(told(&resumed).contains("resumed by entry "), "{}", told(&resumed));
+    assert!(told(&resume()).contains("is not held; nothing was changed"));
+    let done = ingest();
+    assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
+}

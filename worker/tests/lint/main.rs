@@ -176,6 +176,14 @@ fn a_compaction_without_its_stream_ingest_is_refused() {
 }
 
 #[test]
+fn a_stream_ingest_that_is_refused_is_not_called_missing() {
+    let quickstart = include_str!("../../../manifests/quickstart/books.yaml");
+    let refusals = verdict(&[&quickstart.replace("type: Int32", "type: Integer")]).refusals;
+    let [refusal] = refusals.as_slice() else { panic!("{refusals:?}") };
+    assert!(refusal.contains("Integer"), "{refusal}");
+}
+
+#[test]
 fn one_name_twice_is_refused() {
     let refusals = verdict(&[FULL, FULL]).refusals;
     assert_eq!(refusals, ["StreamIngest books stands in the files twice; rename or remove one"]);

@@ -50,6 +50,32 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every code, in the order in which a message passes the rules.
+    pub const ALL: [Self; 22] = [
+        Self::NotWellFormed,
+        Self::UnsupportedVersion,
+        Self::UnsupportedEncoding,
+        Self::InvalidEncoding,
+        Self::DoctypeNotAllowed,
+        Self::MessageTooLarge,
+        Self::TooDeep,
+        Self::TooManyAttributes,
+        Self::TextTooLong,
+        Self::TooManyRows,
+        Self::NoRows,
+        Self::UnknownElement,
+        Self::RepeatedElement,
+        Self::Required,
+        Self::InvalidType,
+        Self::PatternMismatch,
+        Self::NotInEnum,
+        Self::BelowMin,
+        Self::AboveMax,
+        Self::TooShort,
+        Self::TooLong,
+        Self::Late,
+    ];
+
     /// The code as users read it: in the rejected zone, in metrics and in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
