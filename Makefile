@@ -1,5 +1,5 @@
 # `make demo` and `make test` need Rust and the usual build tools only; `make test-live` fetches its servers itself.
-.PHONY: demo test model-check test-live bench-decode fuzz-decode fmt lint gen help
+.PHONY: demo test model-check test-live bench-decode bench-compact fuzz-decode fmt lint gen help
 
 help: ## List the targets
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -30,6 +30,14 @@ live-%: ## One suite of tests/live/suites in full size, for example live-ingest
 
 bench-decode: ## MB/s and records/s: bare quick-xml, decode to Arrow, to zstd Parquet
 	cargo run --locked --profile bench --package gristmill-bench --bin bench-decode
+
+# A short form: BENCH_ROWS=600000 BENCH_LARGE=2000000 make bench-compact
+bench-compact: ## Compaction beside DuckDB and Spark, 60 million rows in 512 MiB, increments and a rewind
+	cargo build --release --locked --workspace
+	tests/live/install.sh python
+	bash -c '. tests/live/env.sh && "$$PYTHON" bench/compact.py "$$@"' bench \
+		$${CARGO_TARGET_DIR:-target}/release/gristmill \
+		$${CARGO_TARGET_DIR:-target}/release/bench-zone
 
 # What cargo-fuzz passes, without the tool and on the stable compiler. No sanitizer: there is no unsafe code to watch.
 COVERAGE = -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-pc-table \

@@ -12,10 +12,16 @@ const BASE: u64 = 96 << 20;
 /// Below this share of everything no row group of a usual file can be read.
 const LEAST: u64 = 32 << 20;
 
+/// The shares as parts of the whole.
+const PART_OF_KEYS: usize = 6;
+const PART_OF_READING: usize = 5;
+const PART_OF_SORTING: usize = 4;
+
 /// The shares, in bytes.
 ///
-/// Pass 1 holds `keys`, `filter` and `reading`, then `keys` and `settling`; pass 2 holds `sorting` and `reading`, then
-/// `sorting` and `writing`. Each of these is at most 3/4 of what there is: allocators keep more than they are asked for.
+/// Pass 1 holds `keys`, `filter` and `reading`, then `keys`, `filter` and `settling`; pass 2 holds `sorting` and `reading`,
+/// then `sorting` and `writing`. Each of these is at most half of what there is: buffers grow to twice what is in them, and
+/// allocators keep some of what they were given back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     /// Rows that take part, before they are spilled.
@@ -37,34 +43,33 @@ impl Budget {
     pub fn of_memory(memory: u64) -> Self {
         let total = usize::try_from(memory.saturating_sub(BASE).max(LEAST)).unwrap_or(usize::MAX);
         Self {
-            // Their buffers may be twice as large as they are full.
-            keys: total / 4,
-            filter: total / 8,
-            reading: total / 4,
-            settling: total / 4,
-            sorting: total / 8 * 3,
-            writing: total / 8 * 3,
+            keys: total / PART_OF_KEYS,
+            filter: total / 12,
+            reading: total / PART_OF_READING,
+            settling: total / PART_OF_KEYS,
+            sorting: total / PART_OF_SORTING,
+            writing: total / PART_OF_SORTING,
         }
     }
 
-    /// The memory of a process with which a share that is `part` of the whole has so many bytes.
-    fn memory_for(bytes: usize, whole: usize, part: usize) -> u64 {
-        BASE + (bytes as u64).saturating_mul(whole as u64).div_ceil(part as u64)
+    /// The memory of a process with which a share that is one of so many parts has so many bytes.
+    fn memory_for(bytes: usize, part: usize) -> u64 {
+        BASE + (bytes as u64).saturating_mul(part as u64)
     }
 
     /// Memory with which `bytes` could be read at a time.
     pub(super) fn to_read(bytes: usize) -> u64 {
-        Self::memory_for(bytes, 4, 1)
+        Self::memory_for(bytes, PART_OF_READING)
     }
 
     /// Memory with which `bytes` could be settled at a time.
     pub(super) fn to_settle(bytes: usize) -> u64 {
-        Self::memory_for(bytes, 4, 1)
+        Self::memory_for(bytes, PART_OF_KEYS)
     }
 
     /// Memory with which `bytes` could be merged at a time.
     pub(super) fn to_merge(bytes: usize) -> u64 {
-        Self::memory_for(bytes, 8, 3)
+        Self::memory_for(bytes, PART_OF_SORTING)
     }
 
     /// Shares out what `GRISTMILL_MEMORY` says, bytes or a quantity such as 256Mi; 256Mi if it is not set.
@@ -95,14 +100,14 @@ mod tests {
         let Budget { keys, filter, reading, settling, sorting, writing } = Budget::of_memory(memory);
         let total = usize::try_from(memory - BASE).unwrap();
         for pass in [keys + filter + reading, keys + settling + filter, sorting + reading, sorting + writing] {
-            assert!(pass <= total / 4 * 3, "{pass} of {total}");
+            assert!(pass <= total / 2, "{pass} of {total}");
         }
     }
 
     #[test]
     fn number_that_a_refusal_names_is_enough() {
         for bytes in [1, 40 << 20, (1 << 30) + 7] {
-            assert!(Budget::of_memory(Budget::to_read(bytes)).reading >= bytes.min(LEAST as usize / 4));
+            assert!(Budget::of_memory(Budget::to_read(bytes)).reading >= bytes.min(LEAST as usize / 5));
             assert!(Budget::of_memory(Budget::to_read(bytes) + 64).reading >= bytes);
             assert!(Budget::of_memory(Budget::to_merge(bytes) + 64).sorting >= bytes);
         }

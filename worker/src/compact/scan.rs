@@ -8,6 +8,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use futures::TryStreamExt;
 use gristmill_core::compact::{Bucket, ContenderReader, Contenders, KeyHash, LateRule, Origin, RunPlan, Side, Topics};
 use gristmill_core::log::{LiveFile, Sequence};
+use tracing::info;
 
 use super::filter::DeltaKeys;
 use super::gate::Gate;
@@ -35,6 +36,15 @@ struct Scan {
     buckets: u32,
     read: AtomicU64,
     late: AtomicU64,
+    zone: Found,
+}
+
+/// Row groups of the zone, by how much of them was read.
+#[derive(Default)]
+struct Found {
+    all: AtomicU64,
+    keys_read: AtomicU64,
+    rows_read: AtomicU64,
 }
 
 /// The rows that take part.
@@ -79,6 +89,7 @@ pub(super) async fn scan(
         buckets: compaction.plan.buckets,
         read: AtomicU64::new(0),
         late: AtomicU64::new(0),
+        zone: Found::default(),
     });
     let gate = Gate::new(budget.reading, super::Budget::to_read);
     let (keys, known) = (Arc::new(DeltaKeys::new(&compaction.plan.key)), Arc::new(KnownKeys::new(rows, budget.filter)));
@@ -96,6 +107,9 @@ pub(super) async fn scan(
         groups(zone, &run.zone, 0..count(&run.zone))
             .try_for_each_concurrent(options.threads, |group| read_zone(&scan, group, &keys, &known, &gate))
             .await?;
+        let [row_groups, keys_read, rows_read] =
+            [&scan.zone.all, &scan.zone.keys_read, &scan.zone.rows_read].map(|count| count.load(Ordering::Relaxed));
+        info!(row_groups, keys_read, rows_read, "looked in the zone for keys of the delta");
     }
     let Scan { topics, contenders, read, late, .. } = &*scan;
     let (read, late) = (read.load(Ordering::Relaxed), late.load(Ordering::Relaxed));
@@ -160,9 +174,16 @@ async fn read_zone(
     known: &Arc<CompleteKeys>,
     gate: &Gate,
 ) -> Result<(), Error> {
-    if !keys.may_be_in(&group.reader, group.number).await? || !has_known(scan, &group, keys, known, gate).await? {
+    let one_more = |count: &AtomicU64| count.fetch_add(1, Ordering::Relaxed);
+    one_more(&scan.zone.all);
+    if !keys.may_be_in(&group.reader, group.number).await? {
         return Ok(());
     }
+    one_more(&scan.zone.keys_read);
+    if !has_known(scan, &group, keys, known, gate).await? {
+        return Ok(());
+    }
+    one_more(&scan.zone.rows_read);
     let (mut batches, _entered) = group.batches(&names(&scan.columns), gate).await?;
     let (live, mut origin) = (Arc::new(group.live.clone()), origin(&group, Side::Zone));
     loop {
