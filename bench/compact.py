@@ -3,8 +3,8 @@
 
 bench/compact.py GRISTMILL BENCH_ZONE [DIRECTORY]
 
-Each program is a process of its own, and the kernel says what it took (wait4): seconds, CPU seconds of all its threads
-and children, and the largest resident memory. Variables, with their defaults:
+Each program is a process of its own, and the kernel says what it took (wait4): seconds, CPU seconds of all its threads,
+and the largest resident memory; Spark's Java process is asked before it ends. Variables, with their defaults:
 
 BENCH_ROWS=6000000      rows of the comparison, in BENCH_FILES=32 files, BENCH_DUPLICATES=10 percent of them repeated keys
 BENCH_MEMORY=4Gi        memory of Gristmill in the comparison; the others take what they want
@@ -61,6 +61,11 @@ spark.sparkContext.setLogLevel("ERROR")
 rows = spark.read.option("recursiveFileLookup", "true").parquet(sys.argv[1])
 rows = rows.select(*"{COLUMNS}".split(", ")).dropDuplicates(["record_id"])
 rows.repartition("publication_year").write.partitionBy("publication_year").parquet(sys.argv[2])
+# The kernel counts the Java process for nobody who waits for this one.
+pid = spark.sparkContext._jvm.java.lang.ProcessHandle.current().pid()
+times = open(f"/proc/{{pid}}/stat").read().rsplit(")", 1)[1].split()[11:13]
+peak = next(line for line in open(f"/proc/{{pid}}/status") if line.startswith("VmHWM")).split()[1]
+print("java", sum(map(int, times)) / 100, int(peak) / 1024)
 """
 
 
@@ -126,6 +131,10 @@ def compare(zone):
             else:
                 figures.append(took([sys.executable, "-c", {"duckdb": DUCKDB, "spark": SPARK}[name],
                                      str(zone.raw), str(output)]))
+            if name == "spark":
+                cpu, peak = map(float, re.search(r"java (\S+) (\S+)", figures[-1]["printed"]).groups())
+                figures[-1]["cpu"] += cpu
+                figures[-1]["peak"] += peak
             written[name] = len(parquet(output)) if name != "spark" else len(list(output.rglob("*.parquet")))
             line(name, figures[-1], written[name])
     middle = {name: {key: statistics.median(f[key] for f in figures) for key in ("seconds", "cpu", "peak")}
