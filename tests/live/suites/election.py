@@ -78,6 +78,8 @@ def refused(topic):
 def work():
     # The group's own topic shall lie on the broker that stays.
     topics.create("election-before", 1)
+    # Without a message nobody would join a group, and the topic would come to be on whatever broker there is later.
+    topics.send("election-before", [(0, *topics.library(random.Random(SEED)))])
     run_to_end(manifest.write(manifest.ingest("before", "election-before", f"file://{TMP}/before/books")))
     for node in (LEADER, FOLLOWER):
         broker("up", node)
