@@ -34,8 +34,12 @@ fn work(queue: &Mutex<mpsc::Receiver<Job>>) {
     }
 }
 
-/// Runs work on a thread of its own. A panic in it is one here.
+/// Runs work on a thread of its own, or here where there is no runtime that has any: the executor of the simulation. A
+/// panic in it is one here.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    if tokio::runtime::Handle::try_current().is_err() {
+        return work();
+    }
     let (done, result) = oneshot::channel();
     let job = Box::new(move || {
         // Whoever waited may be gone.
