@@ -3,27 +3,17 @@
 use gristmill_core::log::{Digest, Genesis, Sequence};
 
 use crate::exit::{Exit, Failure};
-use crate::zone::{Appended, Expected, Opened, Surroundings, Zone, ZoneError, ZoneReader};
+use crate::zone::{Appended, Surroundings, Zone, ZoneError};
 
 /// Opens the RAW zone for writing.
 ///
 /// # Errors
 /// There is none, it is a Processed zone, or the store fails.
 pub(super) async fn open(surroundings: Surroundings, digest: Digest) -> Result<Zone, Failure> {
-    let reader = ZoneReader::open(surroundings.clone()).await?;
-    let (Genesis::Raw(genesis), Some(source)) = (reader.fold().genesis(), reader.fold().source()) else {
-        return Err(not_raw(&surroundings));
-    };
-    let expected = Expected::Raw {
-        cluster_id: source.cluster_id.clone(),
-        topic: genesis.topic.clone(),
-        topic_id: source.topic_id.clone(),
-        group: genesis.group.clone(),
-        rewind: None,
-    };
-    match Zone::open(surroundings, expected, digest).await? {
-        Opened::Ready(zone) => Ok(zone),
-        Opened::Empty(_) => unreachable!("its first entry was just read, and entries stay"),
+    let zone = Zone::join(surroundings.clone(), digest).await?;
+    match zone.fold().genesis() {
+        Genesis::Raw(_) => Ok(zone),
+        Genesis::Processed(_) => Err(not_raw(&surroundings)),
     }
 }
 

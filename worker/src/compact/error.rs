@@ -62,6 +62,14 @@ pub enum Error {
     /// Local disk fails.
     #[error(transparent)]
     Spill(SpillError),
+    /// The register of RAW's consumers does not take the Processed zone.
+    #[error("cannot register in the log of {zone}, nothing was compacted: {refusal}; run the compaction again")]
+    NotRegistered {
+        /// The RAW zone.
+        zone: String,
+        /// Why.
+        refusal: gristmill_core::log::Refusal,
+    },
     /// Other runs keep committing first.
     #[error("other runs of zone {zone} committed first {attempts} times; let one process compact a zone")]
     Contended {
@@ -94,6 +102,7 @@ impl From<Error> for Failure {
             Error::Directory(_) => (Exit::Zone, "PartitionValueTooLong"),
             Error::Memory { .. } => (Exit::Usage, "TooLittleMemory"),
             Error::Spill(_) => (Exit::Store, "SpillFailed"),
+            Error::NotRegistered { .. } => (Exit::Zone, "NotRegistered"),
             Error::Contended { .. } => (Exit::Zone, "Contended"),
         };
         Self::new(exit, reason, &error)

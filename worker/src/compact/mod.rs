@@ -15,6 +15,7 @@
 
 mod budget;
 mod compatible;
+mod consumer;
 mod contest;
 mod error;
 mod filter;
@@ -68,7 +69,7 @@ const MAX_ATTEMPTS: u32 = 5;
 /// Where a run reads and writes.
 #[derive(Clone)]
 pub struct Zones {
-    /// The RAW zone; it is only read.
+    /// The RAW zone; nothing is written but how far the compaction has come.
     pub raw: Surroundings,
     /// The Processed zone.
     pub processed: Surroundings,
@@ -134,14 +135,17 @@ pub async fn run(plan: &CompactionPlan, zones: &Zones, options: &Options) -> Res
     unsupported::refuse(plan)?;
     let mut raw = ZoneReader::open(zones.raw.clone()).await.map_err(Error::Zone)?;
     let mut zone = open_processed(plan, zones, &raw).await?;
+    consumer::register(plan, zones, &raw, &zone).await?;
     for _ in 0..MAX_ATTEMPTS {
         // After the Processed zone was folded: whatever position it has, RAW's log is read at least that far.
         raw.refresh().await.map_err(Error::Zone)?;
         let Plan::Run(run) = plan_run(raw.fold(), zone.fold(), 0..plan.buckets).map_err(Error::Refused)? else {
+            consumer::advance(plan, zones, &raw, &zone).await;
             return Ok(Report::new(Outcome::NothingNew, &raw, &zone));
         };
         match attempt(plan, &run, &raw, &mut zone, options).await? {
             Attempt::Committed(outcome) => {
+                consumer::advance(plan, zones, &raw, &zone).await;
                 upkeep(&mut zone).await;
                 return Ok(Report::new(outcome, &raw, &zone));
             }

@@ -45,6 +45,23 @@ pub enum Expected {
     },
 }
 
+impl Expected {
+    /// What the log of a zone says that the zone is for.
+    fn of(fold: &Fold) -> Self {
+        match fold.genesis() {
+            Genesis::Raw(genesis) => {
+                let Source { cluster_id, topic_id } = fold.source().expect("a RAW zone has one").clone();
+                let (topic, group) = (genesis.topic.clone(), genesis.group.clone());
+                Self::Raw { cluster_id, topic, topic_id, group, rewind: None }
+            }
+            Genesis::Processed(genesis) => {
+                let ProcessedGenesis { zone_id: _, raw_zone_id, key, partition_by, buckets } = genesis.clone();
+                Self::Processed { raw_zone_id, key, partition_by, buckets }
+            }
+        }
+    }
+}
+
 /// What was found where a zone is to be opened.
 #[expect(clippy::large_enum_variant, reason = "held for a moment and taken apart at once")]
 pub enum Opened {
@@ -94,6 +111,20 @@ impl Zone {
         match ZoneReader::load(slots.clone()).await? {
             Some(reader) => Self::ready(reader, writer, &expected).await.map(Opened::Ready),
             None => Ok(Opened::Empty(EmptyZone { slots, writer, expected })),
+        }
+    }
+
+    /// Opens a zone that exists for entries that steer it: as what its own log says it is, with a new incarnation.
+    ///
+    /// # Errors
+    /// `NotAZone` if there is none; else as [`Zone::open`].
+    pub async fn join(surroundings: Surroundings, spec_digest: Digest) -> Result<Self, ZoneError> {
+        let reader = ZoneReader::open(surroundings.clone()).await?;
+        let expected = Expected::of(reader.fold());
+        match Self::open(surroundings.clone(), expected, spec_digest).await? {
+            Opened::Ready(zone) => Ok(zone),
+            // It was there a moment ago: somebody takes the zone away.
+            Opened::Empty(_) => Err(ZoneError::Replaced { zone: surroundings.url.to_string() }),
         }
     }
 

@@ -148,4 +148,15 @@ impl Zone {
             .await;
         Ok(())
     }
+
+    /// Ends the writer. Its staging directory goes if nothing is left in it, so that nobody has to fence a writer that has
+    /// ended in order.
+    pub async fn close(self) {
+        if self.undecided.is_some() || !self.uncommitted.is_empty() {
+            return;
+        }
+        let directory = self.surroundings().path(&layout::staging(self.incarnation()));
+        // One that is not empty, or can't be deleted now, is what a crash leaves.
+        drop(self.surroundings().store.delete(&directory).await);
+    }
 }

@@ -41,10 +41,10 @@ async fn run_prints_one_object_and_leaves_its_ledger() {
         report["rows"].to_string(),
         r#"{"duplicate_in_delta":1,"duplicate_in_zone":0,"late":0,"read":3,"rejected":0,"written":2}"#
     );
-    assert_eq!((&report["from_sequence"], &report["to_sequence"]), (&Value::from(-1), &Value::from(1)));
+    assert_eq!((&report["from_sequence"], &report["to_sequence"]), (&Value::from(-1), &Value::from(2)));
     let ledger = termination(directory.path());
     assert_eq!(ledger["runs"][0]["rows"]["written"], 2);
-    assert_eq!(ledger["source"]["consumedSequence"], 1);
+    assert_eq!(ledger["source"]["consumedSequence"], 2);
 }
 
 #[tokio::test]

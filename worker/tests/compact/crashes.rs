@@ -26,7 +26,7 @@ struct Countdown {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Fate {
+pub(crate) enum Fate {
     DiesBefore,
     DiesAfter,
 }
@@ -126,7 +126,11 @@ async fn before_the_run() -> Warehouse {
 }
 
 /// How many operations a run takes, or that it died at the fatal one.
-async fn run_dying_at(warehouse: &Warehouse, fatal: usize, fate: Fate) -> Result<(), gristmill::compact::Error> {
+pub(crate) async fn run_dying_at(
+    warehouse: &Warehouse,
+    fatal: usize,
+    fate: Fate,
+) -> Result<(), gristmill::compact::Error> {
     let operations = Arc::new(Countdown { done: AtomicUsize::new(0), fatal, fate });
     let store = Dying { inner: Arc::clone(&warehouse.store), operations };
     warehouse.with_store(Arc::new(store)).try_compact().await.map(drop)

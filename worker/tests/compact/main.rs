@@ -3,6 +3,7 @@
 
 mod books;
 mod command;
+mod consumers;
 mod crashes;
 mod history;
 mod resource;

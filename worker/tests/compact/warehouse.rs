@@ -246,6 +246,17 @@ impl Warehouse {
         live.iter().map(Book::summary).collect()
     }
 
+    /// RAW's position up to which the Processed zone has come.
+    pub(crate) async fn position(&self) -> i64 {
+        let zone = ZoneReader::open(self.surroundings("processed")).await.unwrap();
+        *zone.fold().positions().values().min().unwrap()
+    }
+
+    /// Writers that have a staging directory.
+    pub(crate) async fn writers(&self, zone: &str) -> usize {
+        self.store.list(&self.path(zone).join("_staging")).await.unwrap().len()
+    }
+
     /// Takes a zone away, as `hdfs dfs -rm -r` would.
     pub(crate) async fn remove(&self, zone: &str) {
         let (directories, files) = self.tree(zone).await;
