@@ -4,20 +4,26 @@
 
 use std::path::Path;
 
-use gristmill_crds::plan::{CompactionPlan, IngestPlan};
+use gristmill_crds::plan::{CompactionPlan, FileEnd, IngestPlan, RetentionPlan};
 use sha2::{Digest, Sha256};
 
 use crate::exit::{Exit, Failure};
 use crate::termination::in_pod;
 
-/// Moves an ingest to `DIR/<name>/raw`.
+/// Moves an ingest to `DIR/<name>/raw`, and its archive to `DIR/<name>/archive`.
 ///
 /// # Errors
 /// The folder has no absolute path in UTF-8.
 pub fn local_ingest(plan: IngestPlan, directory: &Path) -> Result<IngestPlan, Failure> {
     let directory = absolute(directory)?;
     let raw = zone(&directory, &plan.name, "raw");
-    Ok(plan.with_raw_path(raw, group(&directory)))
+    let archive = zone(&directory, &plan.name, "archive");
+    let mut plan = plan.with_raw_path(raw, group(&directory));
+    // Rows of a first try do not get into the archive that others rely on.
+    if let Some(RetentionPlan { end: FileEnd::Archive(url), after: _ }) = &mut plan.retention {
+        *url = archive;
+    }
+    Ok(plan)
 }
 
 /// Moves a compaction to `DIR/<name>/processed`, and its ingest as [`local_ingest`] does.

@@ -9,7 +9,7 @@ use gristmill_crds::plan::IngestPlan;
 
 use super::cancel_on_signal;
 use super::progress::{Progress, ProgressMode};
-use super::resources::{IngestResource, hadoop_of};
+use super::resources::{IngestResource, hadoop_of_ingest};
 use super::zone::duration;
 use crate::admin::AdminServer;
 use crate::exit::{Exit, Failure};
@@ -95,7 +95,7 @@ async fn ingest(args: &IngestArgs, with_bar: bool) -> Result<(), Failure> {
         reason: "Invalid",
         message: format!("--memory or GRISTMILL_MEMORY: {error}"),
     })?;
-    let hadoop = hadoop_of(&plan.raw_path, plan.hadoop.as_ref(), &secrets)?;
+    let hadoop = hadoop_of_ingest(&plan, &secrets)?;
     let resume_file = args.resume_file.clone();
     let mut options = Options { hadoop, wait: wait(args), budget, resume_file, ..Options::new(&plan) };
     if args.until_caught_up {

@@ -14,6 +14,7 @@ mod progress;
 mod rejected;
 mod resources;
 mod resume;
+mod retention;
 mod steer;
 mod zone;
 
@@ -74,6 +75,8 @@ enum Command {
     Produce(produce::ProduceArgs),
     /// Show what was rejected, why, and the messages themselves.
     Rejected(rejected::RejectedArgs),
+    /// Take off a RAW zone what is older than its resource wants it kept.
+    Retention(retention::RetentionArgs),
     /// Let a StreamIngest go on that holds because too many messages were rejected.
     Resume(resume::ResumeArgs),
 }
@@ -127,6 +130,7 @@ async fn dispatch(command: Command, with_bar: bool) -> Result<(), Failure> {
         Command::Lint(args) => lint::run(&args),
         Command::Produce(args) => produce::run(args).await,
         Command::Rejected(args) => rejected::run(args).await,
+        Command::Retention(args) => retention::run(args).await,
         Command::Resume(args) => resume::run(args).await,
     }
 }

@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use gristmill_crds::plan::{HadoopPlan, IngestPlan};
+use gristmill_crds::plan::{FileEnd, HadoopPlan, IngestPlan};
 
 use crate::documents::Documents;
 use crate::exit::Failure;
 use crate::local::local_ingest;
 use crate::secrets::{self, Secrets};
 use crate::store::HadoopAccess;
+use crate::zone::Archive;
 
 /// Which StreamIngest.
 #[derive(Debug, Args)]
@@ -44,4 +45,19 @@ impl IngestResource {
 /// How the HDFS of a zone is reached; a local zone needs nothing, whatever its resource says of HDFS.
 pub(super) fn hadoop_of(zone: &str, plan: Option<&HadoopPlan>, secrets: &Secrets) -> Result<HadoopAccess, Failure> {
     if zone.starts_with("file://") { Ok(HadoopAccess::default()) } else { secrets::hadoop(plan, secrets) }
+}
+
+/// The archive of an ingest's plan.
+pub(super) fn archive_of(url: &str, plan: &IngestPlan, secrets: &Secrets) -> Result<Archive, Failure> {
+    Archive::open(url, &hadoop_of(url, plan.hadoop.as_ref(), secrets)?)
+}
+
+/// How the HDFS of an ingest is reached, be it that of its zone or of its archive.
+pub(super) fn hadoop_of_ingest(plan: &IngestPlan, secrets: &Secrets) -> Result<HadoopAccess, Failure> {
+    let archive = match plan.retention.as_ref().map(|retention| &retention.end) {
+        Some(FileEnd::Archive(url)) => url,
+        Some(FileEnd::Delete) | None => &plan.raw_path,
+    };
+    let remote = [archive, &plan.raw_path].into_iter().find(|url| !url.starts_with("file://"));
+    hadoop_of(remote.unwrap_or(&plan.raw_path), plan.hadoop.as_ref(), secrets)
 }

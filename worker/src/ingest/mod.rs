@@ -25,6 +25,7 @@ mod progress;
 mod reasons;
 mod recover;
 mod refusals;
+mod retention;
 mod rewind;
 #[cfg(test)]
 mod simulation;
@@ -55,12 +56,13 @@ use self::pace::Pace;
 use self::patience::{Passing, Patience, Trouble, Waited};
 use self::progress::Progress;
 use self::refusals::Refusals;
+use self::retention::Retaining;
 use self::watch::Look;
 use self::worker::{Worker, covers};
 use crate::exit::{Exit, Failure};
 use crate::kafka::{Connection, Feed, KafkaSource, Member, Source};
 use crate::store::{self, HadoopAccess, ZoneUrl};
-use crate::zone::{Clock, Surroundings, Zone};
+use crate::zone::{Archive, Clock, Retention, Surroundings, Zone};
 
 /// From a signal to the last commit: a pod is killed 60 s after it was asked to end, and leaving the group takes some.
 const DRAIN_WITHIN: Duration = Duration::from_secs(45);
@@ -83,7 +85,7 @@ pub enum Until {
 pub struct Options {
     /// How the brokers are reached.
     pub connection: Connection,
-    /// How HDFS is reached, if the zone lies there.
+    /// How HDFS is reached, if the zone or its archive lies there.
     pub hadoop: HadoopAccess,
     /// When it ends by itself.
     pub until: Until,
@@ -97,6 +99,8 @@ pub struct Options {
     pub board: StatusBoard,
     /// A file that may hold a token by which a user ends a hold; a pod's is an annotation in a downward-API volume.
     pub resume_file: Option<PathBuf>,
+    /// What is taken off the zone, and when; [`run`] has it from the plan.
+    pub retention: Retention,
 }
 
 impl Options {
@@ -111,6 +115,7 @@ impl Options {
             cancel: CancellationToken::new(),
             board: StatusBoard::new(plan),
             resume_file: None,
+            retention: Retention::default(),
         }
     }
 
@@ -184,6 +189,8 @@ pub async fn run(plan: &IngestPlan, options: Options) -> Result<Summary, Failure
     let url: ZoneUrl = plan.raw_path.parse()?;
     let store = store::open(&url, &options.hadoop)?;
     let grace = hand_over_within(&options.connection);
+    let retention = Retention::of(plan, |url| Archive::open(url, &options.hadoop))?;
+    let options = Options { retention, ..options };
     run_on(plan, &source, Surroundings::of_process(store, url).with_patience(ATTEMPT), grace, options).await
 }
 
@@ -195,7 +202,7 @@ async fn run_on<S: Source>(
     grace: Duration,
     options: Options,
 ) -> Result<Summary, Failure> {
-    let Options { connection: _, hadoop: _, until, wait, budget, cancel, board, resume_file } = options;
+    let Options { connection: _, hadoop: _, until, wait, budget, cancel, board, resume_file, retention } = options;
     board.metrics().budget(budget.buffers());
     let clock = surroundings.clock();
     let patience = Patience { clock: Arc::clone(&clock), limit: wait, cancel: cancel.clone(), board };
@@ -232,6 +239,7 @@ async fn run_on<S: Source>(
         unpublished: BTreeSet::new(),
         publish_at: Duration::ZERO,
         upkeep_at: Duration::ZERO,
+        retaining: Retaining::new(retention),
         is_held: false,
         look_at: None,
         resume_file,

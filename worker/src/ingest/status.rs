@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::DateTime;
-use gristmill_core::log::{FORMAT, FileZone, Fold, LogTime, RejectCounts};
+use gristmill_core::log::{FORMAT, FileZone, Fold, Holder, LogTime, RejectCounts, RemovedTotals, oldest_file};
 use gristmill_crds::plan::{IngestPlan, RejectedBudget};
 use gristmill_crds::report::{IngestPhase, IngestReport, StoppedPartition};
-use gristmill_crds::{Lag, MessageCounts, RowCounts, ZoneStatus};
+use gristmill_crds::{Lag, MessageCounts, RetentionStatus, RowCounts, ZoneStatus};
 use tokio::sync::watch;
 
 use crate::exit::Failure;
@@ -182,6 +182,22 @@ impl StatusBoard {
             report.partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
             report.lag = Some(lag);
             report.watermark = watermark;
+        });
+    }
+
+    /// What retention has done, and who holds files whose time has come.
+    pub(super) fn retention(&self, fold: &Fold, holder: Option<&Holder>) {
+        let RemovedTotals { files, bytes } = fold.removed();
+        let status = RetentionStatus {
+            removed_files: signed(files),
+            removed_bytes: bytes.to_string(),
+            held_by: holder.map(Holder::describe).unwrap_or_default(),
+            oldest_file_time: oldest_file(fold).map(|time| time.to_string()),
+        };
+        self.report.send_if_modified(|report| {
+            let changed = report.retention.as_ref() != Some(&status);
+            report.retention = Some(status);
+            changed
         });
     }
 

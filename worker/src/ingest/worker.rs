@@ -28,6 +28,7 @@ use super::pace::Pace;
 use super::patience::{Passing, Patience, Trouble};
 use super::progress::Progress;
 use super::refusals::Refusals;
+use super::retention::Retaining;
 use super::watch::Look;
 use crate::exit::Failure;
 use crate::kafka::{Attended, Feed, Member, Source, SourceEvent, TopicFacts};
@@ -58,6 +59,7 @@ pub(super) struct Worker<'m, S: Source> {
     pub(super) publish_at: Duration,
     /// When upkeep is due.
     pub(super) upkeep_at: Duration,
+    pub(super) retaining: Retaining,
     /// Consumption is held by the log, and when that is looked at again.
     pub(super) is_held: bool,
     pub(super) look_at: Option<Duration>,
@@ -89,6 +91,7 @@ impl<'m, S: Source> Worker<'m, S> {
                     tick = clock.sleep(TICK);
                     Ok(())
                 }
+                archived = self.retaining.copied() => self.take_off_copied(archived).await,
                 Ok(()) = looks.changed() => self.observe(looks).await,
                 event = self.feed.next() => self.handle(event).await,
             };
@@ -113,6 +116,7 @@ impl<'m, S: Source> Worker<'m, S> {
         self.commit_if_due().await?;
         self.publish_again().await?;
         self.upkeep().await?;
+        self.retain().await?;
         self.look_if_held().await
     }
 

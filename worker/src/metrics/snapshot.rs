@@ -1,8 +1,8 @@
 //! Gauges that are read from the worker's report when somebody asks.
 
 use chrono::DateTime;
-use gristmill_crds::MessageCounts;
 use gristmill_crds::report::IngestReport;
+use gristmill_crds::{MessageCounts, RetentionStatus};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -49,6 +49,7 @@ impl Collector for Snapshot {
                 gauge("gristmill_zone_last_commit_timestamp", help, Some(&Unit::Seconds), time)?;
             }
         }
+        retention(&mut encoder, &report)?;
         phase(&mut encoder, &report)?;
         offsets(&mut encoder, &report.messages)
     }
@@ -59,6 +60,27 @@ fn phase(encoder: &mut DescriptorEncoder<'_>, report: &IngestReport) -> Result<(
     let help = "What the worker does now: 1 for the phase that it is in.";
     let mut metric = encoder.encode_descriptor("gristmill_ingest_phase", help, None, MetricType::Gauge)?;
     ConstGauge::new(1).encode(metric.encode_family(&[("phase", report.phase.reason())])?)
+}
+
+/// What retention has done over the whole log; nothing where the resource keeps everything.
+fn retention(encoder: &mut DescriptorEncoder<'_>, report: &IngestReport) -> Result<(), std::fmt::Error> {
+    let Some(RetentionStatus { removed_files, removed_bytes, held_by, oldest_file_time }) = &report.retention else {
+        return Ok(());
+    };
+    let mut gauge = |name: &str, help: &str, unit: Option<&Unit>, value: f64| {
+        ConstGauge::new(value).encode(encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?)
+    };
+    let help = "Files that retention has taken off the RAW zone and its rejects.";
+    gauge("gristmill_zone_removed_files", help, None, count(*removed_files))?;
+    let help = "Bytes of the files that retention has taken off.";
+    gauge("gristmill_zone_removed", help, Some(&Unit::Bytes), count(removed_bytes.parse().unwrap_or(i64::MAX)))?;
+    let help = "1 while a consumer holds files whose time has come; /status names it.";
+    gauge("gristmill_zone_retention_held", help, None, if held_by.is_empty() { 0.0 } else { 1.0 })?;
+    if let Some(time) = oldest_file_time.as_deref().and_then(seconds) {
+        let help = "Commit time of the oldest live file of the RAW zone, in seconds since 1970.";
+        gauge("gristmill_zone_oldest_file_timestamp", help, Some(&Unit::Seconds), time)?;
+    }
+    Ok(())
 }
 
 /// The identity over the whole log.

@@ -27,7 +27,7 @@ impl Zone {
     /// off the store's.
     pub async fn append(&mut self, kind: impl Into<Kind>) -> Result<Appended, ZoneError> {
         let kind = kind.into();
-        self.decide_fence().await?;
+        self.decide_upkeep().await?;
         if self.undecided.is_some() {
             return Err(self.is_undecided());
         }
@@ -49,18 +49,18 @@ impl Zone {
     /// # Errors
     /// As [`Self::append`].
     pub async fn decide(&mut self) -> Result<Option<Appended>, ZoneError> {
-        self.decide_fence().await?;
+        self.decide_upkeep().await?;
         match self.undecided.clone() {
             Some(entry) => self.go_on(entry).await.map(Some),
             None => Ok(None),
         }
     }
 
-    /// Decides a fence that upkeep has left undecided. Its outcome is nobody's: a caller that asks what became of its own
-    /// entry must not be told of this one.
-    pub(super) async fn decide_fence(&mut self) -> Result<(), ZoneError> {
+    /// Decides a fence or a removal that upkeep has left undecided. Its outcome is nobody's: a caller that asks what became
+    /// of its own entry must not be told of this one.
+    pub(super) async fn decide_upkeep(&mut self) -> Result<(), ZoneError> {
         match self.undecided.clone() {
-            Some(entry) if matches!(entry.kind, Kind::Fence(_)) => self.go_on(entry).await.map(drop),
+            Some(entry) if matches!(entry.kind, Kind::Fence(_) | Kind::Remove(_)) => self.go_on(entry).await.map(drop),
             Some(_) | None => Ok(()),
         }
     }

@@ -39,7 +39,7 @@ impl Zone {
     /// `Undecided` while an append of the caller's is; as [`Zone::append`] and [`Zone::publish`]. What was done is done,
     /// what was not is done by the next call.
     pub async fn maintain(&mut self) -> Result<Upkeep, ZoneError> {
-        self.decide_fence().await?;
+        self.decide_upkeep().await?;
         if self.undecided.is_some() {
             return Err(self.is_undecided());
         }
@@ -61,7 +61,8 @@ impl Zone {
         self.looked_at.is_none_or(|last| now.utc() - last.utc() >= LOOK_EVERY)
     }
 
-    /// The hourly look: who is silent, whose staging may go, which retired files no reader has open any more.
+    /// The hourly look: who is silent, whose staging may go, which retired files no reader has open any more, which days of
+    /// RAW are over.
     async fn look(&mut self, upkeep: &mut Upkeep) -> Result<(), ZoneError> {
         let now = self.surroundings().now();
         let staged = self.staged_by_others().await?;
@@ -79,6 +80,7 @@ impl Zone {
         }
         upkeep.swept = self.sweep(&staged).await?;
         self.delete_retired().await?;
+        self.remove_outlived_directories().await.map_err(|error| self.surroundings().failed(error))?;
         self.looked_at = Some(now);
         Ok(())
     }
@@ -214,7 +216,7 @@ async fn staged(
     Ok(Staged { incarnation, newest: LogTime::new(newest) })
 }
 
-async fn delete_files(surroundings: &Surroundings, files: Vec<StorePath>) -> Result<(), StoreError> {
+pub(super) async fn delete_files(surroundings: &Surroundings, files: Vec<StorePath>) -> Result<(), StoreError> {
     let deletions = stream::iter(files)
         .map(|path| async move { surroundings.patiently(|| surroundings.store.delete(&path)).await });
     deletions.buffer_unordered(AT_A_TIME).try_collect().await

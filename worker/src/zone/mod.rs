@@ -6,6 +6,7 @@
 //!              rewind, hold, resume, register, advance,      entries that steer: each an append
 //!              leave, remove, fence
 //!              renew_incarnation                             after its own was fenced
+//!              expiry, remove_expired                        retention, behind every consumer; Archive keeps copies
 //!              maintain                                      every few seconds: publish for others, fence and sweep,
 //!                                                            delete what was retired, checkpoint and truncate
 //! ```
@@ -18,6 +19,7 @@
 //! Time and random ids come in at construction, so that the simulation runs this very code.
 
 mod append;
+mod archive;
 mod checkpoint_file;
 mod checkpoints;
 mod control;
@@ -26,6 +28,7 @@ mod maintain;
 mod open;
 mod publish;
 mod reader;
+mod retention;
 mod rules;
 mod slots;
 mod staging;
@@ -40,11 +43,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gristmill_core::log::{Digest, Entry, Fold, Incarnation, LogTime, Publication, Refusal, Sequence};
 
+pub use archive::{Archive, ArchiveError, Archived};
 pub use control::Rewound;
 pub use error::{GenesisFact, ZoneError, ZoneFault};
 pub use maintain::Upkeep;
 pub use open::{EmptyZone, Expected, Opened};
 pub use reader::ZoneReader;
+pub use retention::{Removed, Retention};
 pub use staging::{StagedFile, StagedWriter};
 pub use surroundings::{Clock, DEFAULT_PATIENCE, DEFAULT_READER_GRACE, Ids, RandomIds, Surroundings, SystemClock};
 

@@ -7,6 +7,7 @@ mod consumers;
 mod crashes;
 mod history;
 mod resource;
+mod retention;
 mod runs;
 mod schemas;
 mod warehouse;

@@ -17,6 +17,7 @@ mod maintain;
 mod names;
 mod publication;
 mod rejected_budget;
+mod retention;
 mod rewind;
 mod valid;
 mod wire;
@@ -33,7 +34,7 @@ pub use entry::{
 };
 pub use fold::{
     AppliedRewind, ConsumerState, FileKey, Fold, Held, LastCommit, LiveFile, LiveRecord, PartitionState, RejectCounts,
-    Run, SchemaState, Source, UnreadableFold,
+    RemovedTotals, Run, SchemaState, Source, UnreadableFold,
 };
 /// As the resource has them: genesis holds what may never change.
 pub use gristmill_crds::{Keep, PartitionField, PartitionTransform};
@@ -47,6 +48,7 @@ pub use maintain::{
 pub use names::{CommitId, Digest, Incarnation, InvalidName, LogTime, Sequence, ZoneId};
 pub use publication::{Publication, Publish, Retire, due};
 pub use rejected_budget::{exceeds, rejects_in_window};
+pub use retention::{Expiry, FILES_A_PASS, Holder, RetentionAges, expiry, oldest_file, outlived};
 pub use rewind::{RewindPlan, rewind_entry};
 pub use valid::{Refusal, Refused, valid, valid_genesis};
 pub use wire::{FORMAT, Unreadable, decode_entry, decode_zone_file, encode_entry, encode_zone_file};

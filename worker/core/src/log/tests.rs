@@ -7,6 +7,7 @@ use super::*;
 mod control;
 mod decisions;
 mod inspection;
+mod retention;
 mod rules;
 mod upkeep;
 mod written;

@@ -18,6 +18,7 @@ mod pauses;
 mod power;
 mod publications;
 mod races;
+mod retention;
 mod schedules;
 mod steering;
 mod upkeep;

@@ -12,8 +12,8 @@ use super::super::publication::{Publication, Publish, Retire};
 use super::super::valid::{Refused, valid, valid_genesis};
 use super::window::{RejectCounts, Window};
 use super::{
-    AppliedRewind, ConsumerState, FileKey, Fold, Held, LastCommit, LiveFile, NOTHING_CONSUMED, PartitionState, Run,
-    SchemaState, Source,
+    AppliedRewind, ConsumerState, FileKey, Fold, Held, LastCommit, LiveFile, NOTHING_CONSUMED, PartitionState,
+    RemovedTotals, Run, SchemaState, Source,
 };
 
 /// Runs that the fold remembers: a week of hourly ones, so that it stays bounded.
@@ -53,6 +53,7 @@ impl Fold {
             last_resume: None,
             window: Window::default(),
             runs: VecDeque::new(),
+            removed: RemovedTotals::default(),
         };
         match genesis {
             Genesis::Raw(raw) => {
@@ -88,7 +89,7 @@ impl Fold {
         match kind {
             Kind::Data(Data::Raw(data)) => return self.take_raw(data),
             Kind::Data(Data::Processed(data)) => return self.take_processed(data),
-            Kind::Remove(Remove { files, reason: _, archive: _ }) => return self.exchange(&[], files),
+            Kind::Remove(remove) => return self.take_removal(remove),
             Kind::Genesis(_) => {}
             Kind::Rewind(rewind) => self.take_rewind(rewind),
             Kind::Hold(hold) => self.take_hold(hold, spec_digest),
@@ -196,6 +197,18 @@ impl Fold {
                 self.consumers.remove(id);
             }
         }
+    }
+
+    fn take_removal(&mut self, remove: &Remove) -> Publication {
+        let Remove { files, reason: _, archive: _ } = remove;
+        for RemovedFile { zone, path } in files {
+            if let Some(live) = self.live.get(&FileKey { zone: *zone, path: path.clone() }) {
+                self.removed.files += 1;
+                // Only forged entries reach the end of the numbers.
+                self.removed.bytes = self.removed.bytes.saturating_add(live.file.bytes);
+            }
+        }
+        self.exchange(&[], files)
     }
 
     fn exchange(&mut self, added: &[FileEntry], removed: &[RemovedFile]) -> Publication {

@@ -15,7 +15,8 @@ use super::names::{CommitId, Incarnation, LogTime, Sequence, ZoneId};
 
 pub use record::{LiveRecord, UnreadableFold};
 pub use state::{
-    AppliedRewind, ConsumerState, FileKey, Held, LastCommit, LiveFile, PartitionState, Run, SchemaState, Source,
+    AppliedRewind, ConsumerState, FileKey, Held, LastCommit, LiveFile, PartitionState, RemovedTotals, Run, SchemaState,
+    Source,
 };
 pub use window::RejectCounts;
 
@@ -47,6 +48,7 @@ pub struct Fold {
     last_resume: Option<Sequence>,
     window: window::Window,
     runs: VecDeque<Run>,
+    removed: RemovedTotals,
 }
 
 impl Fold {
@@ -183,6 +185,11 @@ impl Fold {
     /// The last runs of a Processed zone, newest first.
     pub fn runs(&self) -> impl ExactSizeIterator<Item = &Run> {
         self.runs.iter()
+    }
+
+    /// What retention has taken off the zone so far, rejects included.
+    pub fn removed(&self) -> RemovedTotals {
+        self.removed
     }
 
     /// What became of all offsets of all partitions so far, of earlier topic ids too.

@@ -13,7 +13,8 @@ use super::super::names::{CommitId, Incarnation, LogTime, Sequence, ZoneId};
 use super::super::wire::{FORMAT, Unreadable, genesis_of};
 use super::window::Window;
 use super::{
-    AppliedRewind, ConsumerState, FileKey, Fold, Held, LastCommit, LiveFile, PartitionState, Run, SchemaState, Source,
+    AppliedRewind, ConsumerState, FileKey, Fold, Held, LastCommit, LiveFile, PartitionState, RemovedTotals, Run,
+    SchemaState, Source,
 };
 
 /// A live file of a checkpoint.
@@ -70,6 +71,9 @@ struct State {
     last_resume: Option<Sequence>,
     window: Window,
     runs: VecDeque<Run>,
+    /// Absent from checkpoints of versions that had no retention.
+    #[serde(default)]
+    removed: RemovedTotals,
 }
 
 #[derive(Serialize)]
@@ -104,6 +108,7 @@ impl Fold {
             last_resume,
             window,
             runs,
+            removed,
         } = self;
         let state = State {
             head: *head,
@@ -125,6 +130,7 @@ impl Fold {
             last_resume: *last_resume,
             window: window.clone(),
             runs: runs.clone(),
+            removed: *removed,
         };
         let out = Out { format: FORMAT, genesis, state };
         serde_json::to_vec(&out).expect("a fold holds only texts, numbers, and lists and maps of them")
@@ -177,6 +183,7 @@ impl Fold {
             last_resume,
             window,
             runs,
+            removed,
         } = state;
         let fold = Self {
             genesis,
@@ -200,6 +207,7 @@ impl Fold {
             last_resume,
             window,
             runs,
+            removed,
         };
         if (fold.zone_id(), fold.head) == (zone, sequence) {
             Ok(fold)

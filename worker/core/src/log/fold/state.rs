@@ -134,3 +134,13 @@ pub struct Run {
     /// What it did.
     pub summary: RunSummary,
 }
+
+/// What retention has taken off a RAW zone over the whole log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RemovedTotals {
+    /// Files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
