@@ -7,6 +7,7 @@
 
 pub mod admin;
 mod blocking;
+pub mod by_schedule;
 pub mod cli;
 pub mod compact;
 pub mod demo;

@@ -7,6 +7,7 @@ use super::ingest::references;
 use super::pod::check_pod;
 use super::processed::ProcessedPlan;
 use super::reference::check_names;
+use super::schedule::{self, Schedule};
 use super::schema::check_hourly_compaction;
 use super::{
     ColumnPlan, HadoopPlan, IngestPlan, Invalid, LatenessPlan, Problems, Reference, SecurityPlan, SizingPlan, identity,
@@ -103,7 +104,7 @@ impl CompactionPlan {
         } = &compaction.spec;
         check_reference(ingest_ref, &namespace, &ingest_plan, &mut problems);
         let schedule = schedule.clone().unwrap_or_else(|| "5 * * * *".into());
-        check_schedule(&schedule, &mut problems);
+        check_schedule(&schedule, time_zone.as_deref(), &mut problems);
         let day = Duration::from_secs(24 * 3600);
         let deadline = starting_deadline.as_ref().map(|deadline| deadline.to_duration());
         // The controller looks every 10 s: what is shorter never starts.
@@ -197,21 +198,15 @@ fn check_reference(ingest_ref: &IngestRef, namespace: &str, ingest: &IngestPlan,
     }
 }
 
-/// Five fields of characters that cron knows; the API server checks their ranges when the CronJob is made.
-fn check_schedule(schedule: &str, problems: &mut Problems) {
-    let legal = |c: char| c.is_ascii_alphanumeric() || "*/,-?".contains(c);
-    let fields: Vec<&str> = schedule.split_whitespace().collect();
-    let macros = ["@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"];
-    let five = fields.len() == 5 && fields.iter().all(|field| field.chars().all(legal));
-    if !five && !macros.contains(&schedule) {
-        problems.add(
-            "spec.schedule",
-            format!("{schedule:?} is not a schedule; write five fields such as \"5 * * * *\" (minute hour day month weekday)"),
-        );
+/// What CronJob would refuse, and what the client's own clock could not follow.
+fn check_schedule(text: &str, time_zone: Option<&str>, problems: &mut Problems) {
+    if let Err(error) = schedule::cron(text) {
+        problems.add("spec.schedule", error.to_string());
+    } else if let Err(error) = Schedule::try_new(text, time_zone.unwrap_or("Etc/UTC")) {
+        problems.add("spec.timeZone", error.to_string());
     }
 }
 
-/// A directory's column stands beside those of the files: readers refuse a name that is in both.
 fn check_directories(partition_by: &[PartitionField], columns: &[ColumnPlan], problems: &mut Problems) {
     let mut named_by_value = 0;
     for (index, field) in partition_by.iter().enumerate() {

@@ -22,6 +22,7 @@ mod reference;
 mod rejected;
 mod rules;
 mod scaling;
+mod schedule;
 mod schema;
 mod sizing;
 #[cfg(test)]
@@ -47,6 +48,7 @@ pub use record::{MessageLimits, RecordPlan};
 pub use reference::{ConfigMapKey, Reference, ReferenceKind, SecretKey};
 pub use rejected::{RejectedBudget, RejectedPlan};
 pub use scaling::ScalingPlan;
+pub use schedule::{InvalidSchedule, Schedule};
 pub use sizing::SizingPlan;
 pub use time::{Format, Formats, Zone};
 pub use value::{Refusal, Rules, Scalar, TextRules, ValueType, Written};

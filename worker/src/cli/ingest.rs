@@ -122,7 +122,7 @@ async fn ingest(args: &IngestArgs, with_bar: bool) -> Result<(), Failure> {
 }
 
 /// Runs until the end. One without an end follows rotated credentials.
-async fn to_its_end(plan: &IngestPlan, secrets: &Secrets, options: Options) -> Result<Summary, Failure> {
+pub(super) async fn to_its_end(plan: &IngestPlan, secrets: &Secrets, options: Options) -> Result<Summary, Failure> {
     let resolve = || Connection::of(plan, secrets);
     if options.until == Until::CaughtUp {
         return ingest::run(plan, Options { connection: resolve()?, ..options }).await;

@@ -15,6 +15,7 @@ mod rejected;
 mod resources;
 mod resume;
 mod retention;
+mod run;
 mod steer;
 mod zone;
 
@@ -77,6 +78,8 @@ enum Command {
     Rejected(rejected::RejectedArgs),
     /// Take off a RAW zone what is older than its resource wants it kept.
     Retention(retention::RetentionArgs),
+    /// Run all resources of the files: ingest all the time, compact by schedule.
+    Run(run::RunArgs),
     /// Let a StreamIngest go on that holds because too many messages were rejected.
     Resume(resume::ResumeArgs),
 }
@@ -131,6 +134,7 @@ async fn dispatch(command: Command, with_bar: bool) -> Result<(), Failure> {
         Command::Produce(args) => produce::run(args).await,
         Command::Rejected(args) => rejected::run(args).await,
         Command::Retention(args) => retention::run(args).await,
+        Command::Run(args) => run::run(args).await,
         Command::Resume(args) => resume::run(args).await,
     }
 }

@@ -55,8 +55,10 @@ impl Expected {
                 Self::Raw { cluster_id, topic, topic_id, group, rewind: None }
             }
             Genesis::Processed(genesis) => {
-                let ProcessedGenesis { zone_id: _, raw_zone_id, key, partition_by, buckets } = genesis.clone();
-                Self::Processed { raw_zone_id, key, partition_by, buckets }
+                let ProcessedGenesis { zone_id: _, raw_zone_id, key, partition_by, buckets, keep, order_by } =
+                    genesis.clone();
+                let order_by = order_by.unwrap_or_default();
+                Self::Processed { raw_zone_id, key, partition_by, buckets, keep, order_by }
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::landed::Landed;
 use crate::{assert_accounted, books, folder, plan};
 
 /// The quickstart's document for this topic, as a file.
-fn document(topic: &Topic, folder: &Path) -> PathBuf {
+pub(crate) fn document(topic: &Topic, folder: &Path) -> PathBuf {
     let quickstart = include_str!("../../../manifests/quickstart/books.yaml");
     let config = GROUP.map(|(name, value)| format!("{name}: {value:?}")).join(", ");
     let kafka = format!("bootstrapServers: {}\n      config: {{{config}}}", topic.servers);
