@@ -5,7 +5,7 @@ import subprocess
 import manifest
 import oracle
 import topics
-from suite import HDFS_URL, LIVE, SEED, main, require, say, size, wait
+from suite import HDFS_URL, LIVE, SEED, Failed, main, require, say, size, wait
 from worker import Worker, check_memory, end_all
 from zone_log import Watch
 
@@ -46,11 +46,11 @@ def is_in(worker, phase):
     return worker.is_well() and worker.status().get("phase") == phase
 
 
-def work():
+def work(workers):
     topics.create(TOPIC, PARTITIONS)
     document = manifest.write(manifest.ingest("outage", TOPIC, ZONE))
     watch = Watch("/raw_zone/outage")
-    workers = [Worker(document, "--attach"), Worker(document, "--attach")]
+    workers += [Worker(document, "--attach"), Worker(document, "--attach")]
     feed = topics.Feed(TOPIC, MESSAGES, SEED, RATE)
     wait("the first commits of every partition", lambda: len(watch.moved_after(0)) == PARTITIONS)
     for _ in range(ROUNDS):
@@ -65,8 +65,18 @@ def work():
     check_memory()
 
 
+def work_or_tell():
+    workers = []
+    try:
+        work(workers)
+    except Failed:
+        for worker in workers:
+            say(f"{worker.name} says {worker.status() or 'nothing'}")
+        raise
+
+
 if __name__ == "__main__":
     try:
-        main(work)
+        main(work_or_tell)
     finally:
         end_all()
