@@ -77,7 +77,7 @@ async fn column_that_the_stream_ingest_lacks_is_refused() {
 #[tokio::test]
 async fn refusal_of_the_api_server_is_told_in_its_words() {
     let mut unknown_zone = compaction();
-    unknown_zone["spec"]["timeZone"] = json!("Mars/Olympus");
+    unknown_zone["spec"]["timeZone"] = json!("America/Coyhaique");
     let cluster = Cluster::new().with(stream()).with(unknown_zone);
     cluster.reconcile_compaction().await.unwrap_err();
     let (accepted, message) = cluster.condition(COMPACTIONS, "Accepted");
