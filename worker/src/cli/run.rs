@@ -194,6 +194,10 @@ async fn compact_by(
     args: &RunArgs,
     (share, turn, cancel): (&str, &Mutex<()>, &CancellationToken),
 ) -> Result<(), Failure> {
+    if plan.suspend {
+        tracing::info!(compaction = plan.name, "suspended");
+        return Ok(());
+    }
     let usual = compact::Options::default();
     let budget = compact::Budget::of_variable(Some(share)).map_err(|error| Failure {
         exit: Exit::Usage,
@@ -204,6 +208,10 @@ async fn compact_by(
     let options = compact::Options { budget, spill_directory, ..usual };
     by_schedule(schedule, &SystemClock, cancel, async || {
         let _turn = turn.lock().await;
+        if cancel.is_cancelled() {
+            // Another run had the turn until the signal.
+            return Ok(());
+        }
         // Secrets are read again for each run, so that rotated ones take effect.
         let access = hadoop_of(&plan.processed_path, plan.hadoop.as_ref(), secrets)?;
         let zones = Zones::of(plan, &access, args.wait)?;

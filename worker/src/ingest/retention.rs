@@ -93,7 +93,7 @@ impl<S: Source> Worker<'_, S> {
         self.patience.board.retention(zone.fold(), held.as_ref());
         self.retaining.tell(held.as_ref());
         let (mut to_copy, to_go) = self.retaining.retention.split(due);
-        self.take_off(to_go, None).await?;
+        let went = self.take_off(to_go, None).await?;
         to_copy.truncate(COPIED_AT_ONCE);
         match &self.retaining.retention.archive {
             Some(archive) if !to_copy.is_empty() => {
@@ -101,7 +101,7 @@ impl<S: Source> Worker<'_, S> {
                 let surroundings = self.zone.reader().surroundings().clone();
                 self.retaining.copying = Some(Box::pin(archive.clone().keep(surroundings, writer, fenced, to_copy)));
             }
-            Some(_) | None if later > 0 => self.retaining.look_at = now,
+            Some(_) | None if went && later > 0 => self.retaining.look_at = now,
             Some(_) | None => {}
         }
         Ok(())
@@ -112,32 +112,38 @@ impl<S: Source> Worker<'_, S> {
         for error in &failed {
             tracing::warn!(error = Failure::new(Exit::Store, "ArchiveFailed", error).message, "file stays in RAW");
         }
-        if failed.is_empty() {
+        let archive = self.retaining.retention.archive.clone();
+        let went = self.take_off(kept, archive).await?;
+        if went && failed.is_empty() {
             // There may be more than were copied at once.
             self.retaining.look_at = self.clock.uptime();
         }
-        let archive = self.retaining.retention.archive.clone();
-        self.take_off(kept, archive).await
+        Ok(())
     }
 
-    async fn take_off(&mut self, files: Vec<LiveFile>, archive: Option<Archive>) -> Step {
+    /// Whether the files went; what did not is looked at again after a pause.
+    async fn take_off(&mut self, files: Vec<LiveFile>, archive: Option<Archive>) -> Step<bool> {
         if files.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let zone = &mut self.zone;
         match attend(&mut self.feed, self.grace, zone.remove_expired(&files, archive.as_ref())).await? {
-            Ok(Removed { is_fenced: true, .. }) => self.start_over().await,
+            Ok(Removed { is_fenced: true, .. }) => {
+                self.start_over().await?;
+                Ok(false)
+            }
             Ok(Removed { sequence: Some(sequence), files, bytes, is_fenced: _ }) => {
                 let held = self.zone.expiry(&self.retaining.retention.ages).held;
                 self.patience.board.zone(self.zone.fold());
                 self.patience.board.retention(self.zone.fold(), held.as_ref());
                 tracing::info!(sequence = sequence.0, files, bytes, archived = archive.is_some(), "retention");
-                Ok(())
+                Ok(true)
             }
-            Ok(Removed { sequence: None, .. }) => Ok(()),
+            Ok(Removed { sequence: None, .. }) => Ok(false),
             Err(error) => {
                 tracing::debug!(%error, "retention is tried again");
-                Ok(self.patience.bear(&error)?)
+                self.patience.bear(&error)?;
+                Ok(false)
             }
         }
     }

@@ -27,7 +27,7 @@ pub struct RetentionAges {
 /// What retention would do now.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Expiry {
-    /// Files that may leave, oldest first; at most [`FILES_A_PASS`].
+    /// Files that may leave, rejects first and then the oldest; at most [`FILES_A_PASS`].
     pub due: Vec<LiveFile>,
     /// Files that may leave and are more than one pass takes.
     pub later: u64,
@@ -81,6 +81,8 @@ pub fn expiry(fold: &Fold, ages: &RetentionAges, now: LogTime) -> Expiry {
     };
     let (mut due, held): (Vec<_>, Vec<_>) = fold.live().values().filter(has_come).partition(|live| passed(live));
     due.sort_by(|a, b| (a.sequence, &a.file.path).cmp(&(b.sequence, &b.file.path)));
+    // Rejects first: they go by age alone, and RAW files may wait for an archive that is away.
+    due.sort_by_key(|live| live.file.zone != FileZone::Rejected);
     Expiry {
         later: due.len().saturating_sub(FILES_A_PASS) as u64,
         due: due.into_iter().take(FILES_A_PASS).cloned().collect(),
