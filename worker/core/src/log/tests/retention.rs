@@ -41,7 +41,7 @@ fn a_file_is_due_at_its_age_and_not_a_moment_before() {
     assert_eq!(expiry(&fold, &MONTH, before), Expiry::default());
     assert_eq!(due(&fold, 30), [1]);
     assert_eq!(due(&fold, 40), [1, 2]);
-    assert_eq!(due(&fold, 110), [1, 2, 3]);
+    assert_eq!(due(&fold, 110), [3, 1, 2], "rejects first");
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn the_consumer_furthest_behind_holds_rows_and_never_rejects() {
     assert_eq!((held.name.as_str(), held.position, held.files, held.bytes), ("slow", -1, 2, 2000));
     consume(&mut fold, Consumer::Advance { id: slow, position: 1 });
     let expiry = expiry(&fold, &MONTH, day(110));
-    assert_eq!(expiry.due.iter().map(|live| live.sequence.0).collect::<Vec<_>>(), [1, 3]);
+    assert_eq!(expiry.due.iter().map(|live| live.sequence.0).collect::<Vec<_>>(), [3, 1]);
     assert_eq!(expiry.held.expect("one is held").files, 1);
 }
 
@@ -93,6 +93,18 @@ fn a_pass_takes_a_thousand_files_and_says_how_many_are_left() {
     fold.apply(&raw_entry(2, raw_data(vec![range(0, 100, 200)], files))).expect("valid");
     let Expiry { due, later, held } = expiry(&fold, &MONTH, day(30));
     assert_eq!((due.len(), later, held), (1000, 300, None));
+}
+
+/// An archive may be away for days, and rejects hold personal data.
+#[test]
+fn rejects_do_not_wait_behind_rows() {
+    let mut fold = raw_fold();
+    let files = (1..=1300).map(|number| file(FileZone::Raw, number)).collect();
+    fold.apply(&raw_entry(2, raw_data(vec![range(0, 100, 200)], files))).expect("valid");
+    let files = vec![file(FileZone::Rejected, 1301)];
+    fold.apply(&raw_entry(3, raw_data(vec![range(0, 200, 300)], files))).expect("valid");
+    let due = expiry(&fold, &RetentionAges { rejected: Some(TimeDelta::days(30)), ..MONTH }, day(60)).due;
+    assert_eq!((due.len(), due[0].file.zone), (1000, FileZone::Rejected));
 }
 
 #[test]
