@@ -1,7 +1,7 @@
 //! Where the rows of a Processed zone go: its directories, and how large its files are.
 
 use super::columns::{check_columns, type_name, unknown_column};
-use super::{ColumnPlan, IngestPlan, Problems, within, zone_url};
+use super::{ColumnPlan, FileEnd, IngestPlan, Problems, within, zone_url};
 use crate::processed::{PartitionField, PartitionTransform, Processed, ProcessedFiles};
 use crate::raw::Compression;
 use crate::record::ColumnType;
@@ -29,7 +29,7 @@ impl ProcessedPlan {
         // No `..`: a new field must be given a meaning here.
         let Processed { path, partition_by, sort_by, files, compression, buckets } = processed;
         let path = zone_url("spec.processed.path", path, problems);
-        check_apart(&path, &ingest.raw_path, problems);
+        check_apart(&path, ingest, problems);
         let partition_by = check_partitions(partition_by, ingest, problems);
         check_sort(sort_by, ingest, problems);
         let ProcessedFiles { target_size, merge_below, max_records } = files.clone().unwrap_or_default();
@@ -72,10 +72,15 @@ fn bucket_count(count: i32, problems: &mut Problems) -> u32 {
     valid.unwrap_or(1)
 }
 
-fn check_apart(processed: &str, raw: &str, problems: &mut Problems) {
+/// Readers list the Processed zone: neither RAW nor its archive may lie in it, nor it in them.
+fn check_apart(processed: &str, ingest: &IngestPlan, problems: &mut Problems) {
     let beside = |zone: &str| [zone.to_owned(), format!("{zone}_rejected")];
     let inside = |a: &str, b: &str| a == b || a.starts_with(&format!("{b}/"));
-    let pairs = beside(processed).into_iter().flat_map(|ours| beside(raw).map(|other| (ours.clone(), other)));
+    let mut others = beside(&ingest.raw_path).to_vec();
+    if let Some(FileEnd::Archive(archive)) = ingest.retention.as_ref().map(|retention| &retention.end) {
+        others.push(archive.clone());
+    }
+    let pairs = beside(processed).into_iter().flat_map(|ours| others.iter().map(move |other| (ours.clone(), other)));
     if let Some((ours, other)) = pairs.into_iter().find(|(ours, other)| inside(ours, other) || inside(other, ours)) {
         problems.add(
             "spec.processed.path",

@@ -9,7 +9,7 @@ import topics
 from suite import LIVE, SEED, TMP, main, require, run, say, wait
 from worker import end_all, run_to_end
 
-LEADER, FOLLOWER = 2, 3
+FIRST, LEADER, FOLLOWER = 1, 2, 3
 REPLICATED, UNREPLICATED = 300, 200
 READ = REPLICATED + UNREPLICATED
 
@@ -117,3 +117,5 @@ if __name__ == "__main__":
         end_all()
         for node in (LEADER, FOLLOWER):
             broker("down", node)
+        # Until the cluster has noticed, it names them as its controller to whoever comes next.
+        wait("the first broker is alone", lambda: set(topics.admin().list_topics(timeout=30).brokers) == {FIRST})

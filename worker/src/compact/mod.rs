@@ -221,6 +221,10 @@ async fn attempt(
         }
         Appended::Lost(_) => {
             zone.discard_staged().await.map_err(Error::Zone)?;
+            if zone.fold().is_fenced(zone.incarnation()) {
+                // It slept so long that another took it for dead; under its old incarnation it would lose for ever.
+                zone.renew_incarnation().map_err(Error::Zone)?;
+            }
             Ok(Attempt::Overtaken)
         }
     }
