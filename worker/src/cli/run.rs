@@ -78,11 +78,11 @@ pub(super) async fn run(args: RunArgs) -> Result<(), Failure> {
     let turn = Mutex::new(());
     let running = FuturesUnordered::<LocalBoxFuture<'_, Result<(), Failure>>>::new();
     for plan in &resources.ingests {
-        let work = ingest_until(plan, &resources.secrets, &args, &share, cancel.child_token());
+        let work = ingest_until(plan, &resources.secrets, &args, share, cancel.child_token());
         running.push(Box::pin(work.instrument(tracing::info_span!("ingest", name = plan.name))));
     }
     for (plan, schedule) in &resources.compactions {
-        let work = compact_by(schedule, plan, &resources.secrets, &args, (&share, &turn, &cancel));
+        let work = compact_by(schedule, plan, &resources.secrets, &args, (share, &turn, &cancel));
         running.push(Box::pin(work.instrument(tracing::info_span!("compact", name = plan.name))));
     }
     all(running, &cancel).await
@@ -148,33 +148,28 @@ impl Resources {
     }
 }
 
-/// The memory of each of so many, as a text that budgets are read from.
-fn share(memory: &str, sharers: usize) -> Result<String, Failure> {
-    let invalid = |error: &dyn std::fmt::Display| Failure {
+/// The memory of each of so many, in bytes.
+fn share(memory: &str, sharers: usize) -> Result<u64, Failure> {
+    let bytes = Quantity(memory.to_owned()).to_bytes().map_err(|error| Failure {
         exit: Exit::Usage,
         reason: "Invalid",
         message: format!("--memory or GRISTMILL_MEMORY: {error}"),
-    };
-    let bytes = Quantity(memory.to_owned()).to_bytes().map_err(|error| invalid(&error))?;
-    Ok((bytes / sharers.max(1) as u64).to_string())
+    })?;
+    Ok(bytes / sharers.max(1) as u64)
 }
 
 async fn ingest_until(
     plan: &IngestPlan,
     secrets: &Secrets,
     args: &RunArgs,
-    share: &str,
+    share: u64,
     cancel: CancellationToken,
 ) -> Result<(), Failure> {
     if plan.suspend {
         tracing::info!("suspended");
         return Ok(());
     }
-    let budget = Budget::of_variable(Some(share)).map_err(|error| Failure {
-        exit: Exit::Usage,
-        reason: "Invalid",
-        message: format!("--memory or GRISTMILL_MEMORY: {error}"),
-    })?;
+    let budget = Budget::of_memory(share);
     let hadoop = hadoop_of_ingest(plan, secrets)?;
     let options = Options { hadoop, budget, cancel, ..Options::new(plan) };
     let _admin = match args.admin_addr {
@@ -192,18 +187,14 @@ async fn compact_by(
     plan: &CompactionPlan,
     secrets: &Secrets,
     args: &RunArgs,
-    (share, turn, cancel): (&str, &Mutex<()>, &CancellationToken),
+    (share, turn, cancel): (u64, &Mutex<()>, &CancellationToken),
 ) -> Result<(), Failure> {
     if plan.suspend {
         tracing::info!(compaction = plan.name, "suspended");
         return Ok(());
     }
     let usual = compact::Options::default();
-    let budget = compact::Budget::of_variable(Some(share)).map_err(|error| Failure {
-        exit: Exit::Usage,
-        reason: "Invalid",
-        message: format!("--memory or GRISTMILL_MEMORY: {error}"),
-    })?;
+    let budget = compact::Budget::of_memory(share);
     let spill_directory = args.spill_dir.clone().unwrap_or(usual.spill_directory.clone());
     let options = compact::Options { budget, spill_directory, ..usual };
     by_schedule(schedule, &SystemClock, cancel, async || {

@@ -7,7 +7,6 @@ use gristmill_crds::plan::IngestPlan;
 
 use super::patience::{Patience, Trouble, Waited};
 use super::rewind;
-use super::standing::standing;
 use crate::exit::{Exit, Failure};
 use crate::kafka::{Brokers, OffsetRange, TopicFacts};
 use crate::zone::{Expected, Opened, Surroundings, Zone};
@@ -73,11 +72,8 @@ pub(super) async fn open(
     if known > facts.partitions {
         return Err(replaced(plan, &TopicFacts { partitions: known, ..facts.clone() }, &facts));
     }
-    for (partition, range) in &ranges {
-        let next = zone.fold().next(*partition);
-        standing(next, *range).allowed(plan, *partition, next)?;
-    }
-    // Before anybody asks whether the zone has caught up: it stands beyond the ends of these partitions.
+    // Refuses losses that are not allowed. Before anybody asks whether the zone has caught up: it stands beyond the ends
+    // of partitions that were truncated.
     if let Some(rewind) = rewind::truncated(plan, zone.fold(), &facts, &ranges)? {
         let Waited::Done(_) = patience.repeat(async || rewind::append_rewind(&mut zone, &rewind).await).await? else {
             return Ok(Waited::Cancelled);

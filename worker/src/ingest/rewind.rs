@@ -83,7 +83,7 @@ pub(super) async fn apply(
 /// ends.
 ///
 /// # Errors
-/// A partition was truncated, and `onDataLoss` is `Fail`.
+/// Messages are lost or a partition was truncated, and `onDataLoss` is `Fail`.
 pub(super) fn truncated(
     plan: &IngestPlan,
     fold: &Fold,
