@@ -108,6 +108,10 @@ class Watch(threading.Thread):
         self.bodies.append(body)
         return True
 
+    def seen_commits(self, worker):
+        """Sequences of a worker's entries that were seen: it may have said more than was read yet."""
+        return [sequence for sequence in worker.commits() if sequence <= self.head]
+
     def partitions_of(self, incarnation, last=2):
         """Partitions that its last entries moved."""
         mine = [body for body in list(self.bodies) if body["incarnation"] == incarnation]

@@ -26,8 +26,7 @@ class Kill:
     """A worker's end, and when its partitions went on."""
 
     def __init__(self, watch, worker):
-        committed = worker.commits()
-        self.incarnation = watch.bodies[committed[-1]]["incarnation"] if committed else None
+        self.incarnation = watch.bodies[watch.seen_commits(worker)[-1]]["incarnation"]
         self.partitions = watch.partitions_of(self.incarnation)
         self.head, self.moment = watch.head, time.monotonic()
 
@@ -52,7 +51,8 @@ class Group:
 
     def any(self):
         """One that has committed: what happens to the others is no crash of an ingest."""
-        running = wait("a worker has committed", lambda: [worker for worker in self.workers if worker.commits()])
+        running = wait("a worker has committed",
+                       lambda: [worker for worker in self.workers if self.watch.seen_commits(worker)])
         return self.randomness.choice(running)
 
     def kill(self):
