@@ -12,6 +12,7 @@ import uuid
 
 import duckdb
 
+import lister
 import manifest
 import oracle
 import topics
@@ -184,6 +185,7 @@ def work():
     topics.create(TOPIC, PARTITIONS)
     library, zone, randomness = Library(), Zone(), random.Random(SEED)
     files, seconds = set(), 2.0
+    reader = lister.Lister(PROCESSED)
     for hour in range(HOURS):
         document, record = documents(hour)
         if hour == REWIND:
@@ -213,6 +215,8 @@ def work():
             require(not same or files == before, "a rewind over rows that change nothing has rewritten files")
         again = compact(document)
         require(again["result"] == "nothing_new", f"a second run of hour {hour} has found {again}")
+    with oracle.fetched(HDFS_URL + PROCESSED, zone_log.HDFS) as directory:
+        reader.end(zone_log.entries(directory))
     runs = gristmill_json("inspect", HDFS_URL + PROCESSED, "--user", "etl")["runs"]
     say(f"{len(runs)} runs in the ledger")
 
