@@ -107,12 +107,18 @@ def disturb(group):
 
 
 def report(group):
-    taken = [(number + 1, kill.seconds(group.watch)) for number, kill in enumerate(group.kills)]
-    known = [seconds for _, seconds in taken if seconds is not None]
-    say("seconds from kill to the next commit of all its partitions: "
-        + ", ".join(f"{number}: {'none' if seconds is None else format(seconds, '.1f')}" for number, seconds in taken))
-    if known:
-        say(f"of {len(known)} kills: median {statistics.median(known):.1f} s, most {max(known):.1f} s (expected: 30 s)")
+    """A kill that hits who has just taken over begins the group's session anew: those are told apart."""
+    taken = [(kill, kill.seconds(group.watch)) for kill in group.kills]
+    say("seconds from kill to the next commit of all its partitions: " + ", ".join(
+        f"{number}: {'none' if seconds is None else format(seconds, '.1f')}" for number, (_, seconds) in enumerate(taken, 1)))
+    alone, overlapping = [], []
+    for kill, seconds in taken:
+        if seconds is not None:
+            others = any(kill.moment < other.moment < kill.moment + seconds for other in group.kills)
+            (overlapping if others else alone).append(seconds)
+    for what, each in (("with no other kill until then", alone), ("with another kill until then", overlapping)):
+        if each:
+            say(f"of {len(each)} kills {what}: median {statistics.median(each):.1f} s, most {max(each):.1f} s (expected: 30 s)")
 
 
 def work():
