@@ -82,7 +82,9 @@ def send(topic, messages, client=None, bootstrap=BOOTSTRAP):
 def book_arguments(topic, count, seed, rate=0, bootstrap=BOOTSTRAP):
     """5 % malformed or invalid, 2 % duplicates."""
     return ["produce", "--bootstrap-servers", bootstrap, "--topic", topic, "--count", str(count), "--seed", str(seed),
-            "--duplicates", "2", "--malformed", "2", "--invalid", "3", "--rate", str(rate)]
+            "--duplicates", "2", "--malformed", "2", "--invalid", "3", "--rate", str(rate),
+            # Brokers that are away for a while are what some suites do on purpose.
+            "--wait", "5m"]
 
 
 def books(topic, count, seed, **options):

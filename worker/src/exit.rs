@@ -51,13 +51,16 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure with the causes of `error` joined by ": ".
+    /// A failure with the causes of `error` joined by ": "; one that was said by the error above it is left out.
     pub fn new(exit: Exit, reason: &'static str, error: &dyn std::error::Error) -> Self {
         let mut message = error.to_string();
         let mut source = error.source();
         while let Some(cause) = source {
-            message.push_str(": ");
-            message.push_str(&cause.to_string());
+            let cause_message = cause.to_string();
+            if !message.ends_with(&cause_message) {
+                message.push_str(": ");
+                message.push_str(&cause_message);
+            }
             source = cause.source();
         }
         Self { exit, reason, message }

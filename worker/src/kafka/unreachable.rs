@@ -47,10 +47,20 @@ impl Obstacles {
 impl std::fmt::Display for Obstacle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { code, words } = self;
-        // An error of the TLS library itself comes as one of the connection.
-        let code = if words.contains("SSL routines") { RDKafkaErrorCode::SSL } else { *code };
-        write!(f, "{words}; {}", next_act(code))
+        // Trouble with TLS comes as one of the connection, whoever of the two speaks it.
+        let of_tls = ["SSL routines", "SSL handshake"].iter().any(|of_tls| words.contains(of_tls));
+        let code = if of_tls { RDKafkaErrorCode::SSL } else { *code };
+        let next_act = if hung_up(words) { SPEAKS_TLS } else { next_act(code) };
+        write!(f, "{words}; {next_act}")
     }
+}
+
+/// A port that speaks TLS hangs up on whoever does not, without a word.
+const SPEAKS_TLS: &str = "if this port of the brokers speaks TLS, set spec.source.kafka.security.tls";
+
+/// Whether the other side ended the connection at the first request. librdkafka logs that, and tells nobody.
+fn hung_up(words: &str) -> bool {
+    words.contains("Disconnected") && words.contains("APIVERSION_QUERY")
 }
 
 /// What to look at, by the kind of the obstacle.
@@ -69,6 +79,10 @@ fn next_act(code: RDKafkaErrorCode) -> &'static str {
 impl ClientContext for Obstacles {
     fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
         tracing::debug!(facility, "librdkafka: {message}");
+        let words = message.split_once("]: ").map_or(message, |(_thread, words)| words);
+        if hung_up(words) {
+            self.note(&KafkaError::Global(RDKafkaErrorCode::BrokerTransportFailure), words);
+        }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -107,5 +121,17 @@ mod tests {
         insta::assert_snapshot!(told(&[refused, password, down]), @"no broker of a:1 answers: sasl_ssl://a:1: SASL authentication error; check the mechanism, the user and the password of spec.source.kafka.security.sasl");
         let certificate = (RDKafkaErrorCode::SSL, "ssl://a:1: SSL handshake failed");
         insta::assert_snapshot!(told(&[certificate]), @"no broker of a:1 answers: ssl://a:1: SSL handshake failed; check the certificates of spec.source.kafka.security.tls, and that this port of the brokers speaks TLS");
+        let plaintext = (RDKafkaErrorCode::BrokerTransportFailure, "ssl://a:1: SSL handshake failed: connecting to a PLAINTEXT broker listener?");
+        insta::assert_snapshot!(told(&[plaintext]), @"no broker of a:1 answers: ssl://a:1: SSL handshake failed: connecting to a PLAINTEXT broker listener?; check the certificates of spec.source.kafka.security.tls, and that this port of the brokers speaks TLS");
+    }
+
+    #[test]
+    fn hanging_up_is_told_although_it_is_only_logged() {
+        let obstacles = Obstacles::default();
+        obstacles.log(RDKafkaLogLevel::Info, "FAIL", "[thrd:a:1/bootstrap]: a:1/bootstrap: Disconnected: connection closed by peer (after 0ms in state APIVERSION_QUERY)");
+        obstacles.log(RDKafkaLogLevel::Info, "CONNECT", "[thrd:main]: a:1/bootstrap: connecting");
+        obstacles.note(&KafkaError::Global(RDKafkaErrorCode::AllBrokersDown), "1/1 brokers are down");
+        let told = KafkaFault::NoCluster { servers: "a:1".to_owned(), why: obstacles.last() }.to_string();
+        insta::assert_snapshot!(told, @"no broker of a:1 answers: a:1/bootstrap: Disconnected: connection closed by peer (after 0ms in state APIVERSION_QUERY); if this port of the brokers speaks TLS, set spec.source.kafka.security.tls");
     }
 }
