@@ -58,7 +58,7 @@ need_packages() { # need_packages NAME COMMAND=PACKAGE...
 }
 
 install_system() {
-    need_packages system-packages ip=iproute2 nsenter=util-linux curl=curl sysctl=procps \
+    need_packages system-packages ip=iproute2 nsenter=util-linux curl=curl sysctl=procps openssl=openssl \
         java=openjdk-17-jre-headless mvn=maven python3=python3 ps=procps
 }
 
