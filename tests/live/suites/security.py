@@ -1,5 +1,6 @@
 """A broker that asks who comes: let in, refused by name, and let in once the cause is gone; see suites/security."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -59,6 +60,11 @@ class Case:
             f"security-{name}", self.topic, self.zone, bootstrap=servers, kafka={"security": security}))
         self.arguments = ("--attach", "--secrets-dir", self.secrets.directory)
 
+    def group(self):
+        """The consumer group that the zone's log will name: by the path of RAW."""
+        digest = hashlib.sha256(self.zone.encode()).hexdigest()[:8]
+        return f"gristmill.library.{self.topic}.{digest}"
+
     def check(self):
         oracle.check_ingest(self.zone, self.topic, oracle.Expected(oracle.read_topic(self.topic)[0]))
 
@@ -73,15 +79,15 @@ def let_in():
         case.check()
 
 
-def refuse(topic, principal, resource=ResourceType.TOPIC):
+def refuse(resource, name):
     """Only somebody else may read it; what gives it back."""
-    binding = AclBinding(resource, topic, ResourcePatternType.LITERAL, "User:somebody", "*", AclOperation.ALL, AclPermissionType.ALLOW)
+    binding = AclBinding(resource, name, ResourcePatternType.LITERAL, "User:somebody", "*", AclOperation.ALL, AclPermissionType.ALLOW)
     client = topics.admin()
     client.create_acls([binding])[binding].result(60)
-    say(f"{topic} is not for {principal} any more")
+    say(f"{resource.name.lower()} {name} is not for books any more")
 
     def give_back():
-        only = AclBindingFilter(resource, topic, ResourcePatternType.LITERAL, None, None, AclOperation.ANY, AclPermissionType.ANY)
+        only = AclBindingFilter(resource, name, ResourcePatternType.LITERAL, None, None, AclOperation.ANY, AclPermissionType.ANY)
         client.delete_acls([only])[only].result(60)
     return give_back
 
@@ -97,14 +103,19 @@ def unknown_ca(case):
 
 
 def no_right_to_topic(case):
-    return refuse(case.topic, "books")
+    return refuse(ResourceType.TOPIC, case.topic)
+
+
+def no_right_to_group(case):
+    return refuse(ResourceType.GROUP, case.group())
 
 
 # What is wrong, how the worker gets there, and words of the sentence that it must say.
 REFUSALS = (
     ("password", SASL, sasl(), wrong_password, ("127.0.0.1:19094", "password of spec.source.kafka.security.sasl")),
     ("ca", SASL, sasl(), unknown_ca, ("127.0.0.1:19094", "certificate", "spec.source.kafka.security.tls")),
-    ("acl", SASL, sasl(), no_right_to_topic, ("security-acl", "Read and Describe")),
+    ("topic-acl", SASL, sasl(), no_right_to_topic, ("security-topic-acl", "Read and Describe on the topic")),
+    ("group-acl", SASL, sasl(), no_right_to_group, ("security-group-acl", "Read on the consumer group")),
 )
 # Nothing but another document helps here.
 WRONG_DOCUMENTS = (

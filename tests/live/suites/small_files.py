@@ -20,7 +20,7 @@ PARTITIONS = 4
 HOURS = size(48, 8)
 VALUES = size(1_000, 50)
 # Rows of an hour beside one of each value.
-ROWS = size(20_000, 5_000)
+ROWS = 20_000
 BOOKS_OF_A_MESSAGE = 5
 TARGET = 1 << 20
 # What the merge rule leaves: three small files wait for the fourth.

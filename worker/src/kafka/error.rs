@@ -40,7 +40,7 @@ pub enum KafkaFault {
         servers: String,
     },
     /// A question was not answered.
-    #[error("cannot {act} of topic {topic:?}")]
+    #[error("cannot {act} of topic {topic:?}{}", rights(source))]
     Ask {
         /// What was asked, as a verb.
         act: &'static str,
@@ -50,7 +50,7 @@ pub enum KafkaFault {
         source: KafkaError,
     },
     /// The consumer can't go on.
-    #[error("cannot {act} topic {topic:?}")]
+    #[error("cannot {act} topic {topic:?}{}", rights(source))]
     Consume {
         /// What was tried, as a verb.
         act: &'static str,
@@ -88,15 +88,45 @@ impl KafkaFault {
     }
 }
 
-/// Errors after which librdkafka's client is of no use, and refusals that only an administrator can lift.
+/// Errors after which librdkafka's client is of no use.
 fn is_fatal(error: &KafkaError) -> bool {
     matches!(error, KafkaError::MessageConsumptionFatal(_))
-        || matches!(
-            error.rdkafka_error_code(),
-            Some(
-                RDKafkaErrorCode::TopicAuthorizationFailed
-                    | RDKafkaErrorCode::GroupAuthorizationFailed
-                    | RDKafkaErrorCode::ClusterAuthorizationFailed
-            )
-        )
+}
+
+/// What the Kafka user lacks, where the brokers know who comes and refuse. An administrator lifts that while a worker
+/// waits.
+fn rights(error: &KafkaError) -> &'static str {
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
+            "; grant the user of spec.source.kafka.security the operations Read and Describe on the topic"
+        }
+        Some(RDKafkaErrorCode::GroupAuthorizationFailed) => {
+            "; grant the user of spec.source.kafka.security the operation Read on the consumer group"
+        }
+        Some(RDKafkaErrorCode::ClusterAuthorizationFailed) => {
+            "; grant the user of spec.source.kafka.security the operation Describe on the cluster"
+        }
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_rights_are_named_and_waited_for() {
+        let told = |code| {
+            let fault = KafkaFault::Ask {
+                act: "list the partitions",
+                topic: "books".to_owned(),
+                source: KafkaError::MetadataFetch(code),
+            };
+            assert!(!fault.is_permanent(), "an administrator may lift it");
+            fault.to_string()
+        };
+        insta::assert_snapshot!(told(RDKafkaErrorCode::TopicAuthorizationFailed), @r#"cannot list the partitions of topic "books"; grant the user of spec.source.kafka.security the operations Read and Describe on the topic"#);
+        insta::assert_snapshot!(told(RDKafkaErrorCode::GroupAuthorizationFailed), @r#"cannot list the partitions of topic "books"; grant the user of spec.source.kafka.security the operation Read on the consumer group"#);
+        insta::assert_snapshot!(told(RDKafkaErrorCode::RequestTimedOut), @r#"cannot list the partitions of topic "books""#);
+    }
 }

@@ -121,7 +121,10 @@ mod tests {
         insta::assert_snapshot!(told(&[refused, password, down]), @"no broker of a:1 answers: sasl_ssl://a:1: SASL authentication error; check the mechanism, the user and the password of spec.source.kafka.security.sasl");
         let certificate = (RDKafkaErrorCode::SSL, "ssl://a:1: SSL handshake failed");
         insta::assert_snapshot!(told(&[certificate]), @"no broker of a:1 answers: ssl://a:1: SSL handshake failed; check the certificates of spec.source.kafka.security.tls, and that this port of the brokers speaks TLS");
-        let plaintext = (RDKafkaErrorCode::BrokerTransportFailure, "ssl://a:1: SSL handshake failed: connecting to a PLAINTEXT broker listener?");
+        let plaintext = (
+            RDKafkaErrorCode::BrokerTransportFailure,
+            "ssl://a:1: SSL handshake failed: connecting to a PLAINTEXT broker listener?",
+        );
         insta::assert_snapshot!(told(&[plaintext]), @"no broker of a:1 answers: ssl://a:1: SSL handshake failed: connecting to a PLAINTEXT broker listener?; check the certificates of spec.source.kafka.security.tls, and that this port of the brokers speaks TLS");
     }
 
