@@ -244,6 +244,7 @@ async fn run_on<S: Source>(
         look_at: None,
         resume_file,
         refusals: Refusals::default(),
+        denied: None,
         patience,
         trouble: Trouble::default(),
         summary: Summary::default(),

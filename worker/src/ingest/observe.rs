@@ -31,8 +31,10 @@ impl<S: Source> Worker<'_, S> {
         };
         // What others have committed counts as well.
         self.settle(self.grace).await?;
-        if self.patience.board.report().phase == IngestPhase::SourceUnavailable {
-            self.ingesting();
+        match &self.denied {
+            Some((since, fault)) => self.blind(self.clock.uptime().saturating_sub(*since), fault)?,
+            None if self.patience.board.report().phase == IngestPhase::SourceUnavailable => self.ingesting(),
+            None => {}
         }
         if !stalled.is_empty() {
             self.feed.seek(&stalled).await.map_err(Passing::into_failure)?;
@@ -40,7 +42,11 @@ impl<S: Source> Worker<'_, S> {
         Ok(())
     }
 
-    fn blind(&self, elapsed: Duration, fault: &KafkaFault) -> Result<(), Failure> {
+    /// Says what Kafka does not give, which may pass.
+    ///
+    /// # Errors
+    /// It does not pass, or it has lasted longer than the worker waits.
+    pub(super) fn blind(&self, elapsed: Duration, fault: &KafkaFault) -> Result<(), Failure> {
         let failure = Failure::new(crate::exit::Exit::Kafka, fault.reason(), fault);
         if fault.is_permanent() || self.patience.limit.is_some_and(|limit| elapsed >= limit) {
             return Err(failure);

@@ -31,7 +31,7 @@ use super::refusals::Refusals;
 use super::retention::Retaining;
 use super::watch::Look;
 use crate::exit::Failure;
-use crate::kafka::{Attended, Feed, Member, Source, SourceEvent, TopicFacts};
+use crate::kafka::{Attended, Feed, KafkaFault, Member, Source, SourceEvent, TopicFacts};
 use crate::zone::{Clock, Zone};
 
 /// How often the age of the open file is looked at.
@@ -67,6 +67,8 @@ pub(super) struct Worker<'m, S: Source> {
     pub(super) resume_file: Option<PathBuf>,
     /// Offsets that brokers refuse.
     pub(super) refusals: Refusals,
+    /// What the group or the topic refuse this member, and since when: until partitions or messages come again.
+    pub(super) denied: Option<(Duration, KafkaFault)>,
     pub(super) patience: Patience,
     /// Files that could not be written, since the last entry that was decided.
     pub(super) trouble: Trouble,
@@ -122,7 +124,10 @@ impl<'m, S: Source> Worker<'m, S> {
 
     async fn handle(&mut self, event: SourceEvent<MessageOf<'m, S>>) -> Step {
         match event {
-            SourceEvent::Message(message) => self.take(&message).await,
+            SourceEvent::Message(message) => {
+                self.denied = None;
+                self.take(&message).await
+            }
             // What is left over from before a hold says nothing: its messages were dropped.
             SourceEvent::EndOfPartition(_) if self.is_held => Ok(()),
             SourceEvent::EndOfPartition(partition) => {
@@ -132,7 +137,10 @@ impl<'m, S: Source> Worker<'m, S> {
                 }
                 Ok(())
             }
-            SourceEvent::Assigned(partitions) => self.adopt(&partitions).await,
+            SourceEvent::Assigned(partitions) => {
+                self.denied = None;
+                self.adopt(&partitions).await
+            }
             SourceEvent::Revoked(partitions) => self.hand_over(&partitions).await,
             SourceEvent::Lost(partitions) => self.lose(&partitions).await,
             SourceEvent::Begun(_) => Ok(self.feed.prove().await.map_err(Passing::into_failure)?),
@@ -143,7 +151,16 @@ impl<'m, S: Source> Worker<'m, S> {
             SourceEvent::TooLarge => self.stop_too_large().await,
             SourceEvent::Disturbed(fault) => {
                 tracing::debug!(error = %fault, "consumer disturbed");
-                if fault.is_permanent() { Err(fault.into_failure().into()) } else { Ok(()) }
+                if fault.is_permanent() {
+                    return Err(fault.into_failure().into());
+                }
+                if fault.is_denial() {
+                    // librdkafka tells it once and goes on asking.
+                    let now = self.clock.uptime();
+                    self.blind(Duration::ZERO, &fault)?;
+                    self.denied.get_or_insert((now, fault));
+                }
+                Ok(())
             }
         }
     }

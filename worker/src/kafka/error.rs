@@ -76,6 +76,11 @@ impl KafkaFault {
         }
     }
 
+    /// Whether the brokers know who comes and refuse it.
+    pub fn is_denial(&self) -> bool {
+        matches!(self, Self::Ask { source, .. } | Self::Consume { source, .. } if !rights(source).is_empty())
+    }
+
     /// A PascalCase reason for conditions.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -123,6 +128,7 @@ mod tests {
                 source: KafkaError::MetadataFetch(code),
             };
             assert!(!fault.is_permanent(), "an administrator may lift it");
+            assert_eq!(fault.is_denial(), code != RDKafkaErrorCode::RequestTimedOut);
             fault.to_string()
         };
         insta::assert_snapshot!(told(RDKafkaErrorCode::TopicAuthorizationFailed), @r#"cannot list the partitions of topic "books"; grant the user of spec.source.kafka.security the operations Read and Describe on the topic"#);
