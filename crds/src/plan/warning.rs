@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CompactionPlan, IngestPlan, Problem};
+use super::{CompactionPlan, IngestPlan, Problem, Schedule};
 use crate::rejected::{BudgetAction, PayloadPolicy};
 use crate::source::SaslMechanism;
 
@@ -62,9 +62,27 @@ impl IngestPlan {
 impl CompactionPlan {
     /// What is valid and probably not meant, in the order of the document.
     pub fn warnings(&self) -> Vec<Problem> {
-        let local = only_local(&self.processed_path);
-        let warn = |message| Problem { path: "spec.processed.path".to_owned(), message };
-        local.into_iter().map(warn).collect()
+        let warn = |path: &str, message| Problem { path: path.to_owned(), message };
+        let schedule = self.short_retention().map(|message| warn("spec.schedule", message));
+        let local = only_local(&self.processed_path).map(|message| warn("spec.processed.path", message));
+        schedule.into_iter().chain(local).collect()
+    }
+
+    /// A compaction holds RAW's rows from its first run on; until then they go by age, and one run may fail.
+    fn short_retention(&self) -> Option<String> {
+        let after = self.ingest.retention.as_ref()?.after;
+        let gap = Schedule::try_new(&self.schedule, &self.time_zone).ok()?.longest_gap()?.to_std().ok()?;
+        (after < 2 * gap).then(|| {
+            let hours = |time: Duration| time.as_secs_f64() / 3600.0;
+            format!(
+                "has up to {:.1} hours between two starts, and spec.raw.retention.after of StreamIngest {} is {:.1}: rows \
+                 may leave before a first run has registered; write at least {:.0}h there",
+                hours(gap),
+                self.ingest.name,
+                hours(after),
+                hours(2 * gap).ceil()
+            )
+        })
     }
 }
 
