@@ -55,6 +55,9 @@ impl IngestPlan {
             let message = "is missing: in a cluster the pods have no user name for HDFS; write simple or kerberos";
             warn("spec.hadoop", message.to_owned());
         }
+        if let Some(message) = self.short_memory(self.pod_memory) {
+            warn("spec.pod.memory", message);
+        }
         warnings
     }
 }
@@ -73,17 +76,23 @@ impl CompactionPlan {
         let after = self.ingest.retention.as_ref()?.after;
         let gap = Schedule::try_new(&self.schedule, &self.time_zone).ok()?.longest_gap()?.to_std().ok()?;
         (after < 2 * gap).then(|| {
-            let hours = |time: Duration| time.as_secs_f64() / 3600.0;
             format!(
-                "has up to {:.1} hours between two starts, and spec.raw.retention.after of StreamIngest {} is {:.1}: rows \
-                 may leave before a first run has registered; write at least {:.0}h there",
-                hours(gap),
+                "has up to {} between two starts, and spec.raw.retention.after of StreamIngest {} is {}: rows may leave \
+                 before a first run has registered; write at least {} there",
+                span(gap),
                 self.ingest.name,
-                hours(after),
-                hours(2 * gap).ceil()
+                span(after),
+                span(2 * gap)
             )
         })
     }
+}
+
+/// As a resource has it, in the largest unit that it is whole in.
+fn span(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let unit = [(3600, "h"), (60, "m")].into_iter().find(|(length, _)| seconds.is_multiple_of(*length));
+    unit.map_or(format!("{seconds}s"), |(length, unit)| format!("{}{unit}", seconds / length))
 }
 
 fn only_local(url: &str) -> Option<String> {

@@ -181,6 +181,7 @@ async fn ingest_until(
     share: u64,
     (awaited, cancel): (Awaited, CancellationToken),
 ) -> Result<(), Failure> {
+    ingest::warn_of_memory(plan, share);
     let budget = Budget::of_memory(share);
     let hadoop = hadoop_of_ingest(plan, secrets)?;
     let options = Options { hadoop, budget, cancel, awaited, ..Options::new(plan) };

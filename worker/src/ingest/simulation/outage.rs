@@ -9,7 +9,7 @@ use crate::zone::Clock;
 /// Nothing is to be committed meanwhile: upkeep finds the outage, and its end.
 #[test]
 fn worker_of_a_silent_topic_says_that_the_store_is_away_and_that_it_is_back() {
-    for_seeds(20, |seed| {
+    for_seeds(10, |seed| {
         let world = World::new(seed, 1);
         let scenario = async {
             send(&world, 10).await;

@@ -51,7 +51,7 @@ fn copy_of(live: &LiveFile) -> StorePath {
 /// the store fails now and then.
 #[test]
 fn workers_archive_rows_and_delete_rejects_when_their_time_has_come() {
-    for_seeds(30, |seed| {
+    for_seeds(8, |seed| {
         let world = retaining(seed, 4);
         world.weather.set_faults(if seed % 2 == 0 { 0 } else { 60 });
         let scenario = async {
@@ -88,7 +88,7 @@ fn workers_archive_rows_and_delete_rejects_when_their_time_has_come() {
 /// What a compaction is yet to be registered for stays, and rejects go; then a consumer holds what it has not passed.
 #[test]
 fn rows_wait_for_compactions_that_are_not_registered_yet_and_for_what_those_have_not_read() {
-    for_seeds(20, |seed| {
+    for_seeds(6, |seed| {
         let mut world = retaining(seed, 2);
         world.retention.ages.rejected = world.retention.ages.raw;
         let (left, names) = watch::channel(vec!["library/books".to_owned()]);
@@ -129,7 +129,7 @@ fn rows_wait_for_compactions_that_are_not_registered_yet_and_for_what_those_have
 /// stays and why.
 #[test]
 fn files_that_cannot_be_archived_do_not_keep_the_others() {
-    for_seeds(2, |seed| {
+    for_seeds(1, |seed| {
         let mut world = retaining(seed, 1);
         world.plan.max_records = Some(1);
         let scenario = async {
@@ -162,7 +162,7 @@ fn files_that_cannot_be_archived_do_not_keep_the_others() {
 /// A store that is away is not asked for each file, and nothing leaves without a copy meanwhile.
 #[test]
 fn archive_that_is_away_is_told_and_waited_for() {
-    for_seeds(10, |seed| {
+    for_seeds(3, |seed| {
         let mut world = retaining(seed, 1);
         let weather = Weather::fair(&world.timeline);
         let store = WeatheredStore { memory: world.memory.clone(), weather: weather.clone() };
