@@ -30,7 +30,8 @@ pub fn least_memory(message_bytes: u64) -> u64 {
 
 /// The longest message that fits, in whole MiB.
 pub(super) fn longest_message(memory: u64) -> u64 {
-    (memory.saturating_sub(BASE) / TIMES >> 20) << 20
+    let bytes = memory.saturating_sub(BASE) / TIMES;
+    bytes - bytes % (1 << 20)
 }
 
 #[cfg(test)]

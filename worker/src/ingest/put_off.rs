@@ -1,7 +1,8 @@
 //! Files that can't be archived: each is tried again after a pause that grows, and the others go on meanwhile.
 //!
 //! Without it a file whose copy is damaged would be copied every minute, and as many as a pass takes would keep all others
-//! in the zone. A store that is away concerns every file: then nothing is copied until the pause is over.
+//! in the zone. A store that fails concerns every file: then nothing is copied until the pause is over, and the next try
+//! begins with other files, in case it was only this one that the store can't read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -20,8 +21,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 #[derive(Debug, Default)]
 pub(super) struct PutOff {
     files: BTreeMap<FileKey, Pause>,
-    /// A store is away.
-    away: Option<Pause>,
+    /// A store has failed, and no file was archived since.
+    store: Option<Pause>,
 }
 
 #[derive(Debug)]
@@ -33,8 +34,8 @@ struct Pause {
 }
 
 impl Pause {
-    fn after(before: Option<&Self>, now: Duration, why: String) -> Self {
-        let length = before.map_or(FIRST_PAUSE, |before| (before.length * 2).min(LONGEST_PAUSE));
+    fn after(before: Option<&Self>, first: Duration, now: Duration, why: String) -> Self {
+        let length = before.map_or(first, |before| (before.length * 2).min(LONGEST_PAUSE));
         Self { until: now + length, length, why }
     }
 }
@@ -46,24 +47,21 @@ impl PutOff {
             self.files.remove(&key(live));
         }
         if !kept.is_empty() {
-            self.away = None;
+            self.store = None;
         }
-        if let Some(NotArchived { error, .. }) = failed.iter().find(|failed| failed.error.is_away()) {
-            let pause = Pause::after(self.away.as_ref(), now, describe(error));
+        if let Some(NotArchived { error, .. }) = failed.iter().find(|failed| failed.error.is_of_store()) {
+            let pause = Pause::after(self.store.as_ref(), FIRST_PAUSE, now, describe(error));
             tracing::warn!(error = pause.why, pause_seconds = pause.length.as_secs(), "no file is archived for now");
-            self.away = Some(pause);
+            self.store = Some(pause);
         }
-        let mut first = None;
-        let mut files = 0;
-        for NotArchived { live, error } in failed.iter().filter(|failed| !failed.error.is_away()) {
-            let why = describe(error);
-            if error.is_passing() {
-                tracing::debug!(error = why, "file is looked for again");
-                continue;
+        let (mut first, mut files) = (None, 0);
+        for NotArchived { live, error } in failed {
+            let first_pause = if error.is_of_store() { 2 * FIRST_PAUSE } else { FIRST_PAUSE };
+            let pause = Pause::after(self.files.get(&key(live)), first_pause, now, describe(error));
+            if !error.is_of_store() {
+                files += 1;
+                first.get_or_insert((pause.why.clone(), pause.length));
             }
-            let pause = Pause::after(self.files.get(&key(live)), now, why);
-            files += 1;
-            first.get_or_insert((pause.why.clone(), pause.length));
             self.files.insert(key(live), pause);
         }
         if let Some((error, pause)) = first {
@@ -81,15 +79,15 @@ impl PutOff {
         self.files.iter().filter(|(_, pause)| now < pause.until).map(|(key, _)| key.clone()).collect()
     }
 
-    /// Whether nothing is to be copied now, since a store is away.
-    pub(super) fn is_away(&self, now: Duration) -> bool {
-        self.away.as_ref().is_some_and(|pause| now < pause.until)
+    /// Whether nothing is to be copied now, since a store has failed.
+    pub(super) fn stops_all(&self, now: Duration) -> bool {
+        self.store.as_ref().is_some_and(|pause| now < pause.until)
     }
 
     /// What stays in the zone and why, for a person; nothing if nothing does.
     pub(super) fn describe(&self) -> Option<String> {
-        if let Some(away) = &self.away {
-            return Some(format!("the archive ({})", away.why));
+        if let Some(failed) = &self.store {
+            return Some(format!("the archive ({})", failed.why));
         }
         let (_, first) = self.files.first_key_value()?;
         Some(match self.files.len() {
@@ -165,19 +163,22 @@ mod tests {
         let mut put_off = PutOff::default();
         put_off.note(&[live(3)], &[damaged(1), damaged(2)], Duration::ZERO);
         assert_eq!(put_off.at(Duration::ZERO).len(), 2);
-        assert!(!put_off.is_away(Duration::ZERO));
+        assert!(!put_off.stops_all(Duration::ZERO));
         let told = put_off.describe().expect("two stay");
         assert!(told.starts_with("2 files that are not archived, the first: file:///raw/1 is damaged"), "{told}");
     }
 
     #[test]
-    fn store_that_is_away_stops_all_copies_for_a_while_and_puts_no_file_off() {
+    fn store_that_fails_stops_all_copies_for_a_while_and_the_next_try_begins_with_others() {
         let mut put_off = PutOff::default();
+        let seconds = Duration::from_secs;
         put_off.note(&[], &[away(1)], Duration::ZERO);
-        assert!(put_off.is_away(Duration::from_secs(59)) && !put_off.is_away(Duration::from_secs(60)));
-        assert!(put_off.at(Duration::ZERO).is_empty());
+        assert!(put_off.stops_all(seconds(59)) && !put_off.stops_all(seconds(60)));
+        assert_eq!((put_off.at(seconds(60)).len(), put_off.at(seconds(120)).len()), (1, 0));
         assert!(put_off.describe().expect("it is told").contains("connection refused"));
-        put_off.note(&[live(1)], &[], Duration::from_secs(60));
+        put_off.note(&[live(2)], &[], seconds(60));
+        assert!(put_off.describe().expect("the first stays").starts_with("1 file that is not archived"));
+        put_off.note(&[live(1)], &[], seconds(120));
         assert_eq!(put_off.describe(), None);
     }
 }

@@ -125,7 +125,7 @@ impl<S: Source> Worker<'_, S> {
         self.tell_retention(held.as_ref());
         let (mut to_copy, to_go) = self.retaining.retention.split(due);
         let went = self.take_off(to_go, None).await?;
-        to_copy.truncate(if self.retaining.put_off.is_away(now) { 0 } else { COPIED_AT_ONCE });
+        to_copy.truncate(if self.retaining.put_off.stops_all(now) { 0 } else { COPIED_AT_ONCE });
         match &self.retaining.retention.archive {
             Some(archive) if !to_copy.is_empty() => {
                 let surroundings = self.zone.reader().surroundings().clone();

@@ -79,21 +79,16 @@ pub enum ArchiveError {
 }
 
 impl ArchiveError {
-    /// Whether a store is away, so that no other file can be archived either.
-    pub fn is_away(&self) -> bool {
+    /// Whether a store failed rather than the file or its copy: most likely no other file can be archived either.
+    pub fn is_of_store(&self) -> bool {
         match self {
-            Self::Store { source, file: _ } => source.is_unavailable(),
+            Self::Store { .. } => true,
             Self::Damaged { .. } | Self::OtherContent { .. } | Self::Moved { .. } => false,
         }
     }
-
-    /// Whether the file is to be looked for again at once: nothing is wrong with it.
-    pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Moved { .. })
-    }
 }
 
-/// What became of the files of one pass. Files that are in neither were not tried, since a store was away.
+/// What became of the files of one pass. Files that are in neither were not tried, since a store failed.
 #[derive(Debug, Default)]
 pub struct Archived {
     /// Files with a verified copy.
@@ -131,21 +126,21 @@ impl Archive {
         &self.url
     }
 
-    /// Makes a verified copy of each file, until a store is away. `signs` tell whose unfinished copies may go.
+    /// Makes a verified copy of each file, until a store fails. `signs` tell whose unfinished copies may go.
     ///
     /// It changes nothing in the zone, takes as long as it takes, and may be dropped at any point.
     pub async fn keep(self, zone: Surroundings, signs: Signs, files: Vec<LiveFile>) -> Archived {
         let own = self.url.directory().join(&format!("{COPYING}/{}", signs.own()));
         let copy = Copy { archive: &self, zone: &zone, scratch: &own };
-        let is_away = AtomicBool::new(false);
+        let has_failed = AtomicBool::new(false);
         let outcomes: Vec<_> = stream::iter(files)
             .map(|live| async {
-                if is_away.load(Ordering::Relaxed) {
+                if has_failed.load(Ordering::Relaxed) {
                     return None;
                 }
                 let kept = copy.keep(&live.file).await;
-                if kept.as_ref().is_err_and(ArchiveError::is_away) {
-                    is_away.store(true, Ordering::Relaxed);
+                if kept.as_ref().is_err_and(ArchiveError::is_of_store) {
+                    has_failed.store(true, Ordering::Relaxed);
                 }
                 Some(match kept {
                     Ok(()) => Ok(live),
