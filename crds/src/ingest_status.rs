@@ -113,7 +113,8 @@ pub struct RetentionStatus {
     pub removed_files: i64,
     /// Their bytes; a text, since JSON numbers lose digits above 2^53.
     pub removed_bytes: String,
-    /// The consumer that has not yet passed files whose time has come; empty when none holds them.
+    /// What holds files whose time has come: the consumer that has not yet passed them, a compaction that is not yet
+    /// registered, or files that can't be archived and why; empty when nothing does.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub held_by: String,
     /// Commit time of the oldest live file (RFC 3339, UTC).

@@ -34,9 +34,17 @@ fn work(queue: &Mutex<mpsc::Receiver<Job>>) {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    /// Pieces of work that this thread has given away: a test on one thread sees its own.
+    pub(crate) static SENT: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
 /// Runs work on a thread of its own, or here where there is no runtime that has any: the executor of the simulation. A
 /// panic in it is one here.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    #[cfg(test)]
+    SENT.with(|sent| sent.set(sent.get() + 1));
     if tokio::runtime::Handle::try_current().is_err() {
         return work();
     }

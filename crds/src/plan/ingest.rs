@@ -6,6 +6,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::kafka::{SecurityPlan, check_config, check_group, check_servers, check_topic};
+use super::memory::{least_memory, longest_message};
 use super::pod::check_pod;
 use super::raw::RawPlan;
 use super::reference::check_names;
@@ -19,6 +20,9 @@ use crate::projection::IngestProjection;
 use crate::raw::Compression;
 use crate::source::{KafkaSource, OnDataLoss, Source};
 use crate::stream_ingest::{StreamIngest, StreamIngestSpec};
+
+/// Memory of a pod whose resource says nothing.
+const DEFAULT_MEMORY: u64 = 256 << 20;
 
 /// Everything that an ingest worker decides by, validated.
 #[derive(Debug, Clone)]
@@ -65,6 +69,8 @@ pub struct IngestPlan {
     pub rewind: Option<RewindPlan>,
     /// No pods are to run.
     pub suspend: bool,
+    /// Memory of a pod in bytes; the default if the document does not say.
+    pub pod_memory: u64,
     /// Digest of the worker's projection, `sha256:<hex>`.
     pub spec_digest: String,
 }
@@ -78,6 +84,23 @@ impl IngestPlan {
     /// HDFS user name of simple authentication, if the document names one.
     pub fn hdfs_user(&self) -> Option<&str> {
         self.hadoop.as_ref().and_then(HadoopPlan::simple_user)
+    }
+
+    /// What is wrong with a worker of so many bytes of memory, if anything is: a sentence with the next act.
+    pub fn short_memory(&self, memory: u64) -> Option<String> {
+        let message = self.record.limits.message_bytes as u64;
+        let least = least_memory(message);
+        let longest = longest_message(memory) >> 20;
+        let shorten = if longest == 0 { String::new() } else { format!(", or lower maxMessageSize to {longest}Mi") };
+        (memory < least).then(|| {
+            format!(
+                "is {}Mi, and one message of {}Mi (record.limits.maxMessageSize) may take more: the process would be \
+                 killed; write at least {}Mi{shorten}",
+                memory >> 20,
+                message.div_ceil(1 << 20),
+                least >> 20,
+            )
+        })
     }
 
     /// The Secrets and ConfigMaps that a worker reads, each once, in order of their names.
@@ -129,6 +152,7 @@ impl TryFrom<&StreamIngest> for IngestPlan {
         let scaling = ScalingPlan::read("spec.scaling", scaling.as_ref(), &mut problems);
         let rewind = RewindPlan::read("spec.rewind", rewind.as_ref(), &mut problems);
         check_pod("spec.pod", pod.as_ref(), &mut problems);
+        let pod_memory = pod.as_ref().and_then(|pod| pod.memory.as_ref());
         check_network("spec.networkPolicy", network_policy.as_ref(), &mut problems);
         check_stream_ingest(&ingest.spec, &mut problems);
         let Some(record) = record.filter(|_| problems.0.is_empty()) else {
@@ -156,6 +180,7 @@ impl TryFrom<&StreamIngest> for IngestPlan {
             scaling,
             rewind,
             suspend: suspend.unwrap_or(false),
+            pod_memory: pod_memory.and_then(|memory| memory.to_bytes().ok()).unwrap_or(DEFAULT_MEMORY),
             spec_digest: IngestProjection::new(ingest).digest(),
         })
     }

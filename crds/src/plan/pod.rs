@@ -1,6 +1,7 @@
 //! What is checked of the options for pods; the rest is Kubernetes' to judge.
 
 use super::Problems;
+use super::memory::SMALLEST;
 use crate::pod::PodOptions;
 use crate::scalar::Quantity;
 
@@ -10,7 +11,7 @@ pub(super) fn check_pod(at: &str, pod: Option<&PodOptions>, problems: &mut Probl
         let at = format!("{at}.memory");
         match memory.to_bytes() {
             // Below it the process has no room for one open file beside its own code and librdkafka's buffers.
-            Ok(bytes) if bytes < 128 << 20 => {
+            Ok(bytes) if bytes < SMALLEST => {
                 problems.add(at, format!("{:?} is too small; write at least 128Mi", memory.0))
             }
             Ok(_) => {}

@@ -1,6 +1,6 @@
 //! When runs of a compaction start: CronJob's dialect, in a time zone.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
@@ -57,6 +57,27 @@ impl Schedule {
     pub fn next_after(&self, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let local = moment.with_timezone(&self.zone);
         self.cron.find_next_occurrence(&local, false).ok().map(|next| next.with_timezone(&Utc))
+    }
+}
+
+/// Starts that are looked at for the longest time between two; of a schedule by the minute they are a week.
+const STARTS: usize = 10_000;
+/// And so long: a leap day comes every four years.
+const YEARS: i64 = 5;
+
+impl Schedule {
+    /// The longest time between two starts in the coming years, of as many as are worth the look; `None` if there are not
+    /// two. It does not depend on when it is asked.
+    pub fn longest_gap(&self) -> Option<TimeDelta> {
+        let mut last = self.next_after(DateTime::from_timestamp(1_767_225_600, 0)?)?;
+        let end = last + TimeDelta::days(366 * YEARS);
+        let mut longest = None;
+        for _ in 0..STARTS {
+            let Some(next) = self.next_after(last).filter(|next| *next <= end) else { break };
+            longest = longest.max(Some(next - last));
+            last = next;
+        }
+        longest
     }
 }
 
@@ -143,6 +164,17 @@ mod tests {
     fn a_time_zone_that_is_not_known_is_refused() {
         let error = Schedule::try_new("@hourly", "Berlin").expect_err("no zone");
         assert_eq!(error, InvalidSchedule::TimeZone("Berlin".to_owned()));
+    }
+
+    #[rstest]
+    #[case::hourly("5 * * * *", "Etc/UTC", 60)]
+    #[case::each_minute("* * * * *", "Etc/UTC", 1)]
+    #[case::over_the_weekend("0 8 * * MON-FRI", "Etc/UTC", 3 * 24 * 60)]
+    #[case::over_a_change_of_the_clock("0 8 * * *", "Europe/Berlin", 25 * 60)]
+    #[case::from_year_to_leap_year("0 0 1 1 *", "Etc/UTC", 366 * 24 * 60)]
+    fn longest_gap_is_that_of_years(#[case] schedule: &str, #[case] zone: &str, #[case] minutes: i64) {
+        let schedule = Schedule::try_new(schedule, zone).expect("a schedule");
+        assert_eq!(schedule.longest_gap(), Some(TimeDelta::minutes(minutes)));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CompactionPlan, IngestPlan, Problem};
+use super::{CompactionPlan, IngestPlan, Problem, Schedule};
 use crate::rejected::{BudgetAction, PayloadPolicy};
 use crate::source::SaslMechanism;
 
@@ -55,6 +55,9 @@ impl IngestPlan {
             let message = "is missing: in a cluster the pods have no user name for HDFS; write simple or kerberos";
             warn("spec.hadoop", message.to_owned());
         }
+        if let Some(message) = self.short_memory(self.pod_memory) {
+            warn("spec.pod.memory", message);
+        }
         warnings
     }
 }
@@ -62,10 +65,34 @@ impl IngestPlan {
 impl CompactionPlan {
     /// What is valid and probably not meant, in the order of the document.
     pub fn warnings(&self) -> Vec<Problem> {
-        let local = only_local(&self.processed_path);
-        let warn = |message| Problem { path: "spec.processed.path".to_owned(), message };
-        local.into_iter().map(warn).collect()
+        let warn = |path: &str, message| Problem { path: path.to_owned(), message };
+        let schedule = self.short_retention().map(|message| warn("spec.schedule", message));
+        let local = only_local(&self.processed_path).map(|message| warn("spec.processed.path", message));
+        schedule.into_iter().chain(local).collect()
     }
+
+    /// A compaction holds RAW's rows from its first run on; until then they go by age, and one run may fail.
+    fn short_retention(&self) -> Option<String> {
+        let after = self.ingest.retention.as_ref()?.after;
+        let gap = Schedule::try_new(&self.schedule, &self.time_zone).ok()?.longest_gap()?.to_std().ok()?;
+        (after < 2 * gap).then(|| {
+            format!(
+                "has up to {} between two starts, and spec.raw.retention.after of StreamIngest {} is {}: rows may leave \
+                 before a first run has registered; write at least {} there",
+                span(gap),
+                self.ingest.name,
+                span(after),
+                span(2 * gap)
+            )
+        })
+    }
+}
+
+/// As a resource has it, in the largest unit that it is whole in.
+fn span(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let unit = [(3600, "h"), (60, "m")].into_iter().find(|(length, _)| seconds.is_multiple_of(*length));
+    unit.map_or(format!("{seconds}s"), |(length, unit)| format!("{}{unit}", seconds / length))
 }
 
 fn only_local(url: &str) -> Option<String> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use gristmill_crds::Quantity;
 use gristmill_crds::plan::IngestPlan;
 
 use super::cancel_on_signal;
@@ -95,6 +96,7 @@ async fn ingest(args: &IngestArgs, with_bar: bool) -> Result<(), Failure> {
         reason: "Invalid",
         message: format!("--memory or GRISTMILL_MEMORY: {error}"),
     })?;
+    warn_of_memory(&plan, Quantity(args.memory.clone()).to_bytes().unwrap_or(u64::MAX));
     let hadoop = hadoop_of_ingest(&plan, &secrets)?;
     let resume_file = args.resume_file.clone();
     let mut options = Options { hadoop, wait: wait(args), budget, resume_file, ..Options::new(&plan) };
@@ -119,6 +121,14 @@ async fn ingest(args: &IngestArgs, with_bar: bool) -> Result<(), Failure> {
         "ingest ends"
     );
     Ok(())
+}
+
+/// One line if the memory does not surely hold a message as long as the resource allows. Shorter ones may be all that comes,
+/// so nothing is refused.
+pub(super) fn warn_of_memory(plan: &IngestPlan, memory: u64) {
+    if let Some(message) = plan.short_memory(memory) {
+        tracing::warn!("--memory (GRISTMILL_MEMORY, pod.memory in a cluster) {message}");
+    }
 }
 
 /// Runs until the end. One without an end follows rotated credentials.

@@ -11,6 +11,7 @@ mod inspect;
 mod lint;
 mod produce;
 mod progress;
+mod register;
 mod rejected;
 mod resources;
 mod resume;

@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use super::register::Registration;
 use super::resources::{hadoop_of, hadoop_of_ingest};
 use super::zone::duration;
 use super::{cancel_on_signal, ingest};
@@ -22,7 +23,7 @@ use crate::by_schedule::by_schedule;
 use crate::compact::{self, Zones};
 use crate::documents::Documents;
 use crate::exit::{Exit, Failure};
-use crate::ingest::{Budget, Options};
+use crate::ingest::{Awaited, Budget, Options};
 use crate::local::{local_compaction, local_ingest, refuse_shared_zone};
 use crate::secrets::Secrets;
 use crate::zone::SystemClock;
@@ -30,9 +31,10 @@ use crate::zone::SystemClock;
 /// Runs every StreamIngest and HourlyCompaction of the files until it is stopped.
 ///
 /// A StreamIngest is ingested all the time, an HourlyCompaction compacts by its schedule and time zone; its first run is at
-/// the next start. Starts that passed while nothing ran are made up for by the next. A run that fails is logged and tried
-/// at the next start, and the ingest goes on; an ingest that fails ends the process. SIGTERM and SIGINT commit what was
-/// read, let a run that is under way end within 45 s, and leave the group.
+/// the next start, and until then RAW's retention keeps the rows for it. Starts that passed while nothing ran are made up
+/// for by the next. A run that fails is logged and tried at the next start, and the ingest goes on; an ingest that fails
+/// ends the process. SIGTERM and SIGINT commit what was read, let a run that is under way end within 45 s, and leave the
+/// group.
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
     /// File with resources, and with Secrets and ConfigMaps that they refer to; may be repeated.
@@ -78,8 +80,22 @@ pub(super) async fn run(args: RunArgs) -> Result<(), Failure> {
     let turn = Mutex::new(());
     let running = FuturesUnordered::<LocalBoxFuture<'_, Result<(), Failure>>>::new();
     for plan in &resources.ingests {
-        let work = ingest_until(plan, &resources.secrets, &args, share, cancel.child_token());
+        if plan.suspend {
+            tracing::info!(ingest = plan.name, "suspended");
+            continue;
+        }
+        let registration = Registration::of(plan, resources.compactions.iter().map(|(plan, _)| plan));
+        let awaited = registration.awaited();
+        let work = ingest_until(plan, &resources.secrets, &args, share, (awaited, cancel.child_token()));
         running.push(Box::pin(work.instrument(tracing::info_span!("ingest", name = plan.name))));
+        let zones = |plan: &CompactionPlan| zones_of(plan, &resources.secrets, &args);
+        let cancel = &cancel;
+        running.push(Box::pin(async move {
+            // A registration that is dropped where it stands is one that crashed: the next start looks.
+            let registered = registration.register(&SystemClock, zones);
+            let _cancelled = cancel.run_until_cancelled(registered).await;
+            Ok(())
+        }));
     }
     for (plan, schedule) in &resources.compactions {
         let work = compact_by(schedule, plan, &resources.secrets, &args, (share, &turn, &cancel));
@@ -163,15 +179,12 @@ async fn ingest_until(
     secrets: &Secrets,
     args: &RunArgs,
     share: u64,
-    cancel: CancellationToken,
+    (awaited, cancel): (Awaited, CancellationToken),
 ) -> Result<(), Failure> {
-    if plan.suspend {
-        tracing::info!("suspended");
-        return Ok(());
-    }
+    ingest::warn_of_memory(plan, share);
     let budget = Budget::of_memory(share);
     let hadoop = hadoop_of_ingest(plan, secrets)?;
-    let options = Options { hadoop, budget, cancel, ..Options::new(plan) };
+    let options = Options { hadoop, budget, cancel, awaited, ..Options::new(plan) };
     let _admin = match args.admin_addr {
         Some(address) => Some(AdminServer::begin(address, options.board.clone()).await?),
         None => None,
@@ -196,20 +209,25 @@ async fn compact_by(
     let usual = compact::Options::default();
     let budget = compact::Budget::of_memory(share);
     let spill_directory = args.spill_dir.clone().unwrap_or(usual.spill_directory.clone());
-    let options = compact::Options { budget, spill_directory, ..usual };
+    let process = compact::ProcessUse::Shared;
+    let options = compact::Options { budget, spill_directory, process, ..usual };
     by_schedule(schedule, &SystemClock, cancel, async || {
         let _turn = turn.lock().await;
         if cancel.is_cancelled() {
             // Another run had the turn until the signal.
             return Ok(());
         }
-        // Secrets are read again for each run, so that rotated ones take effect.
-        let access = hadoop_of(&plan.processed_path, plan.hadoop.as_ref(), secrets)?;
-        let zones = Zones::of(plan, &access, args.wait)?;
+        let zones = zones_of(plan, secrets, args)?;
         let report = compact::run(plan, &zones, &options).await?;
         tracing::info!("{}", super::compact::sentences(&report).replace('\n', " "));
         Ok(())
     })
     .await;
     Ok(())
+}
+
+/// The zones of a compaction. Secrets are read again for each run, so that rotated ones take effect.
+fn zones_of(plan: &CompactionPlan, secrets: &Secrets, args: &RunArgs) -> Result<Zones, Failure> {
+    let access = hadoop_of(&plan.processed_path, plan.hadoop.as_ref(), secrets)?;
+    Zones::of(plan, &access, args.wait)
 }

@@ -3,17 +3,17 @@
 use gristmill_core::log::{Digest, Genesis, Sequence};
 
 use crate::exit::{Exit, Failure};
-use crate::zone::{Appended, Surroundings, Zone, ZoneError};
+use crate::zone::{Appended, Surroundings, Zone, ZoneError, ZoneReader};
 
 /// Opens the RAW zone for writing.
 ///
 /// # Errors
-/// There is none, it is a Processed zone, or the store fails.
+/// There is none, it is a Processed zone, into which nothing was written then, or the store fails.
 pub(super) async fn open(surroundings: Surroundings, digest: Digest) -> Result<Zone, Failure> {
-    let zone = Zone::join(surroundings.clone(), digest).await?;
-    match zone.fold().genesis() {
-        Genesis::Raw(_) => Ok(zone),
-        Genesis::Processed(_) => Err(not_raw(&surroundings)),
+    let reader = ZoneReader::open(surroundings).await?;
+    match reader.fold().genesis() {
+        Genesis::Raw(_) => Ok(Zone::join(&reader, digest).await?),
+        Genesis::Processed(_) => Err(not_raw(reader.surroundings())),
     }
 }
 

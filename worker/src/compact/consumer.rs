@@ -7,26 +7,26 @@ use gristmill_core::log::{Digest, Genesis, Refusal};
 use gristmill_crds::plan::CompactionPlan;
 use tracing::{info, warn};
 
-use super::{Error, Zones};
+use super::Error;
 use crate::zone::{Appended, Zone, ZoneError, ZoneReader};
 
 /// Registers the Processed zone in RAW's log, unless it is there already.
 ///
 /// # Errors
 /// RAW's log can't be written. Nothing was read then: without its registration a run could lose files to retention.
-pub(super) async fn register(plan: &CompactionPlan, zones: &Zones, raw: &ZoneReader, zone: &Zone) -> Result<(), Error> {
+pub(super) async fn register(plan: &CompactionPlan, raw: &ZoneReader, zone: &Zone) -> Result<(), Error> {
     let id = zone.fold().zone_id();
     let is_raw = matches!(raw.fold().genesis(), Genesis::Raw(_));
     if !is_raw || raw.fold().consumers().contains_key(&id) {
         return Ok(());
     }
     let name = format!("{}/{}", plan.namespace, plan.name);
-    let mut raw = join(plan, zones).await.map_err(Error::Zone)?;
+    let mut raw = join(plan, raw).await.map_err(Error::Zone)?;
     match raw.register(id, name.clone()).await.map_err(Error::Zone)? {
         Appended::Won(sequence) => info!(%sequence, consumer = name, "registered in RAW's log"),
         Appended::Lost(Refusal::IsRegistered(_)) => {}
         Appended::Lost(refusal) => {
-            let zone = zones.raw.url().to_string();
+            let zone = raw.reader().surroundings().url().to_string();
             return Err(Error::NotRegistered { zone, refusal });
         }
     }
@@ -37,13 +37,13 @@ pub(super) async fn register(plan: &CompactionPlan, zones: &Zones, raw: &ZoneRea
 /// Tells RAW's log how far the Processed zone has come, if the log does not know it.
 ///
 /// A run is not judged by it: what has been committed stands, and the next run tells.
-pub(super) async fn advance(plan: &CompactionPlan, zones: &Zones, raw: &ZoneReader, zone: &Zone) {
-    if let Err(error) = try_advance(plan, zones, raw, zone).await {
+pub(super) async fn advance(plan: &CompactionPlan, raw: &ZoneReader, zone: &Zone) {
+    if let Err(error) = try_advance(plan, raw, zone).await {
         warn!(%error, "RAW's log is told by the next run how far this one has come; until then its retention waits");
     }
 }
 
-async fn try_advance(plan: &CompactionPlan, zones: &Zones, raw: &ZoneReader, zone: &Zone) -> Result<(), ZoneError> {
+async fn try_advance(plan: &CompactionPlan, raw: &ZoneReader, zone: &Zone) -> Result<(), ZoneError> {
     let id = zone.fold().zone_id();
     let Some(position) = zone.fold().positions().values().copied().min() else { return Ok(()) };
     let is_behind = |known: Option<i64>| known.is_some_and(|known| known < position);
@@ -51,7 +51,7 @@ async fn try_advance(plan: &CompactionPlan, zones: &Zones, raw: &ZoneReader, zon
     if !is_behind(raw.fold().consumers().get(&id).map(|consumer| consumer.position)) {
         return Ok(());
     }
-    let mut raw = join(plan, zones).await?;
+    let mut raw = join(plan, raw).await?;
     if is_behind(raw.fold().consumers().get(&id).map(|consumer| consumer.position)) {
         match raw.advance(id, position).await? {
             Appended::Won(sequence) => info!(%sequence, position, "told RAW's log"),
@@ -63,7 +63,8 @@ async fn try_advance(plan: &CompactionPlan, zones: &Zones, raw: &ZoneReader, zon
     Ok(())
 }
 
-async fn join(plan: &CompactionPlan, zones: &Zones) -> Result<Zone, ZoneError> {
+/// The RAW zone that this run reads; one that was made in its place since has its own consumers.
+async fn join(plan: &CompactionPlan, raw: &ZoneReader) -> Result<Zone, ZoneError> {
     let digest: Digest = plan.spec_digest.parse().expect("a plan's digest is one");
-    Zone::join(zones.raw.clone(), digest).await
+    Zone::join(raw, digest).await
 }

@@ -110,6 +110,18 @@ pub struct Options {
     pub threads: usize,
     /// Outputs that are open at a time, at least one.
     pub open_files: usize,
+    /// Who else works in the process.
+    pub process: ProcessUse,
+}
+
+/// Who works in the process of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProcessUse {
+    /// The run alone: what the process takes is what the run takes, and stands in its summary.
+    Alone,
+    /// Ingests beside it. Linux counts CPU time by process and by thread, and both kinds of work share the threads, so
+    /// that nobody could tell the run's part: its summary says nothing of its cost.
+    Shared,
 }
 
 impl Default for Options {
@@ -120,6 +132,7 @@ impl Default for Options {
             spill_directory: std::env::temp_dir(),
             threads: std::thread::available_parallelism().map_or(1, NonZero::get),
             open_files: OPEN_FILES,
+            process: ProcessUse::Alone,
         }
     }
 }
@@ -132,20 +145,17 @@ impl Default for Options {
 /// # Errors
 /// The zones do not belong together or to this plan, a file is lost or damaged, or a store fails.
 pub async fn run(plan: &CompactionPlan, zones: &Zones, options: &Options) -> Result<Report, Error> {
-    unsupported::refuse(plan)?;
-    let mut raw = ZoneReader::open(zones.raw.clone()).await.map_err(Error::Zone)?;
-    let mut zone = open_processed(plan, zones, &raw).await?;
-    consumer::register(plan, zones, &raw, &zone).await?;
+    let (mut raw, mut zone) = open_registered(plan, zones).await?;
     for _ in 0..MAX_ATTEMPTS {
         // After the Processed zone was folded: whatever position it has, RAW's log is read at least that far.
         raw.refresh().await.map_err(Error::Zone)?;
         let Plan::Run(run) = plan_run(raw.fold(), zone.fold(), 0..plan.buckets).map_err(Error::Refused)? else {
-            consumer::advance(plan, zones, &raw, &zone).await;
+            consumer::advance(plan, &raw, &zone).await;
             return Ok(Report::new(Outcome::NothingNew, &raw, &zone));
         };
         match attempt(plan, &run, &raw, &mut zone, options).await? {
             Attempt::Committed(outcome) => {
-                consumer::advance(plan, zones, &raw, &zone).await;
+                consumer::advance(plan, &raw, &zone).await;
                 upkeep(&mut zone).await;
                 return Ok(Report::new(outcome, &raw, &zone));
             }
@@ -153,6 +163,26 @@ pub async fn run(plan: &CompactionPlan, zones: &Zones, options: &Options) -> Res
         }
     }
     Err(Error::Contended { zone: zones.processed.url().to_string(), attempts: MAX_ATTEMPTS })
+}
+
+/// Enters the Processed zone, which is made where there is none, in RAW's register of consumers, and reads nothing: from
+/// then on no row leaves RAW that no run has read.
+///
+/// # Errors
+/// As [`run`]; a RAW zone that is not there yet is `NotAZone`.
+pub async fn register(plan: &CompactionPlan, zones: &Zones) -> Result<(), Error> {
+    let (_, zone) = open_registered(plan, zones).await?;
+    zone.close().await;
+    Ok(())
+}
+
+/// Both zones, the Processed one in RAW's register.
+async fn open_registered(plan: &CompactionPlan, zones: &Zones) -> Result<(ZoneReader, Zone), Error> {
+    unsupported::refuse(plan)?;
+    let raw = ZoneReader::open(zones.raw.clone()).await.map_err(Error::Zone)?;
+    let zone = open_processed(plan, zones, &raw).await?;
+    consumer::register(plan, &raw, &zone).await?;
+    Ok((raw, zone))
 }
 
 /// Upkeep is not what the run is judged by: what it leaves undone the next one does.
@@ -243,7 +273,7 @@ struct Compaction<'r> {
 impl Compaction<'_> {
     /// Everything up to the commit.
     async fn produce(&self, zone: &mut Zone, start_time: LogTime) -> Result<ProcessedData, Error> {
-        let usage = Usage::begin();
+        let usage = Usage::begin().filter(|_| self.options.process == ProcessUse::Alone);
         compatible::check(&self.layout, zone.reader(), &self.run.zone).await?;
         let decided = settling::decide(self, zone.reader()).await?;
         let rows = decided.rows;

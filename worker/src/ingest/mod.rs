@@ -22,6 +22,7 @@ mod opening;
 mod pace;
 mod patience;
 mod progress;
+mod put_off;
 mod reasons;
 mod recover;
 mod refusals;
@@ -47,6 +48,7 @@ use gristmill_crds::report::IngestPhase;
 use tokio_util::sync::CancellationToken;
 
 pub use budget::Budget;
+pub use retention::Awaited;
 pub use status::StatusBoard;
 
 use self::completeness::Completeness;
@@ -101,6 +103,8 @@ pub struct Options {
     pub resume_file: Option<PathBuf>,
     /// What is taken off the zone, and when; [`run`] has it from the plan.
     pub retention: Retention,
+    /// Who must be registered in the zone's log before rows are taken off it.
+    pub awaited: Awaited,
 }
 
 impl Options {
@@ -116,6 +120,7 @@ impl Options {
             board: StatusBoard::new(plan),
             resume_file: None,
             retention: Retention::default(),
+            awaited: Awaited::default(),
         }
     }
 
@@ -202,7 +207,8 @@ async fn run_on<S: Source>(
     grace: Duration,
     options: Options,
 ) -> Result<Summary, Failure> {
-    let Options { connection: _, hadoop: _, until, wait, budget, cancel, board, resume_file, retention } = options;
+    let Options { connection: _, hadoop: _, until, wait, budget, cancel, board, resume_file, retention, awaited } =
+        options;
     board.metrics().budget(budget.buffers());
     let clock = surroundings.clock();
     let patience = Patience { clock: Arc::clone(&clock), limit: wait, cancel: cancel.clone(), board };
@@ -239,7 +245,8 @@ async fn run_on<S: Source>(
         unpublished: BTreeSet::new(),
         publish_at: Duration::ZERO,
         upkeep_at: Duration::ZERO,
-        retaining: Retaining::new(retention),
+        upkeep_trouble: Trouble::default(),
+        retaining: Retaining::new(retention, awaited),
         is_held: false,
         look_at: None,
         resume_file,

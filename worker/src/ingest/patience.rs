@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{SecondsFormat, TimeDelta};
 use gristmill_crds::report::IngestPhase;
 use tokio_util::sync::CancellationToken;
 
@@ -10,6 +11,7 @@ use super::status::StatusBoard;
 use crate::exit::{Exit, Failure};
 use crate::kafka::KafkaFault;
 use crate::parquet_file::Error as ParquetError;
+use crate::store::StoreErrorKind;
 use crate::zone::{Clock, ZoneError, ZoneFault};
 
 /// First pause between two attempts; it doubles.
@@ -51,6 +53,9 @@ impl Trouble {
 pub(super) trait Passing: Sized {
     /// The phase of the worker while it waits; none if waiting is no use.
     fn phase(&self) -> Option<IngestPhase>;
+
+    /// What somebody can look at meanwhile.
+    fn advice(&self) -> &'static str;
 
     /// How the process ends with it.
     fn into_failure(self) -> Failure;
@@ -142,21 +147,40 @@ impl Patience {
     /// The error, if waiting is no use or was too long.
     pub(super) fn endure<E: Passing>(&self, error: E, waited: Duration) -> Result<Failure, Failure> {
         self.board.turn();
-        let phase = error.phase();
+        let (phase, advice) = (error.phase(), error.advice());
         let failure = error.into_failure();
         match phase {
             Some(phase) if self.limit.is_none_or(|limit| waited < limit) => {
-                self.board.phase(phase, format!("{failure}; it is tried again"));
+                self.tell(phase, &failure, advice, waited);
                 Ok(failure)
             }
             Some(_) | None => Err(failure),
         }
+    }
+
+    /// Says that the zone's store is away although nothing has to wait for it now.
+    pub(super) fn tell_away(&self, error: &ZoneError, trouble: &mut Trouble) {
+        if let Some(phase) = error.phase() {
+            let failure = Failure::new(error.exit(), error.reason(), error);
+            self.tell(phase, &failure, error.advice(), trouble.waited(self.clock.uptime()));
+        }
+    }
+
+    /// What is away, where, since when, and what to look at.
+    fn tell(&self, phase: IngestPhase, failure: &Failure, advice: &str, waited: Duration) {
+        let since = self.clock.now() - TimeDelta::from_std(waited).unwrap_or_default();
+        let since = since.to_rfc3339_opts(SecondsFormat::Secs, true);
+        self.board.phase(phase, format!("{failure}; so since {since}; {advice}; it is tried again"));
     }
 }
 
 impl Passing for KafkaFault {
     fn phase(&self) -> Option<IngestPhase> {
         (!self.is_permanent()).then_some(IngestPhase::SourceUnavailable)
+    }
+
+    fn advice(&self) -> &'static str {
+        "see whether the brokers run and this host reaches each of their advertised listeners"
     }
 
     fn into_failure(self) -> Failure {
@@ -174,6 +198,19 @@ impl Passing for ZoneError {
         }
     }
 
+    fn advice(&self) -> &'static str {
+        match self {
+            Self::Store { source, .. } if source.kind == StoreErrorKind::Denied => {
+                "see to the permissions and the quota of the directory; messages wait in Kafka"
+            }
+            Self::Store { zone, .. } if zone.starts_with("hdfs://") => {
+                "see whether the NameNode runs, has left safe mode (hdfs dfsadmin -safemode get) and is reached from this \
+                 host, and the DataNodes too; messages wait in Kafka"
+            }
+            _ => "see whether the volume of the directory is there and writable; messages wait in Kafka",
+        }
+    }
+
     fn into_failure(self) -> Failure {
         self.into()
     }
@@ -184,6 +221,13 @@ impl Passing for ParquetError {
         match self {
             ParquetError::Zone(error) => error.phase(),
             ParquetError::Encode { .. } | ParquetError::Decode { .. } => None,
+        }
+    }
+
+    fn advice(&self) -> &'static str {
+        match self {
+            ParquetError::Zone(error) => error.advice(),
+            ParquetError::Encode { .. } | ParquetError::Decode { .. } => "",
         }
     }
 
@@ -202,7 +246,7 @@ mod tests {
 
     use super::*;
     use crate::documents::Documents;
-    use crate::store::{StoreError, StoreErrorKind};
+    use crate::store::StoreError;
 
     fn plan() -> IngestPlan {
         let documents = Documents::parse("books.yaml".as_ref(), crate::demo::BOOKS).expect("the quickstart is valid");
@@ -227,6 +271,23 @@ mod tests {
         patience.endure_again(unavailable(), &mut trouble).await.expect("the first failure is borne");
         let failure = patience.endure_again(unavailable(), &mut trouble).await.expect_err("the wait is over");
         assert_eq!((failure.exit, failure.reason), (Exit::Store, "StoreUnavailable"));
+    }
+
+    #[test]
+    fn outage_is_told_with_what_where_since_when_and_what_to_look_at() {
+        let board = StatusBoard::new(&plan());
+        let (clock, cancel) = (Arc::new(crate::zone::SystemClock), CancellationToken::new());
+        let patience = Patience { clock, limit: None, cancel, board: board.clone() };
+        let before = chrono::Utc::now();
+        drop(patience.endure(unavailable(), Duration::from_secs(90)).expect("it is borne"));
+        let message = board.report().message;
+        let (what, rest) = message.split_once("; so since ").expect("it tells since when");
+        assert!(what.contains("hdfs://namenode/raw") && what.contains("connection refused"), "{message}");
+        let since: chrono::DateTime<chrono::Utc> = rest.split(';').next().unwrap_or_default().parse().expect("a time");
+        assert!((88..=91).contains(&(before - since).num_seconds()), "{message}");
+        for part in ["NameNode", "hdfs dfsadmin -safemode get", "DataNodes", "messages wait in Kafka"] {
+            assert!(rest.contains(part), "no {part} in {message}");
+        }
     }
 
     /// A worker without partitions has nothing to commit that would say that the store is there again.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::DateTime;
-use gristmill_core::log::{FORMAT, FileZone, Fold, Holder, LogTime, RejectCounts, RemovedTotals, oldest_file};
+use gristmill_core::log::{FORMAT, FileZone, Fold, LogTime, RejectCounts, RemovedTotals, oldest_file};
 use gristmill_crds::plan::{IngestPlan, RejectedBudget};
 use gristmill_crds::report::{IngestPhase, IngestReport, StoppedPartition};
 use gristmill_crds::{Lag, MessageCounts, RetentionStatus, RowCounts, ZoneStatus};
@@ -120,6 +120,14 @@ impl StatusBoard {
         }
     }
 
+    /// The zone's store answers: whoever said that it is away takes that back.
+    pub(super) fn store_is_back(&self) {
+        let is_away = self.report.borrow().phase == IngestPhase::StoreUnavailable;
+        if is_away {
+            self.passed();
+        }
+    }
+
     /// Changes the phase; one log line when it is another one.
     pub(super) fn phase(&self, phase: IngestPhase, message: impl Into<String>) {
         let message = message.into();
@@ -185,13 +193,13 @@ impl StatusBoard {
         });
     }
 
-    /// What retention has done, and who holds files whose time has come.
-    pub(super) fn retention(&self, fold: &Fold, holder: Option<&Holder>) {
+    /// What retention has done, and what holds files whose time has come.
+    pub(super) fn retention(&self, fold: &Fold, held_by: String) {
         let RemovedTotals { files, bytes } = fold.removed();
         let status = RetentionStatus {
             removed_files: signed(files),
             removed_bytes: bytes.to_string(),
-            held_by: holder.map(Holder::describe).unwrap_or_default(),
+            held_by,
             oldest_file_time: oldest_file(fold).map(|time| time.to_string()),
         };
         self.report.send_if_modified(|report| {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::interruption::Step;
+use super::patience::Trouble;
 use super::worker::{Worker, attend};
 use crate::kafka::Source;
 
@@ -21,11 +22,16 @@ impl<S: Source> Worker<'_, S> {
             Ok(upkeep) if upkeep.is_fenced => self.start_over().await,
             Ok(upkeep) => {
                 tracing::debug!(?upkeep, "upkeep");
+                self.upkeep_trouble = Trouble::default();
+                self.patience.board.store_is_back();
                 Ok(())
             }
             Err(error) => {
                 tracing::debug!(%error, "upkeep is tried again");
-                Ok(self.patience.bear(&error)?)
+                self.patience.bear(&error)?;
+                // A worker whose topic is silent finds out here, and nowhere else.
+                self.patience.tell_away(&error, &mut self.upkeep_trouble);
+                Ok(())
             }
         }
     }

@@ -59,6 +59,8 @@ pub(super) struct Worker<'m, S: Source> {
     pub(super) publish_at: Duration,
     /// When upkeep is due.
     pub(super) upkeep_at: Duration,
+    /// Failures of upkeep, since it last succeeded.
+    pub(super) upkeep_trouble: Trouble,
     pub(super) retaining: Retaining,
     /// Consumption is held by the log, and when that is looked at again.
     pub(super) is_held: bool,

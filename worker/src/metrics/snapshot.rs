@@ -74,7 +74,7 @@ fn retention(encoder: &mut DescriptorEncoder<'_>, report: &IngestReport) -> Resu
     gauge("gristmill_zone_removed_files", help, None, count(*removed_files))?;
     let help = "Bytes of the files that retention has taken off.";
     gauge("gristmill_zone_removed", help, Some(&Unit::Bytes), count(removed_bytes.parse().unwrap_or(i64::MAX)))?;
-    let help = "1 while a consumer holds files whose time has come; /status names it.";
+    let help = "1 while a consumer or the archive holds files whose time has come; /status names it.";
     gauge("gristmill_zone_retention_held", help, None, if held_by.is_empty() { 0.0 } else { 1.0 })?;
     if let Some(time) = oldest_file_time.as_deref().and_then(seconds) {
         let help = "Commit time of the oldest live file of the RAW zone, in seconds since 1970.";

@@ -7,16 +7,17 @@
 //!
 //! A copy has the name of its digest, so that making it again, by whomever and after whatever crash, changes nothing.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::{StreamExt, stream};
-use gristmill_core::log::{Digest, FileEntry, FileKey, Incarnation, LiveFile};
+use gristmill_core::log::{Digest, FileEntry, FileKey, Incarnation, LiveFile, Signs};
 use sha2::{Digest as _, Sha256};
 
 use super::Surroundings;
-use super::maintain::delete_files;
+use super::maintain::{delete_files, staged};
+use crate::blocking::blocking;
 use crate::exit::Failure;
 use crate::store::{self, HadoopAccess, ListedKind, Store, StoreError, StoreErrorKind, StorePath, ZoneUrl};
 
@@ -77,13 +78,32 @@ pub enum ArchiveError {
     },
 }
 
-/// What became of the files of one pass.
+impl ArchiveError {
+    /// Whether a store failed rather than the file or its copy: most likely no other file can be archived either.
+    pub fn is_of_store(&self) -> bool {
+        match self {
+            Self::Store { .. } => true,
+            Self::Damaged { .. } | Self::OtherContent { .. } | Self::Moved { .. } => false,
+        }
+    }
+}
+
+/// What became of the files of one pass. Files that are in neither were not tried, since a store failed.
 #[derive(Debug, Default)]
 pub struct Archived {
     /// Files with a verified copy.
     pub kept: Vec<LiveFile>,
-    /// Why the others have none.
-    pub failed: Vec<ArchiveError>,
+    /// Files that have none.
+    pub failed: Vec<NotArchived>,
+}
+
+/// A file without a copy.
+#[derive(Debug)]
+pub struct NotArchived {
+    /// The file.
+    pub live: LiveFile,
+    /// Why.
+    pub error: ArchiveError,
 }
 
 impl Archive {
@@ -106,50 +126,59 @@ impl Archive {
         &self.url
     }
 
-    /// Makes a verified copy of each file. `fenced` are writers whose unfinished copies may go.
+    /// Makes a verified copy of each file, until a store fails. `signs` tell whose unfinished copies may go.
     ///
     /// It changes nothing in the zone, takes as long as it takes, and may be dropped at any point.
-    pub async fn keep(
-        self,
-        zone: Surroundings,
-        writer: Incarnation,
-        fenced: BTreeSet<Incarnation>,
-        files: Vec<LiveFile>,
-    ) -> Archived {
-        let own = self.url.directory().join(&format!("{COPYING}/{writer}"));
+    pub async fn keep(self, zone: Surroundings, signs: Signs, files: Vec<LiveFile>) -> Archived {
+        let own = self.url.directory().join(&format!("{COPYING}/{}", signs.own()));
         let copy = Copy { archive: &self, zone: &zone, scratch: &own };
+        let has_failed = AtomicBool::new(false);
         let outcomes: Vec<_> = stream::iter(files)
             .map(|live| async {
+                if has_failed.load(Ordering::Relaxed) {
+                    return None;
+                }
                 let kept = copy.keep(&live.file).await;
-                kept.map(|()| live)
+                if kept.as_ref().is_err_and(ArchiveError::is_of_store) {
+                    has_failed.store(true, Ordering::Relaxed);
+                }
+                Some(match kept {
+                    Ok(()) => Ok(live),
+                    Err(error) => Err(NotArchived { live, error }),
+                })
             })
             .buffer_unordered(COPIES_AT_A_TIME)
             .collect()
             .await;
         let mut archived = Archived::default();
-        for outcome in outcomes {
+        for outcome in outcomes.into_iter().flatten() {
             match outcome {
                 Ok(live) => archived.kept.push(live),
-                Err(error) => archived.failed.push(error),
+                Err(failed) => archived.failed.push(failed),
             }
         }
         // What can't be deleted now is garbage that no reader sees.
         drop(self.store.delete(&own).await);
-        drop(self.delete_unfinished(&zone, &fenced).await);
+        drop(self.delete_unfinished(&zone, &signs).await);
         archived
     }
 
-    /// Deletes what writers have left that can never come back.
-    async fn delete_unfinished(&self, zone: &Surroundings, fenced: &BTreeSet<Incarnation>) -> Result<(), StoreError> {
+    /// Deletes what writers have left that copy nothing any more.
+    async fn delete_unfinished(&self, zone: &Surroundings, signs: &Signs) -> Result<(), StoreError> {
+        let here = Surroundings { store: Arc::clone(&self.store), ..zone.clone() };
         let root = self.url.directory().join(COPYING);
-        let listed = zone.patiently(|| self.store.list(&root)).await?;
-        let writers = listed.into_iter().filter(|listed| listed.kind == ListedKind::Directory);
-        for writer in writers.filter(|listed| listed.name.parse().is_ok_and(|writer| fenced.contains(&writer))) {
-            let directory = root.join(&writer.name);
-            let files = zone.patiently(|| self.store.list(&directory)).await?;
-            let files = files.into_iter().map(|file| directory.join(&file.name)).collect();
-            delete_files(&Surroundings { store: Arc::clone(&self.store), ..zone.clone() }, files).await?;
-            self.store.delete(&directory).await?;
+        let listed = here.patiently(|| self.store.list(&root)).await?;
+        let mut copying = Vec::new();
+        for directory in listed.into_iter().filter(|listed| listed.kind == ListedKind::Directory) {
+            let Ok(writer) = directory.name.parse::<Incarnation>() else { continue };
+            copying.push(staged(&here, root.join(&directory.name), writer, directory).await?);
+        }
+        for writer in signs.abandoned(&copying) {
+            let directory = root.join(&writer.to_string());
+            let files = here.patiently(|| self.store.list(&directory)).await?;
+            delete_files(&here, files.into_iter().map(|file| directory.join(&file.name)).collect()).await?;
+            // One that a slow writer has put something into meanwhile is left for the next pass.
+            drop(self.store.delete(&directory).await);
         }
         Ok(())
     }
@@ -260,7 +289,9 @@ impl Copy<'_> {
         while from < length {
             let to = length.min(from + CHUNK);
             let bytes = self.zone.patiently(|| store.read_range(path, from..to)).await?;
-            hash.update(&bytes);
+            let hashed = bytes.clone();
+            // A chunk takes a millisecond or two, in which no message would be taken.
+            hash = blocking(move || hash.chain_update(&hashed)).await;
             if let Some(writer) = &mut writer {
                 writer.write(bytes).await?;
             }

@@ -205,7 +205,8 @@ impl Zone {
     }
 }
 
-async fn staged(
+/// The directory of a writer, and when it or something in it changed last.
+pub(super) async fn staged(
     surroundings: &Surroundings,
     place: StorePath,
     incarnation: Incarnation,

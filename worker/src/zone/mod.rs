@@ -43,13 +43,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gristmill_core::log::{Digest, Entry, Fold, Incarnation, LogTime, Publication, Refusal, Sequence};
 
-pub use archive::{Archive, ArchiveError, Archived};
+pub use archive::{Archive, ArchiveError, Archived, NotArchived};
 pub use control::Rewound;
 pub use error::{GenesisFact, ZoneError, ZoneFault};
 pub use maintain::Upkeep;
 pub use open::{EmptyZone, Expected, Opened};
 pub use reader::ZoneReader;
-pub use retention::{Removed, Retention};
+pub use retention::{Removal, Removed, Retention};
 pub use staging::{StagedFile, StagedWriter};
 pub use surroundings::{Clock, DEFAULT_PATIENCE, DEFAULT_READER_GRACE, Ids, RandomIds, Surroundings, SystemClock};
 

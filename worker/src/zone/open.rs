@@ -93,8 +93,18 @@ impl Zone {
         expected: Expected,
         spec_digest: Digest,
     ) -> Result<Opened, ZoneError> {
-        let incarnation = Incarnation::new(surroundings.ids.draw());
-        let mut in_place = zone_id_in_place(&surroundings).await?;
+        let writer = Writer { incarnation: Incarnation::new(surroundings.ids.draw()), spec_digest };
+        let in_place = zone_id_in_place(&surroundings).await?;
+        Self::open_in_place(surroundings, in_place, expected, writer).await
+    }
+
+    async fn open_in_place(
+        surroundings: Surroundings,
+        mut in_place: Option<ZoneId>,
+        expected: Expected,
+        writer: Writer,
+    ) -> Result<Opened, ZoneError> {
+        let incarnation = writer.incarnation;
         if in_place.is_none()
             && let Err(foreign) = refuse_foreign_directory(&surroundings).await
         {
@@ -108,7 +118,6 @@ impl Zone {
             Some(zone_id) => zone_id,
             None => create_zone_file(&surroundings, incarnation).await?,
         };
-        let writer = Writer { incarnation, spec_digest };
         let slots = Slots { surroundings, zone_id };
         match ZoneReader::load(slots.clone()).await? {
             Some(reader) => Self::ready(reader, writer, &expected).await.map(Opened::Ready),
@@ -116,17 +125,23 @@ impl Zone {
         }
     }
 
-    /// Opens a zone that exists for entries that steer it: as what its own log says it is, with a new incarnation.
+    /// Opens the very zone that a reader has open for entries that steer it, as what its own log says it is, with a new
+    /// incarnation: whoever has judged by that reader writes into no other zone.
     ///
     /// # Errors
-    /// `NotAZone` if there is none; else as [`Zone::open`].
-    pub async fn join(surroundings: Surroundings, spec_digest: Digest) -> Result<Self, ZoneError> {
-        let reader = ZoneReader::open(surroundings.clone()).await?;
-        let expected = Expected::of(reader.fold());
-        match Self::open(surroundings.clone(), expected, spec_digest).await? {
+    /// `Replaced` if another zone stands there now, and nothing was written to it then; else as [`Zone::open`].
+    pub async fn join(reader: &ZoneReader, spec_digest: Digest) -> Result<Self, ZoneError> {
+        let surroundings = reader.surroundings().clone();
+        let replaced = || ZoneError::Replaced { zone: surroundings.url.to_string() };
+        let in_place = zone_id_in_place(&surroundings).await?;
+        if in_place != Some(reader.fold().zone_id()) {
+            return Err(replaced());
+        }
+        let writer = Writer { incarnation: Incarnation::new(surroundings.ids.draw()), spec_digest };
+        match Self::open_in_place(surroundings.clone(), in_place, Expected::of(reader.fold()), writer).await? {
             Opened::Ready(zone) => Ok(zone),
             // It was there a moment ago: somebody takes the zone away.
-            Opened::Empty(_) => Err(ZoneError::Replaced { zone: surroundings.url.to_string() }),
+            Opened::Empty(_) => Err(replaced()),
         }
     }
 

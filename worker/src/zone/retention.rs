@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use gristmill_core::log::{
-    Expiry, FileZone, Genesis, LiveFile, Refusal, RemovalReason, Remove, RemovedFile, RetentionAges, Sequence, expiry,
-    outlived,
+    Expiry, FileKey, FileZone, Genesis, LiveFile, Refusal, RemovalReason, Remove, RemovedFile, RetentionAges, Sequence,
+    Signs, expiry_without, outlived, still_due,
 };
 use gristmill_crds::plan::{FileEnd, IngestPlan};
 
@@ -57,63 +57,79 @@ impl Retention {
 }
 
 /// What became of a removal.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
+#[must_use = "a removal may not have happened"]
+pub enum Removal {
+    /// None of the files may leave any more, if there were any: others were faster, or a consumer needs them now.
+    Nothing,
+    /// An entry says that they have left.
+    Done(Removed),
+    /// Others have moved the zone on between the last look and the entry: the next pass looks again.
+    Overtaken(Refusal),
+    /// This writer was put out: it takes a new incarnation before it removes anything.
+    Fenced,
+}
+
+/// Files that have left a zone.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Removed {
-    /// Its entry; none if there was nothing to remove, or others have moved the zone on: the next pass looks again.
-    pub sequence: Option<Sequence>,
-    /// Files that left.
-    pub files: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// This writer was put out.
-    pub is_fenced: bool,
+    /// The entry that says so.
+    pub sequence: Sequence,
+    /// The files.
+    pub files: Vec<LiveFile>,
 }
 
 impl Removed {
-    /// Adds what another removal of the same pass did.
-    pub fn add(&mut self, other: Self) {
-        let Self { sequence, files, bytes, is_fenced } = other;
-        self.sequence = sequence.or(self.sequence);
-        self.files += files;
-        self.bytes += bytes;
-        self.is_fenced |= is_fenced;
+    /// Bytes of the files.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|live| live.file.bytes).sum()
     }
 }
 
 impl Zone {
-    /// What retention would do now.
-    pub fn expiry(&self, ages: &RetentionAges) -> Expiry {
-        expiry(self.fold(), ages, self.now())
+    /// What retention would do now, leaving aside files that were put off.
+    pub fn expiry(&self, ages: &RetentionAges, put_off: &BTreeSet<FileKey>) -> Expiry {
+        expiry_without(self.fold(), ages, self.now(), put_off)
+    }
+
+    /// What the log tells of writers now.
+    pub fn signs(&self) -> Signs {
+        Signs::of(self.fold(), self.incarnation())
     }
 
     /// Takes files off the zone, by one entry. Those that were archived have their verified copy there.
+    ///
+    /// They are judged again first: since they were chosen, copying them may have taken hours.
     ///
     /// # Errors
     /// As [`Zone::append`] and [`Zone::publish`]: what stands in the log is finished by whoever comes next.
     pub async fn remove_expired(
         &mut self,
+        ages: &RetentionAges,
         files: &[LiveFile],
         archive: Option<&Archive>,
-    ) -> Result<Removed, ZoneError> {
+    ) -> Result<Removal, ZoneError> {
         if files.is_empty() {
-            return Ok(Removed::default());
+            return Ok(Removal::Nothing);
         }
-        let removed = keys(files).into_iter().map(|key| RemovedFile { zone: key.zone, path: key.path }).collect();
+        // Not behind an earlier removal that may still land.
+        self.decide_upkeep().await?;
+        self.refresh().await?;
+        let files = still_due(self.fold(), ages, self.now(), files);
+        if files.is_empty() {
+            return Ok(Removal::Nothing);
+        }
+        let removed = keys(&files).into_iter().map(|key| RemovedFile { zone: key.zone, path: key.path }).collect();
         let archive = archive.map(|archive| archive.url().to_string());
         let remove = Remove { files: removed, reason: RemovalReason::Retention, archive };
         match self.remove(remove).await? {
             Appended::Won(sequence) => {
                 self.publish(sequence).await?;
-                self.remove_empty_directories(files).await.map_err(|error| self.surroundings().failed(error))?;
-                let bytes = files.iter().map(|live| live.file.bytes).sum();
-                Ok(Removed { sequence: Some(sequence), files: files.len() as u64, bytes, is_fenced: false })
+                self.remove_empty_directories(&files).await.map_err(|error| self.surroundings().failed(error))?;
+                Ok(Removal::Done(Removed { sequence, files }))
             }
-            Appended::Lost(Refusal::Fenced(_)) => Ok(Removed { is_fenced: true, ..Removed::default() }),
-            // Another worker was faster, or a consumer has registered.
-            Appended::Lost(refusal) => {
-                tracing::debug!(%refusal, "removal is decided anew");
-                Ok(Removed::default())
-            }
+            Appended::Lost(Refusal::Fenced(_)) => Ok(Removal::Fenced),
+            Appended::Lost(refusal) => Ok(Removal::Overtaken(refusal)),
         }
     }
 

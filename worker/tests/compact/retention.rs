@@ -60,3 +60,52 @@ async fn pass_archives_what_is_read_and_names_who_holds_the_rest() {
     assert_eq!(warehouse.rows().await, ["a untitled 2020", "b untitled 2020"]);
     assert_eq!(retention(directory.path(), &[]).last().unwrap()["files"], 1, "what the compaction has read goes too");
 }
+
+fn consumers(arguments: &[&str]) -> std::process::Output {
+    Command::new(env!("CARGO_BIN_EXE_gristmill")).arg("consumers").args(arguments).output().unwrap()
+}
+
+#[tokio::test]
+async fn consumer_is_taken_off_the_register_by_its_name_and_holds_nothing_any_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let warehouse = Warehouse::on_disk(&directory.path().join("books"));
+    warehouse.ingest([book("a")]).await;
+    warehouse.compact().await;
+    warehouse.ingest([book("b").at(1)]).await;
+    let raw = directory.path().join("books/raw");
+    let raw = raw.to_str().unwrap();
+    let asked = consumers(&["rm", raw, "default/books"]);
+    assert_eq!(asked.status.code(), Some(2), "there is no terminal to answer on");
+    assert_eq!(warehouse.raw().await.fold().consumers().len(), 1);
+
+    let removed = consumers(&["rm", raw, "default/books", "--yes"]);
+
+    assert_eq!(removed.status.code(), Some(0), "{}", String::from_utf8_lossy(&removed.stderr));
+    let told = String::from_utf8(removed.stdout).unwrap();
+    let sequence = warehouse.raw().await.fold().head();
+    assert!(
+        told.starts_with("consumer \"default/books\" (") && told.ends_with(&format!("entry {sequence}\n")),
+        "{told}"
+    );
+    assert_eq!(String::from_utf8(consumers(&["ls", raw]).stdout).unwrap(), "no consumers\n");
+    let mut left = retention(directory.path(), &[]);
+    while warehouse.raw().await.fold().removed().files < 2 {
+        left = retention(directory.path(), &[]);
+    }
+    assert_eq!(left.last().unwrap()["held_by"], "", "its file has gone too");
+}
+
+#[tokio::test]
+async fn processed_zone_that_is_steered_by_mistake_is_refused_before_anything_is_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let warehouse = Warehouse::on_disk(&directory.path().join("books"));
+    warehouse.ingest([book("a")]).await;
+    warehouse.compact().await;
+    let before = warehouse.tree("processed").await;
+
+    let refused = consumers(&["rm", directory.path().join("books/processed").to_str().unwrap(), "nobody", "--yes"]);
+
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("is a Processed zone; give the RAW path"));
+    assert_eq!(warehouse.tree("processed").await, before);
+}

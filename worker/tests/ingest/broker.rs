@@ -67,8 +67,12 @@ impl Topic {
 
     /// Sends one payload after the other; none is a tombstone.
     pub(crate) fn send<'m>(&self, messages: impl IntoIterator<Item = (i32, Option<&'m str>)>) {
-        let producer: ThreadedProducer<_> =
-            ClientConfig::new().set("bootstrap.servers", &self.servers).create().expect("a producer");
+        let mut config = ClientConfig::new();
+        // As long as the longest message that a resource allows; its own default is 1 MB.
+        config.set("bootstrap.servers", &self.servers).set("message.max.bytes", (130 << 20).to_string());
+        // The mock keeps 5 MiB of a partition, as they were sent.
+        config.set("compression.type", "lz4").set("batch.num.messages", "1");
+        let producer: ThreadedProducer<_> = config.create().expect("a producer");
         for (partition, payload) in messages {
             let mut record: BaseRecord<'_, str, str> = BaseRecord::to(&self.name).key("key").partition(partition);
             record.payload = payload;

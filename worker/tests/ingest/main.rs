@@ -4,6 +4,7 @@ mod broker;
 mod command;
 mod landed;
 mod members;
+mod memory;
 mod run;
 
 use std::path::Path;

@@ -149,6 +149,42 @@ fn the_quickstart_is_valid_with_a_word_about_its_many_files() {
     ");
 }
 
+/// A first run may fail, and who is not registered holds nothing.
+#[test]
+fn retention_that_is_shorter_than_two_gaps_of_the_schedule_is_warned_of() {
+    let quickstart = include_str!("../../../manifests/quickstart/books.yaml");
+    let warned = |after: &str, schedule: &str| {
+        let text = quickstart
+            .replace("files: {maxAge: 10s}", &format!("retention: {{after: {after}, action: Delete}}"))
+            .replace("\"5 * * * *\"", &format!("{schedule:?}"));
+        let summaries = verdict(&[&text]).summaries;
+        summaries[1].split_once("\n  warning: ").map(|(_, warning)| warning.to_owned())
+    };
+    assert_eq!(warned("2h", "5 * * * *"), None);
+    assert_eq!(warned("6d", "0 8 * * MON-FRI"), None);
+    insta::assert_snapshot!(warned("119m", "5 * * * *").expect("it is too short"), @"spec.schedule: has up to 1h between two starts, and spec.raw.retention.after of StreamIngest books is 119m: rows may leave before a first run has registered; write at least 2h there");
+    insta::assert_snapshot!(warned("5d", "0 8 * * MON-FRI").expect("it is too short"), @"spec.schedule: has up to 72h between two starts, and spec.raw.retention.after of StreamIngest books is 120h: rows may leave before a first run has registered; write at least 144h there");
+}
+
+/// Of the defaults each fits the other; a smaller pod works until a message as long as allowed comes.
+#[test]
+fn memory_that_does_not_hold_a_message_at_the_limit_is_warned_of_with_what_does() {
+    let quickstart = include_str!("../../../manifests/quickstart/books.yaml");
+    let warned = |memory: &str, message: &str| {
+        let text = quickstart
+            .replace("files: {maxAge: 10s}", "")
+            .replace("  hadoop:", &format!("  pod: {{memory: {memory}}}\n  hadoop:"))
+            .replace("    rowPath:", &format!("    limits: {{maxMessageSize: {message}}}\n    rowPath:"));
+        let Verdict { summaries, refusals } = verdict(&[&text]);
+        assert_eq!(refusals, Vec::<String>::new());
+        summaries[0].split_once("\n  warning: ").map(|(_, warning)| warning.to_owned())
+    };
+    for (memory, message) in [("256Mi", "16Mi"), ("128Mi", "5Mi"), ("1Gi", "64Mi")] {
+        assert_eq!(warned(memory, message), None);
+    }
+    insta::assert_snapshot!(warned("128Mi", "16Mi").expect("it is small"), @"spec.pod.memory: is 128Mi, and one message of 16Mi (record.limits.maxMessageSize) may take more: the process would be killed; write at least 256Mi, or lower maxMessageSize to 5Mi");
+}
+
 #[test]
 fn secrets_and_config_maps_may_stand_beside_the_resources() {
     let text = "apiVersion: v1\nkind: Secret\nmetadata: {name: sasl}\nstringData: {password: secret}\ndata: {other: aGVsbG8=}\n---\n\

@@ -3,6 +3,8 @@
 //! Age decides who is suspected, and how long a retired file stays. What is deleted is decided by the log alone: a
 //! writer that is only slow loses its incarnation, never its rows.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::TimeDelta;
 
 use super::fold::Fold;
@@ -14,6 +16,10 @@ pub const CHECKPOINT_EVERY: u64 = 256;
 pub const ENTRIES_KEPT: u64 = 1000;
 /// A writer that has neither appended nor staged anything for so long is suspected: twelve times the default maxAge.
 const SILENT_FOR: TimeDelta = TimeDelta::hours(1);
+
+/// A writer that has given no sign for so long copies nothing for an archive any more: 8 GiB, the largest file, take two
+/// hours at 1 MB/s.
+const COPIES_NOTHING_FOR: TimeDelta = TimeDelta::days(1);
 
 /// The staging directory of a writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +47,44 @@ pub fn suspects(fold: &Fold, staged: &[Staged], own: Incarnation) -> Vec<Incarna
 /// The writers whose staging may go: those that are fenced. Also a second time, since a slow one may have put more there.
 pub fn to_sweep(fold: &Fold, staged: impl IntoIterator<Item = Incarnation>, own: Incarnation) -> Vec<Incarnation> {
     staged.into_iter().filter(|incarnation| *incarnation != own && fold.is_fenced(*incarnation)).collect()
+}
+
+/// What the log tells of writers at one moment, for work that outlives the look at it.
+#[derive(Debug, Clone)]
+pub struct Signs {
+    own: Incarnation,
+    now: LogTime,
+    fenced: BTreeSet<Incarnation>,
+    appended: BTreeMap<Incarnation, LogTime>,
+}
+
+impl Signs {
+    /// Those of a log, read by one of its writers.
+    pub fn of(fold: &Fold, own: Incarnation) -> Self {
+        let appended = fold.last_commits().iter().map(|(writer, last)| (*writer, last.time));
+        let fenced = fold.fenced().keys().copied().collect();
+        Self { own, now: fold.effective_time(), fenced, appended: appended.collect() }
+    }
+
+    /// The writer that has read them.
+    pub fn own(&self) -> Incarnation {
+        self.own
+    }
+
+    /// The writers whose unfinished copies for an archive may go: those that are fenced, and those without a sign in log
+    /// and copies for a day of effective time.
+    ///
+    /// Here age may decide alone, unlike in `_staging`: no entry ever names an unfinished copy, so that a writer that is
+    /// only slow loses nothing but the work. One that has never appended is fenced by nobody, and would stay for ever.
+    pub fn abandoned(&self, copying: &[Staged]) -> Vec<Incarnation> {
+        let is_silent = |Staged { incarnation, newest }: &Staged| {
+            let last_sign = self.appended.get(incarnation).map_or(*newest, |appended| *appended.max(newest));
+            self.now.utc() - last_sign.utc() >= COPIES_NOTHING_FOR
+        };
+        let others = copying.iter().filter(|copying| copying.incarnation != self.own);
+        let may_go = |copying: &&Staged| self.fenced.contains(&copying.incarnation) || is_silent(copying);
+        others.filter(may_go).map(|copying| copying.incarnation).collect()
+    }
 }
 
 /// Whether a multiple of `every`, 256, has been passed since the newest checkpoint.

@@ -43,12 +43,15 @@ pub use inspect::{
 };
 pub use layout::ZonePath;
 pub use maintain::{
-    CHECKPOINT_EVERY, ENTRIES_KEPT, Staged, Truncation, checkpoint_is_due, expired, suspects, to_sweep, to_truncate,
+    CHECKPOINT_EVERY, ENTRIES_KEPT, Signs, Staged, Truncation, checkpoint_is_due, expired, suspects, to_sweep,
+    to_truncate,
 };
 pub use names::{CommitId, Digest, Incarnation, InvalidName, LogTime, Sequence, ZoneId};
 pub use publication::{Publication, Publish, Retire, due};
 pub use rejected_budget::{exceeds, rejects_in_window};
-pub use retention::{Expiry, FILES_A_PASS, Holder, RetentionAges, expiry, oldest_file, outlived};
+pub use retention::{
+    Expiry, FILES_A_PASS, Holder, RetentionAges, expiry, expiry_without, oldest_file, outlived, still_due,
+};
 pub use rewind::{RewindPlan, rewind_entry};
 pub use valid::{Refusal, Refused, valid, valid_genesis};
 pub use wire::{FORMAT, Unreadable, decode_entry, decode_zone_file, encode_entry, encode_zone_file};

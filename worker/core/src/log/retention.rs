@@ -3,6 +3,8 @@
 //! Age counts from the effective time of the entry that added a file; a consumer that has not passed a file holds it,
 //! whatever its age. Nobody consumes rejected files, so that nothing holds them.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 
 use super::entry::FileZone;
@@ -65,28 +67,62 @@ impl Holder {
 /// `now` is the time that an entry would have if it were appended now: a zone at rest grows older too, and a clock that
 /// is far off appends nothing.
 pub fn expiry(fold: &Fold, ages: &RetentionAges, now: LogTime) -> Expiry {
-    let now = now.max(fold.effective_time());
-    let has_come = |live: &&LiveFile| {
-        let after = match live.file.zone {
-            FileZone::Raw => ages.raw,
-            FileZone::Rejected => ages.rejected,
-            FileZone::Processed => None,
-        };
-        after.is_some_and(|after| now.utc() - live.time.utc() >= after)
-    };
-    let slowest = fold.consumers().values().min_by_key(|consumer| (consumer.position, consumer.advanced_at));
-    let passed = |live: &LiveFile| {
-        live.file.zone == FileZone::Rejected
-            || slowest.is_none_or(|consumer| consumer.position >= live.sequence.position())
-    };
-    let (mut due, held): (Vec<_>, Vec<_>) = fold.live().values().filter(has_come).partition(|live| passed(live));
+    expiry_without(fold, ages, now, &BTreeSet::new())
+}
+
+/// As [`expiry`], and leaves aside files that the caller has put off: they take no place of a pass.
+pub fn expiry_without(fold: &Fold, ages: &RetentionAges, now: LogTime, put_off: &BTreeSet<FileKey>) -> Expiry {
+    let judge = Judge::new(fold, ages, now);
+    let old = fold.live().iter().filter(|(_, live)| judge.has_come(live));
+    let (mut due, held): (Vec<_>, Vec<_>) = old.partition(|(_, live)| judge.is_passed(live));
+    due.retain(|(key, _)| !put_off.contains(key));
+    let mut due: Vec<_> = due.into_iter().map(|(_, live)| live).collect();
     due.sort_by(|a, b| (a.sequence, &a.file.path).cmp(&(b.sequence, &b.file.path)));
     // Rejects first: they go by age alone, and RAW files may wait for an archive that is away.
     due.sort_by_key(|live| live.file.zone != FileZone::Rejected);
+    let held: Vec<_> = held.into_iter().map(|(_, live)| live).collect();
     Expiry {
         later: due.len().saturating_sub(FILES_A_PASS) as u64,
         due: due.into_iter().take(FILES_A_PASS).cloned().collect(),
-        held: slowest.filter(|_| !held.is_empty()).map(|consumer| holder(consumer, &held, now)),
+        held: judge.slowest.filter(|_| !held.is_empty()).map(|consumer| holder(consumer, &held, judge.now)),
+    }
+}
+
+/// Those of some files that may leave at this time: they were judged before, and work has taken time since. A consumer
+/// may have registered, another worker may have been faster, and a clock that was ahead may have been set right.
+pub fn still_due(fold: &Fold, ages: &RetentionAges, now: LogTime, files: &[LiveFile]) -> Vec<LiveFile> {
+    let judge = Judge::new(fold, ages, now);
+    let key = |live: &LiveFile| FileKey { zone: live.file.zone, path: live.file.path.clone() };
+    let is_live = |live: &&LiveFile| fold.live().get(&key(live)) == Some(live);
+    files.iter().filter(is_live).filter(|live| judge.has_come(live) && judge.is_passed(live)).cloned().collect()
+}
+
+/// What files are judged by.
+struct Judge<'f> {
+    ages: &'f RetentionAges,
+    now: LogTime,
+    /// The consumer that is furthest behind.
+    slowest: Option<&'f ConsumerState>,
+}
+
+impl<'f> Judge<'f> {
+    fn new(fold: &'f Fold, ages: &'f RetentionAges, now: LogTime) -> Self {
+        let slowest = fold.consumers().values().min_by_key(|consumer| (consumer.position, consumer.advanced_at));
+        Self { ages, now: now.max(fold.effective_time()), slowest }
+    }
+
+    fn has_come(&self, live: &LiveFile) -> bool {
+        let after = match live.file.zone {
+            FileZone::Raw => self.ages.raw,
+            FileZone::Rejected => self.ages.rejected,
+            FileZone::Processed => None,
+        };
+        after.is_some_and(|after| self.now.utc() - live.time.utc() >= after)
+    }
+
+    fn is_passed(&self, live: &LiveFile) -> bool {
+        live.file.zone == FileZone::Rejected
+            || self.slowest.is_none_or(|consumer| consumer.position >= live.sequence.position())
     }
 }
 

@@ -21,10 +21,10 @@ use super::store::{Weather, WeatheredStore};
 use super::{Violation, executor};
 use crate::documents::Documents;
 use crate::exit::Failure;
-use crate::ingest::{ATTEMPT, Budget, Options, StatusBoard, Summary, Until, run_on};
+use crate::ingest::{ATTEMPT, Awaited, Budget, Options, StatusBoard, Summary, Until, run_on};
 use crate::parquet_file::ParquetReader;
 use crate::store::{MemoryStore, StoreClock, ZoneUrl};
-use crate::zone::{Appended, Clock, Expected, Opened, Surroundings, Zone, ZoneReader};
+use crate::zone::{Appended, Clock, Expected, Opened, Retention, Surroundings, Zone, ZoneReader};
 
 /// A valid message of one row, a message of two rows of which one is invalid, one that is not well-formed.
 pub(super) const GOOD: &str = "<library><book><record_id>1</record_id></book></library>";
@@ -43,6 +43,8 @@ pub(super) struct World {
     pub(super) weather: Weather,
     pub(super) plan: IngestPlan,
     pub(super) budget: Budget,
+    pub(super) retention: Retention,
+    pub(super) awaited: Awaited,
     boards: Rc<RefCell<Vec<StatusBoard>>>,
 }
 
@@ -134,6 +136,8 @@ impl World {
             weather: Weather::fair(&timeline),
             plan: plan(),
             budget: Budget::default(),
+            retention: Retention::default(),
+            awaited: Awaited::default(),
             boards: Rc::default(),
             timeline,
         }
@@ -169,7 +173,8 @@ impl World {
     ) -> Ended {
         let board = StatusBoard::new(plan);
         self.boards.borrow_mut().push(board.clone());
-        let options = Options { until, cancel, board, budget: self.budget, ..Options::new(plan) };
+        let (retention, awaited) = (self.retention.clone(), self.awaited.clone());
+        let options = Options { until, cancel, board, budget: self.budget, retention, awaited, ..Options::new(plan) };
         let source = SimulatedSource(self.cluster.clone());
         let surroundings = self.surroundings(self.weather.clone());
         // On the heap: a scenario holds several, and a test's stack is small.

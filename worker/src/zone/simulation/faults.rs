@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use gristmill_core::log::layout;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -54,6 +55,9 @@ struct Chooser {
     random: Option<(StdRng, u32)>,
     /// Attempts to take a slot of the log.
     slot_renames: u64,
+    /// Reads of slots, empty or not, and of checkpoints.
+    slot_reads: u64,
+    checkpoint_reads: u64,
     /// A directory that somebody removes just before the first rename into it.
     removed_before_rename: Option<StorePath>,
 }
@@ -91,6 +95,8 @@ impl FaultPlan {
             on_path: None,
             random: None,
             slot_renames: 0,
+            slot_reads: 0,
+            checkpoint_reads: 0,
             removed_before_rename: None,
         };
         set(&mut chooser);
@@ -115,6 +121,18 @@ impl FaultPlan {
     /// How often the process has tried to take a slot.
     pub(super) fn slot_renames(&self) -> u64 {
         self.chooser.lock().expect("no test panics here").slot_renames
+    }
+
+    /// How many slots and how many checkpoints the process has read.
+    pub(super) fn log_reads(&self) -> (u64, u64) {
+        let chooser = self.chooser.lock().expect("no test panics here");
+        (chooser.slot_reads, chooser.checkpoint_reads)
+    }
+
+    fn count_read(&self, path: &StorePath) {
+        let mut chooser = self.chooser.lock().expect("no test panics here");
+        chooser.slot_reads += u64::from(layout::slot_sequence(path.name()).is_some());
+        chooser.checkpoint_reads += u64::from(path.name().ends_with(".checkpoint"));
     }
 
     /// Has a directory removed, if it is empty, between its creation and the first rename into it.
@@ -262,6 +280,7 @@ impl Store for FaultStore {
     }
 
     async fn read(&self, path: &StorePath) -> Result<Bytes, StoreError> {
+        self.plan.count_read(path);
         let fault = self.before(Act::Read, path).await?;
         let read = self.world.memory.read(path).await;
         self.after(fault, path, read).await

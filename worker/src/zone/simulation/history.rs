@@ -1,10 +1,14 @@
 //! What opening a zone with a year of history costs: one checkpoint and the entries that came since.
 
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
 use bytes::Bytes;
+use chrono::TimeDelta;
 use gristmill_core::log::{
-    CHECKPOINT_EVERY, CommitId, Data, Digest, ENTRIES_KEPT, Entry, FileEntry, FileZone, Fold, Genesis, Incarnation,
-    Kind, PartitionRange, RawData, RawGenesis, RemovalReason, Remove, RemovedFile, Sequence, ZoneId, encode_entry,
-    encode_zone_file, layout,
+    CHECKPOINT_EVERY, CommitId, Data, Digest, ENTRIES_KEPT, Entry, Expiry, FILES_A_PASS, FileEntry, FileZone, Fold,
+    Genesis, Incarnation, Kind, PartitionRange, RawData, RawGenesis, RemovalReason, Remove, RemovedFile, RetentionAges,
+    Sequence, ZoneId, encode_entry, encode_zone_file, layout,
 };
 use uuid::Uuid;
 
@@ -13,7 +17,7 @@ use super::faults::FaultPlan;
 use super::world::{World, alone};
 use crate::store::StorePath;
 use crate::zone::rules::Rules;
-use crate::zone::{ZoneReader, checkpoint_file};
+use crate::zone::{Removal, ZoneReader, checkpoint_file};
 
 /// One entry each 5 minutes for a year.
 const ENTRIES: u64 = 105_120;
@@ -121,10 +125,19 @@ fn year(world: &World) -> Fold {
     fold
 }
 
+/// Made once: a year takes half a minute. Each test has a world of its own.
+fn a_year() -> (World, &'static Fold) {
+    static YEAR: LazyLock<(World, Fold)> = LazyLock::new(|| {
+        let world = World::new();
+        let fold = year(&world);
+        (world, fold)
+    });
+    (YEAR.0.fork(), &YEAR.1)
+}
+
 #[test]
 fn opening_a_zone_with_a_year_of_history_reads_one_checkpoint_and_what_came_since() {
-    let world = World::new();
-    let expected = year(&world);
+    let (world, expected) = a_year();
     assert!(expected.live().len() > LIVE_FILES / 2 && expected.head() == Sequence(ENTRIES));
     let since = ENTRIES % CHECKPOINT_EVERY;
 
@@ -135,7 +148,7 @@ fn opening_a_zone_with_a_year_of_history_reads_one_checkpoint_and_what_came_sinc
         Ok::<_, super::Violation>(reader.fold().clone())
     });
     let fold = read.expect("it ends").expect("it lives").expect("it is read");
-    assert!(fold == expected, "the fold is that of all entries");
+    assert!(fold == *expected, "the fold is that of all entries");
     // Beside the entries: zone.json, the checkpoint, its two listings, that of the slots, the empty slot after the last.
     assert_eq!(plan.operations(), since + 6);
 
@@ -145,4 +158,31 @@ fn opening_a_zone_with_a_year_of_history_reads_one_checkpoint_and_what_came_sinc
     opened.expect("it ends").expect("it lives").expect("it is opened");
     // And a listing of each directory that those entries publish into or remove from.
     assert!(plan.operations() <= since + 300, "{} operations", plan.operations());
+}
+
+/// Retention beside it: what it looks at is the fold, whatever the log has seen and however many files are live.
+#[test]
+fn a_pass_of_retention_over_a_year_of_history_reads_one_checkpoint_and_what_came_since() {
+    let (world, before) = a_year();
+    let plan = FaultPlan::none();
+    let (number, surroundings) = world.process(plan.clone(), Rules::all());
+    let passed = alone(&world, number, async move {
+        let mut zone = open_raw(&surroundings).await?;
+        // Most files of the year are names alone, so that they are deleted and not archived.
+        let ages = RetentionAges { raw: Some(TimeDelta::zero()), rejected: None };
+        let Expiry { due, later, held } = zone.expiry(&ages, &BTreeSet::new());
+        let removal = zone.remove_expired(&ages, &due, None).await.map_err(|error| describe(&error))?;
+        let Removal::Done(removed) = removal else { return Err(format!("{removal:?}")) };
+        assert_eq!(held, None);
+        Ok((removed.files.len(), later, zone.fold().live().len()))
+    });
+    let (removed, later, left) = passed.expect("it ends").expect("it lives").expect("removed");
+    assert_eq!((removed, later as usize, left), (FILES_A_PASS, left, before.live().len() - FILES_A_PASS));
+    let (entries, checkpoints) = plan.log_reads();
+    assert_eq!(checkpoints, 1);
+    // Those since the checkpoint, the empty slot after them at each look, and the one that was taken.
+    assert!(
+        entries <= ENTRIES % CHECKPOINT_EVERY + 8 && entries <= CHECKPOINT_EVERY + ENTRIES_KEPT,
+        "{entries} entries"
+    );
 }

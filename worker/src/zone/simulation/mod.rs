@@ -10,6 +10,7 @@
 //! seeded tests with that seed alone, `GRISTMILL_SIMULATION_SEEDS=<n>` with so many seeds each.
 
 mod actors;
+mod archiving;
 mod checker;
 mod crashes;
 mod faults;
@@ -18,6 +19,7 @@ mod pauses;
 mod power;
 mod publications;
 mod races;
+mod remade;
 mod retention;
 mod schedules;
 mod steering;

@@ -1,6 +1,6 @@
 //! Retention with an archive while processes die and consumers lag (schedules 42, 43, 45).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,49 +16,55 @@ use crate::store::ZoneUrl;
 use crate::zone::rules::Rules;
 use crate::zone::{Archive, Archived, Retention, Surroundings, Zone, ZoneReader};
 
-fn prepared<T: Send + 'static>(
+pub(super) fn prepared<T: Send + 'static>(
     world: &World,
     process: impl Future<Output = Result<T, Violation>> + Send + 'static,
 ) -> Result<T, Violation> {
     alone(world, usize::MAX, process)?.ok_or("it died")?
 }
 
-fn archive_url() -> ZoneUrl {
+pub(super) fn archive_url() -> ZoneUrl {
     "hdfs://simulated:8020/archive/books".parse().expect("a URL")
 }
 
 /// Rows are archived after 30 days, rejects deleted after 40.
-fn retention(surroundings: &Surroundings) -> Retention {
+pub(super) fn retention(surroundings: &Surroundings) -> Retention {
     let archive = Archive::new(Arc::clone(&surroundings.store), archive_url());
     let ages = RetentionAges { raw: Some(TimeDelta::days(30)), rejected: Some(TimeDelta::days(40)) };
     Retention { ages, archive: Some(archive) }
 }
 
 /// One pass, as a worker makes it; gives what could not be archived.
-async fn pass(zone: &mut Zone, surroundings: &Surroundings) -> Result<usize, Violation> {
+pub(super) async fn pass(zone: &mut Zone, surroundings: &Surroundings) -> Result<usize, Violation> {
     let retention = retention(surroundings);
-    let (to_copy, to_go) = retention.split(zone.expiry(&retention.ages).due);
-    zone.remove_expired(&to_go, None).await.map_err(|error| describe(&error))?;
-    let archive = retention.archive.expect("there is one");
-    let (writer, fenced) = (zone.incarnation(), zone.fold().fenced().keys().copied().collect());
-    let Archived { kept, failed } = archive.clone().keep(surroundings.clone(), writer, fenced, to_copy).await;
-    zone.remove_expired(&kept, Some(&archive)).await.map_err(|error| describe(&error))?;
+    let Retention { ages, archive } = &retention;
+    let (to_copy, to_go) = retention.split(zone.expiry(ages, &BTreeSet::new()).due);
+    drop(zone.remove_expired(ages, &to_go, None).await.map_err(|error| describe(&error))?);
+    let archive = archive.clone().expect("there is one");
+    let Archived { kept, failed } = archive.clone().keep(surroundings.clone(), zone.signs(), to_copy).await;
+    drop(zone.remove_expired(ages, &kept, Some(&archive)).await.map_err(|error| describe(&error))?);
     Ok(failed.len())
 }
 
-async fn opened_pass(surroundings: Surroundings) -> Result<usize, Violation> {
+/// The files of rows that a pass would copy.
+pub(super) fn to_copy(zone: &Zone, surroundings: &Surroundings) -> Vec<LiveFile> {
+    let retention = retention(surroundings);
+    retention.split(zone.expiry(&retention.ages, &BTreeSet::new()).due).0
+}
+
+pub(super) async fn opened_pass(surroundings: Surroundings) -> Result<usize, Violation> {
     let mut zone = open_raw(&surroundings).await?;
     pass(&mut zone, &surroundings).await
 }
 
-async fn commit_rows(zone: &mut Zone, count: i64) -> Result<(), Violation> {
+pub(super) async fn commit_rows(zone: &mut Zone, count: i64) -> Result<(), Violation> {
     let from = zone.fold().next(0);
     let data = raw_data(zone, vec![Range { partition: 0, from, to: from + count }]).await?;
     commit(zone, data).await.map(drop)
 }
 
 /// Two files of rows and two of rejects, committed 35 days ago.
-fn aged() -> World {
+pub(super) fn aged() -> World {
     let world = World::new();
     let surroundings = world.calm();
     prepared(&world, async move {
@@ -72,7 +78,7 @@ fn aged() -> World {
 }
 
 /// Live files of rows, with their bytes.
-fn rows_of(world: &World) -> Vec<(LiveFile, Bytes)> {
+pub(super) fn rows_of(world: &World) -> Vec<(LiveFile, Bytes)> {
     let surroundings = world.calm();
     let read = prepared(world, async move {
         let reader = ZoneReader::open(surroundings).await.map_err(|error| describe(&error))?;
@@ -86,12 +92,12 @@ fn rows_of(world: &World) -> Vec<(LiveFile, Bytes)> {
 }
 
 /// What the archive holds under the names of copies.
-fn copies(world: &World) -> BTreeMap<String, Bytes> {
+pub(super) fn copies(world: &World) -> BTreeMap<String, Bytes> {
     let files = world.memory.files_below(archive_url().directory());
     files.into_iter().filter(|(path, _)| path.ends_with(".parquet")).collect()
 }
 
-fn is_archived(copies: &BTreeMap<String, Bytes>, (live, bytes): &(LiveFile, Bytes)) -> bool {
+pub(super) fn is_archived(copies: &BTreeMap<String, Bytes>, (live, bytes): &(LiveFile, Bytes)) -> bool {
     let hex = live.file.digest.to_string().replace("sha256:", "");
     copies.iter().any(|(path, copy)| path.ends_with(&format!("/ingest_hour=05/{hex}.parquet")) && copy == bytes)
 }
@@ -164,9 +170,9 @@ fn schedule_43_a_damaged_copy_keeps_its_file_in_the_zone() {
         let surroundings = world.calm();
         async move {
             let zone = open_raw(&surroundings).await?;
-            let due = retention(&surroundings).split(zone.expiry(&retention(&surroundings).ages).due).0;
+            let due = to_copy(&zone, &surroundings);
             let archive = retention(&surroundings).archive.expect("there is one");
-            archive.keep(surroundings, zone.incarnation(), Default::default(), due).await;
+            archive.keep(surroundings, zone.signs(), due).await;
             Ok(())
         }
     })
@@ -194,12 +200,12 @@ fn schedule_42_what_a_consumer_has_not_passed_stays_and_names_it() {
         drop(zone.advance(consumer, 1).await.map_err(|error| describe(&error))?);
         pass(&mut zone, &surroundings).await?;
         let ages = retention(&surroundings).ages;
-        let held = zone.expiry(&ages).held.ok_or("the second file is held")?;
+        let held = zone.expiry(&ages, &BTreeSet::new()).held.ok_or("the second file is held")?;
         assert_eq!((held.name.as_str(), held.position, held.files, held.is_silent), ("library/books", 1, 1, false));
         assert_eq!(zone.fold().removed().files, 1);
         drop(zone.advance(consumer, 2).await.map_err(|error| describe(&error))?);
         pass(&mut zone, &surroundings).await?;
-        assert_eq!(zone.expiry(&ages).held, None);
+        assert_eq!(zone.expiry(&ages, &BTreeSet::new()).held, None);
         assert_eq!(zone.fold().removed().files, 2);
         Ok(())
     })

@@ -134,3 +134,35 @@ fn days_before_every_live_file_are_over() {
         ["ingest_date=2026-11-22", "ingest_date=2026-11-23", "ingest_date=2026-12-01"]
     );
 }
+
+/// Copying takes time: what was chosen before is judged by what the log says now.
+#[test]
+fn files_that_were_chosen_are_judged_again() {
+    let mut fold = fold();
+    let chosen = expiry(&fold, &MONTH, day(110)).due;
+    let still = |fold: &Fold, days| {
+        still_due(fold, &MONTH, day(days), &chosen).iter().map(|live| live.sequence.0).collect::<Vec<_>>()
+    };
+    assert_eq!(still(&fold, 110), [3, 1, 2]);
+    assert_eq!(still(&fold, 40), [1, 2], "a clock was ahead");
+    consume(&mut fold, Consumer::Register { id: raw_zone_id(), name: "late".to_owned() });
+    consume(&mut fold, Consumer::Advance { id: raw_zone_id(), position: 1 });
+    assert_eq!(still(&fold, 110), [3, 1], "a consumer has registered");
+    let file = RemovedFile { zone: chosen[1].file.zone, path: chosen[1].file.path.clone() };
+    let remove = Remove { files: vec![file], reason: RemovalReason::Retention, archive: None };
+    fold.apply(&entry(70, Kind::Remove(remove))).expect("valid");
+    assert_eq!(still(&fold, 110), [3], "another worker was faster");
+}
+
+/// A thousand that can't be archived take no place of those that can.
+#[test]
+fn files_that_were_put_off_take_no_place_of_a_pass() {
+    let mut fold = raw_fold();
+    let files = (1..=1300).map(|number| file(FileZone::Raw, number)).collect();
+    fold.apply(&raw_entry(2, raw_data(vec![range(0, 100, 200)], files))).expect("valid");
+    let key = |live: &LiveFile| FileKey { zone: live.file.zone, path: live.file.path.clone() };
+    let put_off: std::collections::BTreeSet<_> = expiry(&fold, &MONTH, day(30)).due.iter().map(key).collect();
+    assert_eq!(put_off.len(), 1000);
+    let Expiry { due, later, held } = expiry_without(&fold, &MONTH, day(30), &put_off);
+    assert_eq!((due.len(), later, held), (300, 0, None));
+}
