@@ -5,6 +5,7 @@
 //!                 pass 1 ─▶ scan: keys of the delta, keys of the zone's files that may hold them, by ranges of their hash
 //!                           settling: who wins, range by range (pure) ─▶ contest: equal rows change nothing
 //!                 pass 2 ─▶ rewrite: winners and the rest of replaced files ─▶ sorting (runs) ─▶ output
+//!                           late: rows that come too late, if they are rejected ─▶ files beside the zone
 //!                        ─▶ append outputs and position as one entry ─▶ publish
 //! ```
 //!
@@ -22,6 +23,7 @@ mod filter;
 mod gate;
 mod groups;
 mod known;
+mod late;
 mod marks;
 mod merging;
 mod output;
@@ -35,7 +37,6 @@ mod selection;
 mod settling;
 mod sorting;
 mod spill;
-mod unsupported;
 mod usage;
 
 use std::num::NonZero;
@@ -55,6 +56,7 @@ pub use error::Error;
 pub use report::{Outcome, Report};
 pub use spill::SpillError;
 
+use marks::Marks;
 use spill::Spill;
 use usage::Usage;
 
@@ -132,7 +134,6 @@ impl Default for Options {
 /// # Errors
 /// The zones do not belong together or to this plan, a file is lost or damaged, or a store fails.
 pub async fn run(plan: &CompactionPlan, zones: &Zones, options: &Options) -> Result<Report, Error> {
-    unsupported::refuse(plan)?;
     let mut raw = ZoneReader::open(zones.raw.clone()).await.map_err(Error::Zone)?;
     let mut zone = open_processed(plan, zones, &raw).await?;
     consumer::register(plan, zones, &raw, &zone).await?;
@@ -215,8 +216,8 @@ async fn attempt(
     match zone.append(Data::Processed(data)).await.map_err(Error::Zone)? {
         Appended::Won(sequence) => {
             zone.publish(sequence).await.map_err(Error::Zone)?;
-            let RunRows { read, duplicate_in_delta, duplicate_in_zone, written, late: _, rejected: _ } = summary.rows;
-            info!(%sequence, read, duplicate_in_delta, duplicate_in_zone, written, "committed run");
+            let RunRows { read, duplicate_in_delta, duplicate_in_zone, written, late, rejected } = summary.rows;
+            info!(%sequence, read, duplicate_in_delta, duplicate_in_zone, late, rejected, written, "committed run");
             Ok(Attempt::Committed(Outcome::Committed { sequence, from: run.from(), to: run.to, summary }))
         }
         Appended::Lost(_) => {
@@ -245,9 +246,10 @@ impl Compaction<'_> {
     async fn produce(&self, zone: &mut Zone, start_time: LogTime) -> Result<ProcessedData, Error> {
         let usage = Usage::begin();
         compatible::check(&self.layout, zone.reader(), &self.run.zone).await?;
-        let decided = settling::decide(self, zone.reader()).await?;
+        let mut decided = settling::decide(self, zone.reader()).await?;
         let rows = decided.rows;
-        let (added, removed) = rewrite::rewrite(self, zone, decided).await?;
+        let rejected = std::mem::replace(&mut decided.rejected, Marks::of(&[]));
+        let (mut added, removed) = rewrite::rewrite(self, zone, decided).await?;
         let before = self.run.zone.len() as u64;
         let bytes = |files: &[FileEntry]| files.iter().map(|file| file.bytes).sum::<u64>();
         let bytes_before = self.run.zone.iter().map(|live| live.file.bytes).sum::<u64>();
@@ -257,6 +259,7 @@ impl Compaction<'_> {
             bytes_before,
             bytes_after: bytes_before + bytes(&added) - bytes(&removed),
         };
+        added.extend(late::reject(self, zone, rejected, start_time).await?);
         let completion_time = zone.reader().surroundings().now();
         let late_before = self.late_rule().map(|rule| rule.limit());
         let delta_bytes = self.run.delta.iter().map(|live| live.file.bytes).sum();

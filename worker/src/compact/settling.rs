@@ -22,6 +22,8 @@ pub(super) struct Decided {
     pub(super) winners: Marks,
     /// Rows of the zone that they replace.
     pub(super) replaced: Marks,
+    /// Late rows of the delta that are written beside the zone.
+    pub(super) rejected: Marks,
     pub(super) rows: RunRows,
     /// What identifies rows.
     pub(super) reader: Arc<ContenderReader>,
@@ -39,11 +41,14 @@ pub(super) async fn decide(compaction: &Compaction<'_>, zone: &ZoneReader) -> Re
     let mut decided = Decided {
         winners: Marks::of(&run.delta),
         replaced: Marks::of(&run.zone),
+        rejected: Marks::of(&[]),
         rows: RunRows::default(),
         reader: Arc::clone(&reader),
     };
     let mut contested = Contested { delta: Marks::of(&run.delta), zone: Marks::of(&run.zone) };
-    let mut rows = RunRows { read: scanned.read, late: scanned.late, ..RunRows::default() };
+    decided.rejected = scanned.rejected;
+    let rejected = decided.rejected.count();
+    let mut rows = RunRows { read: scanned.read, late: scanned.late, rejected, ..RunRows::default() };
 
     let topics = Arc::clone(&scanned.topics);
     let keep = *keep;
@@ -59,7 +64,7 @@ pub(super) async fn decide(compaction: &Compaction<'_>, zone: &ZoneReader) -> Re
         rows.duplicate_in_zone += duplicate_in_zone;
     })
     .await?;
-    drop(scanned);
+    drop(scanned.contenders);
 
     let pairs = contested.delta.count();
     contest::unequal(compaction, zone, reader, contested, |differing| {

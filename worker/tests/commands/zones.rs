@@ -149,8 +149,9 @@ fn what_was_not_rejected_is_told_with_the_next_act() {
 
 #[test]
 fn rejects_of_a_processed_zone_are_looked_for_in_its_raw_zone() {
-    let message = refused(&["rejected", "ls", text(&DEMO.path().join("books/processed"))]);
-    assert!(message.contains("RAW"), "{message}");
+    let output = output(&["rejected", "ls", text(&DEMO.path().join("books/processed"))]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("RAW"), "{}", stdout(&output));
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod command;
 mod consumers;
 mod crashes;
 mod history;
+mod late;
 mod resource;
 mod retention;
 mod runs;
