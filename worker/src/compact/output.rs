@@ -151,6 +151,7 @@ impl<'c> Outputs<'c> {
             Some(file) => file,
             None => self.create(rows).await?,
         };
+        self.compaction.options.progress.add(chunk.num_rows());
         let processor = self.processors.acquire().await.expect("nobody closes it");
         let (mut file, encoded) = blocking(move || {
             let encoded = file.encode(&chunk);

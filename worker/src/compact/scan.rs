@@ -7,7 +7,9 @@ use arrow::array::RecordBatch;
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, SchemaRef};
 use futures::TryStreamExt;
-use gristmill_core::compact::{Bucket, ContenderReader, Contenders, KeyHash, Origin, RunPlan, Side, Topics};
+use gristmill_core::compact::{
+    Bucket, ContenderReader, Contenders, KeyHash, Origin, RunPlan, Side, Superseded, Topics,
+};
 use gristmill_core::log::{LiveFile, Sequence};
 use tracing::info;
 
@@ -19,7 +21,7 @@ use super::late::LateRows;
 use super::marks::Marks;
 use super::ranges::Ranges;
 use super::selection::conformed;
-use super::{Compaction, Error};
+use super::{Compaction, Error, Phase};
 use crate::zone::ZoneReader;
 
 /// Bytes that an order of unknown length is taken to have.
@@ -35,8 +37,11 @@ struct Scan {
     topics: Arc<Topics>,
     contenders: Arc<Ranges<Contenders>>,
     late: LateRows,
+    superseded: Superseded,
     buckets: u32,
     read: AtomicU64,
+    /// Rows of the delta whose message was read again later.
+    old: AtomicU64,
     zone: Found,
 }
 
@@ -56,6 +61,8 @@ pub(super) struct Scanned {
     pub(super) topics: Arc<Topics>,
     /// Rows of the delta.
     pub(super) read: u64,
+    /// Those of them whose message was read again later: they take no part when the zone is computed anew.
+    pub(super) superseded: u64,
     /// Those of them that are late.
     pub(super) late: u64,
     /// Those of the late rows that are rejected: they are not among the contenders.
@@ -89,33 +96,47 @@ pub(super) async fn scan(
         topics: Arc::default(),
         contenders,
         late,
+        superseded: compaction.superseded(),
         buckets: compaction.plan.buckets,
         read: AtomicU64::new(0),
+        old: AtomicU64::new(0),
         zone: Found::default(),
     });
     let gate = Gate::new(budget.reading, super::Budget::to_read);
     let (keys, known) = (Arc::new(DeltaKeys::new(&compaction.plan.key)), Arc::new(KnownKeys::new(rows, budget.filter)));
     let keep = (!run.zone.is_empty()).then_some((&keys, &known));
 
+    let progress = &options.progress;
+    progress.begin(Phase::Keys, rows as u64);
     groups(raw, &run.delta, 0..count(&run.delta))
-        .try_for_each_concurrent(options.threads, |group| {
-            let taken = scan.taken(run, group.live.sequence);
-            read_delta(&scan, group, taken, keep, &gate)
+        .try_for_each_concurrent(options.threads, |group| async {
+            let (taken, rows) = (scan.taken(run, group.live.sequence), group.rows.len());
+            read_delta(&scan, group, taken, keep, &gate).await?;
+            progress.add(rows);
+            Ok(())
         })
         .await?;
     if !run.zone.is_empty() {
         let known = Arc::into_inner(known).expect("the threads that added keys are done").complete();
         let known = Arc::new(known);
+        progress.begin(Phase::Zone, run.zone.iter().map(|live| live.file.rows).sum());
         groups(zone, &run.zone, 0..count(&run.zone))
-            .try_for_each_concurrent(options.threads, |group| read_zone(&scan, group, &keys, &known, &gate))
+            .try_for_each_concurrent(options.threads, |group| async {
+                let rows = group.rows.len();
+                read_zone(&scan, group, &keys, &known, &gate).await?;
+                progress.add(rows);
+                Ok(())
+            })
             .await?;
         let [row_groups, keys_read, rows_read] =
             [&scan.zone.all, &scan.zone.keys_read, &scan.zone.rows_read].map(|count| count.load(Ordering::Relaxed));
         info!(row_groups, keys_read, rows_read, "looked in the zone for keys of the delta");
     }
-    let Scan { topics, contenders, read, late, .. } = &*scan;
-    let (read, (late, rejected)) = (read.load(Ordering::Relaxed), late.finish());
-    Ok(Scanned { contenders: Arc::clone(contenders), topics: Arc::clone(topics), read, late, rejected })
+    let Scan { topics, contenders, read, old, late, .. } = &*scan;
+    let [read, superseded] = [read, old].map(|count| count.load(Ordering::Relaxed));
+    let (late, rejected) = late.finish();
+    let (contenders, topics) = (Arc::clone(contenders), Arc::clone(topics));
+    Ok(Scanned { contenders, topics, read, superseded, late, rejected })
 }
 
 fn count(files: &[LiveFile]) -> u32 {
@@ -256,6 +277,11 @@ impl Scan {
             let keys = self.reader.hashes(&rows).map_err(in_file)?;
             let late = BooleanBuffer::collect_bool(keys.len(), |row| late.value(row) && is_taken(keys[row]));
             left_out = self.late.take(late, origin);
+        }
+        if let Some(old) = self.superseded.find(&rows).map_err(in_file)? {
+            // A run that computes the zone anew takes all buckets, and calls no row late.
+            self.old.fetch_add(old.count_set_bits() as u64, Ordering::Relaxed);
+            left_out = Some(old);
         }
         let mut contenders = Contenders::default();
         let takes_part = left_out.as_ref().map_or_else(|| BooleanBuffer::new_set(rows.num_rows()), |out| !out);

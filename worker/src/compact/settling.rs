@@ -12,7 +12,7 @@ use super::gate::Gate;
 use super::marks::Marks;
 use super::ranges::{Ranges, Records};
 use super::scan::scan;
-use super::{Budget, Compaction, Error, Options};
+use super::{Budget, Compaction, Error, Options, Phase};
 use crate::blocking::blocking;
 use crate::zone::ZoneReader;
 
@@ -47,9 +47,15 @@ pub(super) async fn decide(compaction: &Compaction<'_>, zone: &ZoneReader) -> Re
     };
     let mut contested = Contested { delta: Marks::of(&run.delta), zone: Marks::of(&run.zone) };
     decided.rejected = scanned.rejected;
-    let rejected = decided.rejected.count();
-    let mut rows = RunRows { read: scanned.read, late: scanned.late, rejected, ..RunRows::default() };
+    let mut rows = RunRows {
+        read: scanned.read,
+        duplicate_in_delta: scanned.superseded,
+        late: scanned.late,
+        rejected: decided.rejected.count(),
+        ..RunRows::default()
+    };
 
+    options.progress.begin(Phase::Deciding, 0);
     let topics = Arc::clone(&scanned.topics);
     let keep = *keep;
     let settle = move |contenders: &mut Contenders| contenders.settle(&topics, keep);

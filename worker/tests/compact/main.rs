@@ -7,6 +7,8 @@ mod consumers;
 mod crashes;
 mod history;
 mod late;
+mod preview;
+mod rebuild;
 mod resource;
 mod retention;
 mod runs;

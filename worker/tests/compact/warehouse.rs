@@ -8,12 +8,14 @@ use std::time::Duration;
 use arrow::array::{AsArray, Int32Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, SchemaRef};
 use bytes::Bytes;
-use gristmill::compact::{self, Budget, Options, Outcome, Report, Zones};
+use gristmill::compact::{self, Budget, Options, Outcome, Preview, Report, Zones};
 use gristmill::parquet_file::{Layout, ParquetFile, ParquetReader};
 use gristmill::store::{FileStore, ListedKind, MemoryStore, Store, StorePath, ZoneUrl};
 use gristmill::zone::{Appended, Expected, Opened, Surroundings, Zone, ZoneReader};
 use gristmill_core::compact::conform;
-use gristmill_core::log::{Data, Digest, FileEntry, FileZone, PartitionRange, PartitionStart, RawData};
+use gristmill_core::log::{
+    Data, Digest, FileEntry, FileZone, PartitionRange, PartitionStart, RawData, RewindPlan, RunKind,
+};
 use gristmill_core::raw::{row_schema, schema_id};
 use gristmill_crds::plan::CompactionPlan;
 use gristmill_crds::{HourlyCompaction, Keep, StreamIngest};
@@ -156,7 +158,7 @@ impl Warehouse {
         let range = PartitionRange {
             partition: 0,
             topic_id: "topic-id".into(),
-            generation: 0,
+            generation: zone.fold().generation(),
             leader_epoch: None,
             from,
             to: from + 1,
@@ -175,6 +177,35 @@ impl Warehouse {
 
     fn zones(&self) -> Zones {
         Zones { raw: self.surroundings("raw"), processed: self.surroundings("processed") }
+    }
+
+    /// What the next run would do.
+    pub(crate) async fn preview(&self) -> Preview {
+        compact::preview(&self.plan, &self.zones(), &self.options).await.unwrap()
+    }
+
+    /// The same zones, to be computed anew by the next run.
+    pub(crate) fn rebuilding(&self) -> Self {
+        Self { options: Options { kind: RunKind::Rebuild, ..self.options.clone() }, ..self.clone() }
+    }
+
+    /// Rewinds RAW: partition 0 goes on at this offset, in the next generation.
+    pub(crate) async fn rewind(&self, nonce: &str, next: i64) {
+        let mut zone = self.raw().await;
+        let rewind = RewindPlan {
+            nonce: nonce.into(),
+            source: zone.fold().source().unwrap().clone(),
+            next: BTreeMap::from([(0, next)]),
+        };
+        drop(zone.rewind(&rewind).await.unwrap());
+        zone.close().await;
+    }
+
+    /// Takes the oldest live file off RAW, as retention does.
+    pub(crate) async fn remove_oldest_of_raw(&self) {
+        let mut zone = self.raw().await;
+        let oldest = zone.fold().live().values().min_by_key(|live| live.sequence).unwrap().clone();
+        assert_eq!(zone.remove_expired(&[oldest], None).await.unwrap().files, 1);
     }
 
     /// One run of the compaction.
