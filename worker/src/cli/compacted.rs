@@ -141,8 +141,9 @@ pub(super) fn sentences(report: &Report) -> String {
 /// What a run took, and how far the zone is complete.
 fn took(summary: &RunSummary, processed_through: Option<&str>) -> String {
     let cost = summary.cost.map_or_else(String::new, |cost| {
-        let rate =
-            cost.bytes_per_core_second().map_or_else(String::new, |rate| format!(", {} MB/s a core", rate / 1_000_000));
+        let rate = cost
+            .bytes_per_core_second()
+            .map_or_else(String::new, |rate| format!(", {:.1} MB/s a core", rate as f64 / 1e6));
         format!(", {:.1} s of CPU{rate}, at most {} MiB", cost.cpu_milliseconds as f64 / 1000.0, cost.peak_memory >> 20)
     });
     let limit = summary.late_before.map_or_else(String::new, |limit| format!(" Rows before {limit} were late."));

@@ -126,7 +126,7 @@ pub(super) fn text(preview: &Preview) -> String {
         say(format!("{late} of them are late: before {limit}."));
     }
     say(format!("The zone has {}.", size(*zone)));
-    say(format!("To replace, for rows in them: {}. To put together: {}.", size(*rewritten), size(*merged)));
+    say(format!("To replace: {}. To put together with new rows: {}.", size(*rewritten), size(*merged)));
     directories(&preview.parts, &mut say);
     if let Some(time) = through {
         say(format!("The zone would be processed through {time}."));

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
@@ -88,7 +88,7 @@ pub(super) async fn reject(
     let selected: BTreeMap<u32, Selection> =
         rejected.into_files().into_iter().map(|(file, rows)| (file, Selection::of(rows))).collect();
     let records = Records {
-        rows: compaction.layout.rows().clone(),
+        rows: Arc::clone(compaction.layout.rows()),
         user_columns: compaction.layout.user_columns().fields().len(),
         topic: genesis.topic.clone(),
         rule,

@@ -153,12 +153,18 @@ pub async fn run(plan: &CompactionPlan, zones: &Zones, options: &Options) -> Res
                 continue;
             }
         }
-        let planned = planned(plan, raw.fold(), zone.fold(), options.kind).map_err(Error::Refused)?;
-        let Plan::Run(run) = planned else {
+        let plan_of_run = planned(plan, raw.fold(), zone.fold(), options.kind).map_err(Error::Refused)?;
+        let Plan::Run(run) = plan_of_run else {
             consumer::advance(plan, zones, &raw, &zone).await;
             return Ok(Report::new(Outcome::NothingNew, &raw, &zone));
         };
-        match attempt(plan, &run, &raw, &mut zone, options).await? {
+        let attempted = attempt(plan, &run, &raw, &mut zone, options).await;
+        if run.rebuild.is_some() && attempted.as_ref().is_err_and(Error::is_lost_file) {
+            // The register holds nothing back for a run that begins anew: retention may have taken a file meanwhile.
+            raw.refresh().await.map_err(Error::Zone)?;
+            planned(plan, raw.fold(), zone.fold(), options.kind).map_err(Error::Refused)?;
+        }
+        match attempted? {
             Attempt::Committed(outcome) => {
                 consumer::advance(plan, zones, &raw, &zone).await;
                 upkeep(&mut zone).await;

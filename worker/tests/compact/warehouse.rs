@@ -11,7 +11,7 @@ use bytes::Bytes;
 use gristmill::compact::{self, Budget, Options, Outcome, Preview, Report, Zones};
 use gristmill::parquet_file::{Layout, ParquetFile, ParquetReader};
 use gristmill::store::{FileStore, ListedKind, MemoryStore, Store, StorePath, ZoneUrl};
-use gristmill::zone::{Appended, Expected, Opened, Surroundings, Zone, ZoneReader};
+use gristmill::zone::{Appended, Expected, Opened, Rewound, Surroundings, Zone, ZoneReader};
 use gristmill_core::compact::conform;
 use gristmill_core::log::{
     Data, Digest, FileEntry, FileZone, PartitionRange, PartitionStart, RawData, RewindPlan, RunKind,
@@ -197,7 +197,7 @@ impl Warehouse {
             source: zone.fold().source().unwrap().clone(),
             next: BTreeMap::from([(0, next)]),
         };
-        drop(zone.rewind(&rewind).await.unwrap());
+        assert!(matches!(zone.rewind(&rewind).await.unwrap(), Rewound::Applied(_)));
         zone.close().await;
     }
 

@@ -63,7 +63,9 @@ impl Field {
             return Ok(format!("*/{step}"));
         }
         let is_in = |number: &u32| {
-            parts.iter().any(|part| (part.from..=part.to).contains(number) && (number - part.from) % part.step == 0)
+            parts
+                .iter()
+                .any(|part| (part.from..=part.to).contains(number) && (number - part.from).is_multiple_of(part.step))
         };
         let numbers: Vec<String> = (self.least..=self.most).filter(is_in).map(|number| number.to_string()).collect();
         Ok(numbers.join(","))
