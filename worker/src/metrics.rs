@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use gristmill_core::log::LogTime;
 use gristmill_crds::plan::IngestPlan;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -30,6 +31,7 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 const COMMIT_SECONDS: [f64; 10] = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0];
 
 type Label = [(&'static str, &'static str); 1];
+type CompactionLabel = [(&'static str, String); 1];
 type ReasonLabel = [(&'static str, String); 1];
 type Seconds = Counter<f64, AtomicU64>;
 
@@ -58,6 +60,7 @@ struct Metrics {
     commit_seconds: Histogram,
     budget_bytes: Gauge,
     budget_limit_bytes: Gauge,
+    processed_through: Family<CompactionLabel, Gauge<f64, AtomicU64>>,
 }
 
 /// What a commit has made durable.
@@ -103,6 +106,7 @@ impl IngestMetrics {
             commit_seconds: Histogram::new(COMMIT_SECONDS),
             budget_bytes: Gauge::default(),
             budget_limit_bytes: Gauge::default(),
+            processed_through: Family::default(),
             registry: Registry::default(),
         };
         metrics.register(&mut registry);
@@ -155,6 +159,12 @@ impl IngestMetrics {
     /// So many bytes are buffered.
     pub fn buffered(&self, bytes: u64) {
         self.0.budget_bytes.set(signed(bytes));
+    }
+
+    /// A compaction of the zone in this process has every message before this time.
+    pub fn processed_through(&self, compaction: &str, time: LogTime) {
+        let seconds = time.utc().timestamp_millis() as f64 / 1000.0;
+        self.0.processed_through.get_or_create(&[("compaction", compaction.to_owned())]).set(seconds);
     }
 
     /// So many bytes may be buffered.
@@ -232,6 +242,12 @@ impl Metrics {
             "Bytes that may be buffered",
             Unit::Bytes,
             self.budget_limit_bytes.clone(),
+        );
+        registry.register_with_unit(
+            "gristmill_compaction_processed_through_timestamp",
+            "Every message before it is in the Processed zone of a compaction that runs in this process",
+            Unit::Seconds,
+            self.processed_through.clone(),
         );
     }
 }

@@ -200,7 +200,7 @@ fn check_reference(ingest_ref: &IngestRef, namespace: &str, ingest: &IngestPlan,
 
 /// What CronJob would refuse, and what the client's own clock could not follow.
 fn check_schedule(text: &str, time_zone: Option<&str>, problems: &mut Problems) {
-    if let Err(error) = schedule::cron(text) {
+    if let Err(error) = schedule::starts(text) {
         problems.add("spec.schedule", error.to_string());
     } else if let Err(error) = Schedule::try_new(text, time_zone.unwrap_or("Etc/UTC")) {
         problems.add("spec.timeZone", error.to_string());

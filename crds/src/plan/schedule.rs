@@ -1,17 +1,23 @@
 //! When runs of a compaction start: CronJob's dialect, in a time zone.
+//!
+//! The API server accepts what robfig/cron's standard parser accepts, but no time zone inside the schedule.
 
-use chrono::{DateTime, TimeDelta, Utc};
+mod fields;
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
 
-/// Names that stand for five fields, as CronJob knows them.
-const MACROS: [&str; 7] = ["@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"];
-
-/// Names of months and weekdays.
-const NAMES: [&str; 19] = [
-    "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC", "SUN", "MON", "TUE", "WED",
-    "THU", "FRI", "SAT",
+/// Names that stand for five fields, as CronJob knows them, and the fields.
+const MACROS: [(&str, &str); 7] = [
+    ("@hourly", "0 * * * *"),
+    ("@daily", "0 0 * * *"),
+    ("@midnight", "0 0 * * *"),
+    ("@weekly", "0 0 * * 0"),
+    ("@monthly", "0 0 1 * *"),
+    ("@yearly", "0 0 1 1 *"),
+    ("@annually", "0 0 1 1 *"),
 ];
 
 /// A schedule in a time zone.
@@ -20,8 +26,17 @@ const NAMES: [&str; 19] = [
 /// time of the day is taken once, and each hour of an hourly schedule.
 #[derive(Debug, Clone)]
 pub struct Schedule {
-    cron: Cron,
+    starts: Starts,
     zone: Tz,
+}
+
+/// What starts are found by.
+#[derive(Debug, Clone)]
+pub(super) enum Starts {
+    /// Five fields.
+    Fields(Box<Cron>),
+    /// `@every`: so long after the one before, whatever the clock says.
+    Every(TimeDelta),
 }
 
 /// Why a text is not a schedule, and what to write.
@@ -48,15 +63,20 @@ impl Schedule {
     /// # Errors
     /// The first that is not one.
     pub fn try_new(schedule: &str, time_zone: &str) -> Result<Self, InvalidSchedule> {
-        let cron = cron(schedule)?;
+        let starts = starts(schedule)?;
         let zone = time_zone.parse().map_err(|_| InvalidSchedule::TimeZone(time_zone.to_owned()))?;
-        Ok(Self { cron, zone })
+        Ok(Self { starts, zone })
     }
 
     /// The first start after a moment; `None` if there is none, as on 30 February.
     pub fn next_after(&self, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let local = moment.with_timezone(&self.zone);
-        self.cron.find_next_occurrence(&local, false).ok().map(|next| next.with_timezone(&Utc))
+        match &self.starts {
+            Starts::Fields(cron) => {
+                let local = moment.with_timezone(&self.zone);
+                cron.find_next_occurrence(&local, false).ok().map(|next| next.with_timezone(&Utc))
+            }
+            Starts::Every(delay) => moment.trunc_subsecs(0).checked_add_signed(*delay),
+        }
     }
 }
 
@@ -85,30 +105,35 @@ impl Schedule {
 ///
 /// # Errors
 /// It is neither.
-pub(super) fn cron(schedule: &str) -> Result<Cron, InvalidSchedule> {
-    let invalid = |why| InvalidSchedule::Cron { text: schedule.to_owned(), why };
-    let fields: Vec<&str> = schedule.split_whitespace().collect();
-    if !MACROS.contains(&schedule) && (fields.len() != 5 || !fields.iter().all(|field| is_plain(field))) {
-        return Err(invalid(String::new()));
+pub(super) fn starts(schedule: &str) -> Result<Starts, InvalidSchedule> {
+    let invalid = |why: String| InvalidSchedule::Cron { text: schedule.to_owned(), why };
+    if let Some(delay) = schedule.strip_prefix("@every ") {
+        let delay = every(delay).ok_or_else(|| invalid(": @every is followed by a time such as 1h30m".to_owned()))?;
+        return Ok(Starts::Every(delay));
     }
-    // The parser takes 7 for Sunday, CronJob does not.
-    if fields.get(4).is_some_and(|weekdays| parts(weekdays).any(|part| part == "7")) {
-        return Err(invalid(": 7 is no weekday, Sunday is 0".to_owned()));
-    }
+    let fields = MACROS.iter().find(|(name, _)| *name == schedule).map_or(schedule, |(_, fields)| fields);
+    let five = fields::five(fields).map_err(|why| invalid(why.map_or_else(String::new, |why| format!(": {why}"))))?;
     let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-    parser.parse(schedule).map_err(|error| invalid(format!(": {error}")))
+    let cron = parser.parse(&five.join(" ")).map_err(|error| invalid(format!(": {error}")))?;
+    Ok(Starts::Fields(Box::new(cron)))
 }
 
-/// Whether a field has only what CronJob knows: letters stand in names of months and weekdays, not for the last day.
-fn is_plain(field: &str) -> bool {
-    parts(field).all(|part| {
-        let is_name = NAMES.contains(&part.to_ascii_uppercase().as_str());
-        is_name || part == "?" || part.bytes().all(|byte| byte.is_ascii_digit())
-    })
-}
-
-fn parts(field: &str) -> impl Iterator<Item = &str> {
-    field.split(['*', ',', '-', '/']).filter(|part| !part.is_empty())
+/// A duration as Go writes it, in whole seconds and at least one, as CronJob takes it.
+fn every(text: &str) -> Option<TimeDelta> {
+    const UNITS: [(&str, f64); 7] =
+        [("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
+    let mut rest = text.strip_prefix('+').unwrap_or(text);
+    let mut seconds = 0.0;
+    while !rest.is_empty() {
+        let digits = rest.find(|letter: char| !letter.is_ascii_digit() && letter != '.')?;
+        let (number, after) = rest.split_at(digits);
+        let end = after.find(|letter: char| letter.is_ascii_digit() || letter == '.').unwrap_or(after.len());
+        let (unit, after) = after.split_at(end);
+        seconds += number.parse::<f64>().ok()? * UNITS.iter().find(|(name, _)| *name == unit)?.1;
+        rest = after;
+    }
+    // Go counts nanoseconds in 63 bits, which is 292 years.
+    (!text.is_empty() && seconds < 9.2e9).then(|| TimeDelta::seconds((seconds as i64).max(1)))
 }
 
 #[cfg(test)]
@@ -148,16 +173,61 @@ mod tests {
 
     #[rstest]
     #[case::words("hourly")]
-    #[case::minute("61 * * * *")]
+    #[case::nothing("")]
+    #[case::minute("60 * * * *")]
+    #[case::hour("0 24 * * *")]
+    #[case::day_0("0 0 0 * *")]
+    #[case::month_13("0 0 1 13 *")]
     #[case::six_fields("0 5 * * * *")]
+    #[case::four_fields("5 * * *")]
     #[case::last_day("0 0 L * *")]
     #[case::last_friday("0 0 * * 5L")]
+    #[case::second_friday("0 0 * * 5#2")]
+    #[case::nearest_weekday("0 0 15W * *")]
     #[case::sunday_is_0("0 0 * * 7")]
-    #[case::backwards("0 0 * * 5-")]
+    #[case::sunday_ends_no_range("0 0 * * 5-7")]
+    #[case::open_range("0 0 * * 5-")]
+    #[case::backwards("0 0 * * 5-1")]
+    #[case::step_of_nothing("*/0 * * * *")]
+    #[case::no_step("*/ * * * *")]
+    #[case::two_steps("*/2/3 * * * *")]
+    #[case::two_ranges("1-2-3 * * * *")]
+    #[case::name_of_another_field("0 0 * MON *")]
+    #[case::whole_name("0 0 * * Monday")]
+    #[case::negative("-5 * * * *")]
+    #[case::fraction("1.5 * * * *")]
     #[case::name("@reboot")]
+    #[case::macros_are_lower_case("@Hourly")]
+    #[case::zone_inside("TZ=Europe/Berlin 5 * * * *")]
+    #[case::cron_zone_inside("CRON_TZ=Europe/Berlin 5 * * * *")]
+    #[case::every_what("@every day")]
+    #[case::every_number("@every 5")]
     fn what_cronjob_refuses_is_refused_with_what_to_write(#[case] schedule: &str) {
         let error = Schedule::try_new(schedule, "Etc/UTC").expect_err("no schedule").to_string();
         assert!(error.contains("5 * * * *") && error.contains(schedule), "{error}");
+    }
+
+    // 23 November 2026 is a Monday. The starts are those that robfig/cron 3.0.1 computes.
+    #[rstest]
+    #[case::step_of_7("0 0 * * */7", &["11-29 00:00", "12-06 00:00"])]
+    #[case::steps_of_a_day("0 */8 * * *", &["11-23 08:00", "11-23 16:00"])]
+    #[case::step_beyond_the_end("*/100 * * * *", &["11-23 06:00", "11-23 07:00"])]
+    #[case::step_from("50/5 * * * *", &["11-23 05:50", "11-23 05:55"])]
+    #[case::step_from_a_weekday("0 0 * * 1/3", &["11-26 00:00", "11-30 00:00"])]
+    #[case::step_of_a_range("0 0 * * 0-6/3", &["11-25 00:00", "11-28 00:00"])]
+    #[case::names("0 0 * jan,DEC mon-Fri", &["12-01 00:00", "12-02 00:00"])]
+    #[case::question_mark("0 0 ? * 3", &["11-25 00:00", "12-02 00:00"])]
+    #[case::empty_parts(",7, 5 * * *", &["11-23 05:07", "11-24 05:07"])]
+    #[case::day_or_weekday("0 0 1 * 3", &["11-25 00:00", "12-01 00:00"])]
+    #[case::step_of_1_is_any_day("0 0 1 * */1", &["12-01 00:00", "01-01 00:00"])]
+    #[case::step_is_a_weekday("0 0 1 * */7", &["11-29 00:00", "12-01 00:00"])]
+    #[case::step_is_a_day("0 0 */20 * 3", &["11-25 00:00", "12-01 00:00"])]
+    #[case::zeros_and_plus("005 +6 * * *", &["11-23 06:05", "11-24 06:05"])]
+    #[case::tabs("5\t6 * * *", &["11-23 06:05", "11-24 06:05"])]
+    #[case::every("@every 1h30m", &["11-23 06:35", "11-23 08:05"])]
+    #[case::every_less_than_a_second("@every 10ms", &["11-23 05:05", "11-23 05:05"])]
+    fn what_cronjob_accepts_is_accepted_and_starts_when_it_does(#[case] schedule: &str, #[case] expected: &[&str]) {
+        assert_eq!(starts(schedule, "Etc/UTC", "2026-11-23T05:05:00Z", expected.len()), expected);
     }
 
     #[test]

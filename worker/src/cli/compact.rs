@@ -1,17 +1,17 @@
-//! `gristmill compact`: one run of an HourlyCompaction, now.
+//! `gristmill compact`: one run of an HourlyCompaction, now; or what it would do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use gristmill_core::log::{RunRows, RunSummary};
+use gristmill_core::log::RunKind;
 use gristmill_crds::plan::CompactionPlan;
-use serde::Serialize;
 
-use super::print;
+use super::progress::{Bar, ProgressMode};
 use super::resources::hadoop_of;
 use super::zone::duration;
-use crate::compact::{self, Budget, Options, Outcome, Report, Zones};
+use super::{compacted, previewed, print};
+use crate::compact::{self, Budget, Options, Report, Zones};
 use crate::documents::Documents;
 use crate::exit::{Exit, Failure};
 use crate::local::local_compaction;
@@ -20,6 +20,7 @@ use crate::termination::TerminationLog;
 
 /// Moves what is new in a RAW zone to its Processed zone, once. Without new rows it changes nothing.
 #[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(super) struct CompactArgs {
     /// File with the HourlyCompaction and its StreamIngest; may be repeated.
     #[arg(short = 'f', long = "file", value_name = "FILE", required = true)]
@@ -33,9 +34,20 @@ pub(super) struct CompactArgs {
     /// Take the zones of DIR/NAME/raw and DIR/NAME/processed.
     #[arg(long, value_name = "DIR")]
     local: Option<PathBuf>,
+    /// Print what the run would do and change nothing: new files, rows by what would become of them, directories, files to
+    /// rewrite or to put together, positions, the limit of lateness. It reads the keys as the run does.
+    #[arg(long)]
+    dry_run: bool,
+    /// Compute the whole zone anew from all that RAW holds, and replace every file in one entry. It retracts what a rewind
+    /// with other rules has left behind. Refused where retention has removed files from RAW.
+    #[arg(long)]
+    rebuild: bool,
     /// Print one JSON object instead of sentences.
     #[arg(long)]
     json: bool,
+    /// Write the summary of the run as one JSON object into this file; - is standard output, in place of sentences.
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    summary: Option<PathBuf>,
     /// How long an operation waits for a store that is away, for example 30s.
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10m")]
     wait: Duration,
@@ -46,16 +58,44 @@ pub(super) struct CompactArgs {
     /// files. Nothing stays there, however the run ends.
     #[arg(long, env = "GRISTMILL_SPILL_DIR", value_name = "DIR")]
     spill_dir: Option<PathBuf>,
+    /// Draw a progress bar on a terminal, in place of a log line a phase.
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    progress: ProgressMode,
     #[command(flatten)]
     termination: TerminationLog,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  gristmill compact -f books.yaml --local /tmp/books --dry-run
+  gristmill compact -f books.yaml --local /tmp/books --summary summary.json
+  gristmill compact -f books.yaml --rebuild";
+
+impl CompactArgs {
+    /// Whether a bar is drawn.
+    pub(super) fn draws(&self, text_log: bool) -> bool {
+        self.progress.draws(text_log)
+    }
+
+    /// Whether JSON takes the place of sentences.
+    fn prints_json(&self) -> bool {
+        self.json || self.summary.as_deref() == Some(Path::new("-"))
+    }
+}
+
 /// Runs the compaction. How it ends stands in the termination message too.
-pub(super) async fn run(args: CompactArgs) -> Result<(), Failure> {
-    match compact(&args).await {
+pub(super) async fn run(args: CompactArgs, with_bar: bool) -> Result<(), Failure> {
+    if args.dry_run {
+        return preview(&args, with_bar).await;
+    }
+    match compact(&args, with_bar).await {
         Ok(report) => {
             args.termination.write(&report.ledger);
-            print(&(if args.json { json(&report) } else { sentences(&report) } + "\n"))
+            if let Some(file) = args.summary.as_deref().filter(|file| *file != Path::new("-")) {
+                write_summary(file, &report)?;
+            }
+            let text = if args.prints_json() { compacted::json(&report) } else { compacted::sentences(&report) };
+            print(&(text + "\n"))
         }
         Err(failure) => {
             args.termination.failed(&failure);
@@ -64,11 +104,36 @@ pub(super) async fn run(args: CompactArgs) -> Result<(), Failure> {
     }
 }
 
-async fn compact(args: &CompactArgs) -> Result<Report, Failure> {
+async fn compact(args: &CompactArgs, with_bar: bool) -> Result<Report, Failure> {
+    let (plan, zones, options) = arrange(args)?;
+    let _bar = with_bar.then(|| Bar::begin(options.progress.subscribe()));
+    Ok(compact::run(&plan, &zones, &options).await?)
+}
+
+async fn preview(args: &CompactArgs, with_bar: bool) -> Result<(), Failure> {
+    let (plan, zones, options) = arrange(args)?;
+    let bar = with_bar.then(|| Bar::begin(options.progress.subscribe()));
+    let preview = compact::preview(&plan, &zones, &options).await?;
+    drop(bar);
+    print(&(if args.json { previewed::json(&preview) + "\n" } else { previewed::text(&preview) }))
+}
+
+fn arrange(args: &CompactArgs) -> Result<(CompactionPlan, Zones, Options), Failure> {
     let (plan, secrets) = plan(args)?;
     let access = hadoop_of(&plan.processed_path, plan.hadoop.as_ref(), &secrets)?;
     let zones = Zones::of(&plan, &access, args.wait)?;
-    Ok(compact::run(&plan, &zones, &options(args)?).await?)
+    Ok((plan, zones, options(args)?))
+}
+
+fn write_summary(file: &Path, report: &Report) -> Result<(), Failure> {
+    std::fs::write(file, compacted::json(report) + "\n").map_err(|error| Failure {
+        exit: Exit::Store,
+        reason: "StoreDenied",
+        message: format!(
+            "the run is committed, and --summary {} can't be written: {error}; `gristmill inspect --json` of the zone has it",
+            file.display()
+        ),
+    })
 }
 
 fn options(args: &CompactArgs) -> Result<Options, Failure> {
@@ -79,7 +144,8 @@ fn options(args: &CompactArgs) -> Result<Options, Failure> {
     })?;
     let usual = Options::default();
     let spill_directory = args.spill_dir.clone().unwrap_or(usual.spill_directory);
-    Ok(Options { budget, spill_directory, ..usual })
+    let kind = if args.rebuild { RunKind::Rebuild } else { RunKind::Increment };
+    Ok(Options { budget, spill_directory, kind, ..usual })
 }
 
 fn plan(args: &CompactArgs) -> Result<(CompactionPlan, Secrets), Failure> {
@@ -91,98 +157,4 @@ fn plan(args: &CompactArgs) -> Result<(CompactionPlan, Secrets), Failure> {
         None => plan,
     };
     Ok((plan, secrets))
-}
-
-/// The keys that scripts rely on.
-#[derive(Serialize)]
-struct JsonReport<'r> {
-    result: &'static str,
-    zone: &'r str,
-    source_zone: &'r str,
-    sequence: i64,
-    from_sequence: i64,
-    to_sequence: i64,
-    rows: JsonRows,
-    files: JsonFiles,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    start_time: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    completion_time: Option<String>,
-}
-
-#[derive(Default, Serialize)]
-struct JsonRows {
-    read: u64,
-    duplicate_in_delta: u64,
-    duplicate_in_zone: u64,
-    late: u64,
-    rejected: u64,
-    written: u64,
-}
-
-#[derive(Serialize)]
-struct JsonFiles {
-    before: u64,
-    after: u64,
-}
-
-/// One object with the keys that scripts rely on.
-pub(super) fn json(report: &Report) -> String {
-    let consumed = report.ledger.source.consumed_sequence;
-    let without_run = JsonReport {
-        result: "nothing_new",
-        zone: &report.processed,
-        source_zone: &report.raw,
-        sequence: report.ledger.zone.sequence,
-        from_sequence: consumed,
-        to_sequence: consumed,
-        rows: JsonRows::default(),
-        files: JsonFiles { before: report.files, after: report.files },
-        start_time: None,
-        completion_time: None,
-    };
-    let object = match &report.outcome {
-        Outcome::NothingNew => without_run,
-        Outcome::Committed { sequence, from, to, summary } => {
-            let RunSummary { start_time, completion_time, rows, files, late_before: _, cost: _ } = summary;
-            let RunRows { read, duplicate_in_delta, duplicate_in_zone, written, late, rejected } = *rows;
-            JsonReport {
-                result: "succeeded",
-                sequence: sequence.position(),
-                from_sequence: *from,
-                to_sequence: *to,
-                rows: JsonRows { read, duplicate_in_delta, duplicate_in_zone, late, rejected, written },
-                files: JsonFiles { before: files.before, after: files.after },
-                start_time: Some(start_time.to_string()),
-                completion_time: Some(completion_time.to_string()),
-                ..without_run
-            }
-        }
-    };
-    serde_json::to_string(&object).expect("numbers and names are JSON")
-}
-
-/// The same for a person.
-pub(super) fn sentences(report: &Report) -> String {
-    let Report { outcome, raw, processed, files: _, ledger } = report;
-    match outcome {
-        Outcome::NothingNew => {
-            let position = ledger.source.consumed_sequence;
-            format!("Nothing new in {raw} since entry {position}; {processed} is unchanged.")
-        }
-        Outcome::Committed { sequence, from, to, summary } => {
-            let RunRows { read, duplicate_in_delta, duplicate_in_zone, written, late, rejected } = summary.rows;
-            let refused = if rejected > 0 { format!(" + {rejected} rejected as late") } else { String::new() };
-            let merged =
-                if late > rejected { format!(" {} of them were late.", late - rejected) } else { String::new() };
-            format!(
-                "Compacted entries {} to {to} of {raw} into {processed}, entry {sequence}.\n\
-                 {read} rows read = {written} written + {duplicate_in_delta} duplicates among them \
-                 + {duplicate_in_zone} that the zone already had{refused}; files {} -> {}.{merged}",
-                from + 1,
-                summary.files.before,
-                summary.files.after
-            )
-        }
-    }
 }

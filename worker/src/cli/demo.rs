@@ -36,7 +36,7 @@ pub(super) async fn run(args: DemoArgs) -> Result<(), Failure> {
     if args.keep {
         keep(&demo, &folder).await?;
     } else if args.dir.is_none() {
-        println!("  A temporary folder, removed now; --keep leaves it, and the broker too.");
+        println!("\nThe folder was a temporary one and is removed now; --keep leaves it, and the broker too.");
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use gristmill_core::log::{
 };
 use serde::Serialize;
 
+use super::ledger::ledger;
 use super::print;
 use super::zone::ZoneArgs;
 use crate::exit::Failure;
@@ -163,19 +164,7 @@ fn processed_text(processed: &ProcessedInspection) -> String {
     if *rejected_files > 0 {
         text += &format!("late rows {rejected_rows} in {rejected_files} files of rejects\n");
     }
-    for run in runs {
-        text += &format!(
-            "run {}: read {}, duplicate in delta {}, duplicate in zone {}, written {}; files {} -> {}\n",
-            run.sequence,
-            run.rows.read,
-            run.rows.duplicate_in_delta,
-            run.rows.duplicate_in_zone,
-            run.rows.written,
-            run.files.before,
-            run.files.after
-        );
-    }
-    text
+    text + &ledger(runs)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The commands. One module each: its arguments, and `run`, which calls the library and prints.
 
 mod compact;
+mod compacted;
 mod connection;
 mod consumers;
 mod decode;
@@ -8,7 +9,9 @@ mod demo;
 mod infer;
 mod ingest;
 mod inspect;
+mod ledger;
 mod lint;
+mod previewed;
 mod produce;
 mod progress;
 mod register;
@@ -108,6 +111,7 @@ impl Cli {
     fn draws_bar(&self) -> bool {
         match &self.command {
             Command::Ingest(args) => args.draws(self.log_format == LogFormat::Text),
+            Command::Compact(args) => args.draws(self.log_format == LogFormat::Text),
             _ => false,
         }
     }
@@ -124,7 +128,7 @@ fn to_its_end<T>(future: impl Future<Output = T>) -> std::io::Result<T> {
 
 async fn dispatch(command: Command, with_bar: bool) -> Result<(), Failure> {
     match command {
-        Command::Compact(args) => compact::run(args).await,
+        Command::Compact(args) => compact::run(args, with_bar).await,
         Command::Consumers(args) => consumers::run(args).await,
         Command::Decode(args) => decode::run(&args),
         Command::Demo(args) => demo::run(args).await,

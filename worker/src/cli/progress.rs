@@ -1,4 +1,5 @@
-//! The progress of an ingest on a terminal: what is committed of what the topic holds.
+//! The progress of an ingest or a compaction on a terminal: what is committed of what the topic holds, or the rows of a
+//! phase.
 //!
 //! Log lines go above the bar. Where there is no terminal there is no bar, and one log line a commit instead.
 
@@ -10,6 +11,8 @@ use gristmill_crds::report::{IngestPhase, IngestReport};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+use crate::compact::Step;
 
 /// When there is a bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -38,11 +41,7 @@ pub(super) struct Progress {
 impl Progress {
     /// Draws a bar on standard error.
     pub(super) fn begin(mut reports: watch::Receiver<IngestReport>) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-        let template = "{spinner} {prefix} {bar:30} {pos}/{len} messages, {per_sec}, {eta} left {wide_msg}";
-        bar.set_style(ProgressStyle::with_template(template).expect("the template is one"));
-        bar.enable_steady_tick(std::time::Duration::from_millis(200));
-        *BAR.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
+        let bar = drawn("{spinner} {prefix} {bar:30} {pos}/{len} messages, {per_sec}, {eta} left {wide_msg}");
         let task = tokio::spawn(async move {
             loop {
                 let Position { done, known, phase, message } = position(&reports.borrow_and_update());
@@ -62,9 +61,53 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         self.task.abort();
-        if let Some(bar) = BAR.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            bar.finish_and_clear();
-        }
+        clear();
+    }
+}
+
+/// A bar that follows a compaction until it is dropped.
+pub(super) struct Bar {
+    task: JoinHandle<()>,
+}
+
+impl Bar {
+    /// Draws a bar on standard error.
+    pub(super) fn begin(mut steps: watch::Receiver<Step>) -> Self {
+        let bar = drawn("{spinner} {prefix:18} {bar:30} {pos}/{len} rows, {elapsed}");
+        let task = tokio::spawn(async move {
+            loop {
+                let Step { phase, done, known } = *steps.borrow_and_update();
+                bar.set_prefix(phase.name());
+                bar.set_length(known);
+                bar.set_position(done);
+                if steps.changed().await.is_err() {
+                    break;
+                }
+            }
+        });
+        Self { task }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.task.abort();
+        clear();
+    }
+}
+
+/// A bar on standard error, above which log lines go.
+fn drawn(template: &str) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+    bar.set_style(ProgressStyle::with_template(template).expect("the template is one"));
+    bar.enable_steady_tick(std::time::Duration::from_millis(200));
+    *BAR.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
+    bar
+}
+
+fn clear() {
+    if let Some(bar) = BAR.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        bar.finish_and_clear();
     }
 }
 

@@ -12,7 +12,9 @@ use super::zone::{ZoneArgs, duration};
 use crate::exit::{Exit, Failure};
 use crate::rejected::{self, Filter, ReasonCount, Reject, RejectedMessage};
 
-/// Shows what a RAW zone has rejected, why, and the messages themselves.
+/// Shows what a RAW zone has rejected, why, and the messages themselves; of a Processed zone its late rows.
+///
+/// Late rows are rejected where an HourlyCompaction has lateness.policy Reject. Their payload is the row as a JSON object.
 #[derive(Debug, Args)]
 pub(super) struct RejectedArgs {
     #[command(subcommand)]
@@ -52,7 +54,7 @@ struct LsArgs {
 
 /// Prints one rejected message: its reasons, coordinates, key, headers and what was kept of its payload.
 ///
-/// Read again under several generations it is printed once for each.
+/// Read again under several generations it is printed once for each. Of a Processed zone each late row is printed.
 #[derive(Debug, Args)]
 struct ShowArgs {
     #[command(flatten)]
@@ -86,29 +88,34 @@ pub(super) async fn run(args: RejectedArgs) -> Result<(), Failure> {
 async fn ls(args: LsArgs) -> Result<(), Failure> {
     let LsArgs { zone, reason, partition, since, each, limit, json } = args;
     let zone = zone.read().await?;
-    rejected::topic(&zone)?;
     let filter = Filter { reasons: reason, partitions: partition, since };
     if each {
         let rejects = rejected::newest(&zone, &filter, limit).await?;
         return print(&if json { lines(&rejects) } else { rejects.iter().map(one_text).collect() });
     }
     let counts = rejected::count(&zone, &filter).await?;
+    if counts.is_empty() && !json && rejected::topic(&zone).is_none() {
+        return print("no late rows; what the ingest has rejected is in its RAW zone: give its raw.path\n");
+    }
     let shown = &counts[..counts.len().min(limit)];
     print(&if json { lines(shown) } else { counts_text(shown) })
 }
 
 async fn show(args: ShowArgs) -> Result<(), Failure> {
     let zone = args.zone.read().await?;
-    let topic = rejected::topic(&zone)?;
     let At { topic: wanted, partition, offset } = &args.at;
-    if let Some(wanted) = wanted.as_deref().filter(|wanted| *wanted != topic) {
-        return Err(usage("NoSuchReject", format!("the zone holds topic {topic:?}, not {wanted:?}")));
+    let held = rejected::topic(&zone).filter(|held| wanted.as_deref().is_some_and(|wanted| wanted != *held));
+    if let (Some(held), Some(wanted)) = (held, wanted) {
+        return Err(usage("NoSuchReject", format!("the zone holds topic {held:?}, not {wanted:?}")));
     }
-    let messages = rejected::show(&zone, *partition, *offset).await?;
+    let mut messages = rejected::show(&zone, *partition, *offset).await?;
+    let topic = wanted.as_deref().or(rejected::topic(&zone));
+    messages.retain(|message| topic.is_none_or(|topic| message.rejects.iter().all(|reject| reject.at.topic == topic)));
     let Some(newest) = messages.last() else {
         let message = format!(
-            "nothing of {topic}/{partition}/{offset} was rejected, or its file is gone by retention; `gristmill rejected ls \
-             --each` lists what is there"
+            "nothing of {}{partition}/{offset} was rejected, or its file is gone by retention; `gristmill rejected ls \
+             --each` lists what is there",
+            topic.map(|topic| format!("{topic}/")).unwrap_or_default()
         );
         return Err(usage("NoSuchReject", message));
     };

@@ -23,7 +23,7 @@ use crate::by_schedule::by_schedule;
 use crate::compact::{self, Zones};
 use crate::documents::Documents;
 use crate::exit::{Exit, Failure};
-use crate::ingest::{Awaited, Budget, Options};
+use crate::ingest::{Budget, Options, StatusBoard};
 use crate::local::{local_compaction, local_ingest, refuse_shared_zone};
 use crate::secrets::Secrets;
 use crate::zone::SystemClock;
@@ -79,14 +79,16 @@ pub(super) async fn run(args: RunArgs) -> Result<(), Failure> {
     // Runs come one at a time: each has the whole share of memory.
     let turn = Mutex::new(());
     let running = FuturesUnordered::<LocalBoxFuture<'_, Result<(), Failure>>>::new();
-    for plan in &resources.ingests {
+    let boards: Vec<StatusBoard> = resources.ingests.iter().map(StatusBoard::new).collect();
+    for (plan, board) in resources.ingests.iter().zip(&boards) {
         if plan.suspend {
             tracing::info!(ingest = plan.name, "suspended");
             continue;
         }
         let registration = Registration::of(plan, resources.compactions.iter().map(|(plan, _)| plan));
         let awaited = registration.awaited();
-        let work = ingest_until(plan, &resources.secrets, &args, share, (awaited, cancel.child_token()));
+        let options = Options { board: board.clone(), cancel: cancel.child_token(), awaited, ..Options::new(plan) };
+        let work = ingest_until(plan, &resources.secrets, &args, share, options);
         running.push(Box::pin(work.instrument(tracing::info_span!("ingest", name = plan.name))));
         let zones = |plan: &CompactionPlan| zones_of(plan, &resources.secrets, &args);
         let cancel = &cancel;
@@ -98,7 +100,11 @@ pub(super) async fn run(args: RunArgs) -> Result<(), Failure> {
         }));
     }
     for (plan, schedule) in &resources.compactions {
-        let work = compact_by(schedule, plan, &resources.secrets, &args, (share, &turn, &cancel));
+        let is_source = |ingest: &(&IngestPlan, &StatusBoard)| {
+            (&ingest.0.namespace, &ingest.0.name) == (&plan.ingest.namespace, &plan.ingest.name)
+        };
+        let board = resources.ingests.iter().zip(&boards).find(is_source).map(|(_, board)| board.clone());
+        let work = compact_by(schedule, plan, &resources.secrets, &args, (share, &turn, &cancel, board));
         running.push(Box::pin(work.instrument(tracing::info_span!("compact", name = plan.name))));
     }
     all(running, &cancel).await
@@ -179,12 +185,12 @@ async fn ingest_until(
     secrets: &Secrets,
     args: &RunArgs,
     share: u64,
-    (awaited, cancel): (Awaited, CancellationToken),
+    options: Options,
 ) -> Result<(), Failure> {
     ingest::warn_of_memory(plan, share);
     let budget = Budget::of_memory(share);
     let hadoop = hadoop_of_ingest(plan, secrets)?;
-    let options = Options { hadoop, budget, cancel, awaited, ..Options::new(plan) };
+    let options = Options { hadoop, budget, ..options };
     let _admin = match args.admin_addr {
         Some(address) => Some(AdminServer::begin(address, options.board.clone()).await?),
         None => None,
@@ -200,7 +206,7 @@ async fn compact_by(
     plan: &CompactionPlan,
     secrets: &Secrets,
     args: &RunArgs,
-    (share, turn, cancel): (u64, &Mutex<()>, &CancellationToken),
+    (share, turn, cancel, board): (u64, &Mutex<()>, &CancellationToken, Option<StatusBoard>),
 ) -> Result<(), Failure> {
     if plan.suspend {
         tracing::info!(compaction = plan.name, "suspended");
@@ -219,7 +225,11 @@ async fn compact_by(
         }
         let zones = zones_of(plan, secrets, args)?;
         let report = compact::run(plan, &zones, &options).await?;
-        tracing::info!("{}", super::compact::sentences(&report).replace('\n', " "));
+        let through = report.ledger.processed_through.as_deref().and_then(|time| time.parse().ok());
+        if let Some((board, time)) = board.as_ref().zip(through) {
+            board.metrics().processed_through(&plan.name, time);
+        }
+        tracing::info!("{}", super::compacted::sentences(&report).replace('\n', " "));
         Ok(())
     })
     .await;

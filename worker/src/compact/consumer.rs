@@ -63,6 +63,20 @@ async fn try_advance(plan: &CompactionPlan, raw: &ZoneReader, zone: &Zone) -> Re
     Ok(())
 }
 
+/// Adds an entry to RAW's log that changes nothing: what a run at once has planned ends before it.
+pub(super) async fn mark(plan: &CompactionPlan, raw: &ZoneReader, zone: &Zone) -> Result<(), Error> {
+    let id = zone.fold().zone_id();
+    let mut raw = join(plan, raw).await.map_err(Error::Zone)?;
+    if let Some(position) = raw.fold().consumers().get(&id).map(|consumer| consumer.position) {
+        match raw.advance(id, position).await.map_err(Error::Zone)? {
+            Appended::Won(sequence) => info!(%sequence, position, "marked RAW's log"),
+            Appended::Lost(refusal) => info!(%refusal, position, "RAW's log was not marked"),
+        }
+    }
+    raw.close().await;
+    Ok(())
+}
+
 /// The RAW zone that this run reads; one that was made in its place since has its own consumers.
 async fn join(plan: &CompactionPlan, raw: &ZoneReader) -> Result<Zone, ZoneError> {
     let digest: Digest = plan.spec_digest.parse().expect("a plan's digest is one");

@@ -16,12 +16,6 @@ pub enum Error {
     /// A file can't be read or written.
     #[error(transparent)]
     File(parquet_file::Error),
-    /// The resource asks for what a run does not do.
-    #[error("spec.{field} is not carried out yet, nothing was compacted; remove it from the HourlyCompaction")]
-    Unsupported {
-        /// The field.
-        field: &'static str,
-    },
     /// The zones do not belong together.
     #[error("nothing was compacted")]
     Refused(#[source] Refusal),
@@ -96,7 +90,7 @@ impl From<Error> for Failure {
             Error::Zone(error) | Error::File(parquet_file::Error::Zone(error)) => return error.into(),
             Error::File(parquet_file::Error::Decode { .. }) => (Exit::Zone, "DamagedFile"),
             Error::File(parquet_file::Error::Encode { .. }) | Error::Arrow { .. } => (Exit::Bug, "Internal"),
-            Error::Unsupported { .. } => (Exit::Usage, "Unsupported"),
+            Error::Refused(Refusal::RowsAreGone { .. }) => (Exit::Zone, "RowsAreGone"),
             Error::Refused(_) => (Exit::Zone, "ZoneMismatch"),
             Error::Column { .. } => (Exit::Zone, "SchemaConflict"),
             Error::Directory(_) => (Exit::Zone, "PartitionValueTooLong"),

@@ -1,10 +1,11 @@
 //! A run of the compaction: what is new in RAW moves on to the Processed zone, unique by key.
 //!
 //! ```text
-//! open both zones ─▶ plan ─▶ compatible: the zone's files go on in today's columns, or nothing is written
+//! open both zones ─▶ plan ─▶ attempt ─▶ compatible: the zone's files go on in today's columns, or nothing is written
 //!                 pass 1 ─▶ scan: keys of the delta, keys of the zone's files that may hold them, by ranges of their hash
 //!                           settling: who wins, range by range (pure) ─▶ contest: equal rows change nothing
 //!                 pass 2 ─▶ rewrite: winners and the rest of replaced files ─▶ sorting (runs) ─▶ output
+//!                           late: rows that come too late, if they are rejected ─▶ files beside the zone
 //!                        ─▶ append outputs and position as one entry ─▶ publish
 //! ```
 //!
@@ -13,6 +14,7 @@
 //! file by ranges of their key when they are too many, so do rows that are written, in sorted runs. A bit for each row
 //! says what pass 1 has decided. Decoding, sorting and encoding run on as many threads as there are processors.
 
+mod attempt;
 mod budget;
 mod compatible;
 mod consumer;
@@ -22,10 +24,13 @@ mod filter;
 mod gate;
 mod groups;
 mod known;
+mod late;
 mod marks;
 mod merging;
 mod output;
 mod places;
+mod preview;
+mod progress;
 mod ranges;
 mod report;
 mod rewrite;
@@ -35,33 +40,30 @@ mod selection;
 mod settling;
 mod sorting;
 mod spill;
-mod unsupported;
 mod usage;
 
 use std::num::NonZero;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use gristmill_core::compact::{Bucket, LateRule, Layout, Plan, RunPlan, plan_run};
-use gristmill_core::log::{
-    BucketRange, Data, Digest, FileEntry, FileZone, LogTime, ProcessedData, RemovedFile, RunFiles, RunRows, RunSummary,
-};
+use gristmill_core::compact::{Plan, Refusal, plan_rebuild, plan_run};
+use gristmill_core::log::{Digest, Fold, RunKind};
 use gristmill_crds::plan::CompactionPlan;
 use tracing::{info, warn};
 
 pub use budget::Budget;
 pub use error::Error;
+pub use preview::{Part, Preview, Size, preview};
+pub use progress::{Phase, Progress, Step};
 pub use report::{Outcome, Report};
 pub use spill::SpillError;
 
-use spill::Spill;
-use usage::Usage;
+use attempt::{Attempt, Compaction, attempt};
 
 use crate::exit::Failure;
 use crate::parquet_file;
 use crate::store::{self, HadoopAccess, ZoneUrl};
-use crate::zone::{Appended, Expected, Opened, Surroundings, Zone, ZoneReader};
+use crate::zone::{Expected, Opened, Surroundings, Zone, ZoneReader};
 
 /// Runs of others that a run gives way to before it gives up. A CronJob forbids overlap, so that one is rare.
 const MAX_ATTEMPTS: u32 = 5;
@@ -112,6 +114,10 @@ pub struct Options {
     pub open_files: usize,
     /// Who else works in the process.
     pub process: ProcessUse,
+    /// Whether a run takes what is new, or computes the zone anew.
+    pub kind: RunKind,
+    /// What a run does now, for those who watch it.
+    pub progress: Progress,
 }
 
 /// Who works in the process of a run.
@@ -133,6 +139,8 @@ impl Default for Options {
             threads: std::thread::available_parallelism().map_or(1, NonZero::get),
             open_files: OPEN_FILES,
             process: ProcessUse::Alone,
+            kind: RunKind::default(),
+            progress: Progress::default(),
         }
     }
 }
@@ -149,11 +157,25 @@ pub async fn run(plan: &CompactionPlan, zones: &Zones, options: &Options) -> Res
     for _ in 0..MAX_ATTEMPTS {
         // After the Processed zone was folded: whatever position it has, RAW's log is read at least that far.
         raw.refresh().await.map_err(Error::Zone)?;
-        let Plan::Run(run) = plan_run(raw.fold(), zone.fold(), 0..plan.buckets).map_err(Error::Refused)? else {
+        if options.kind == RunKind::Rebuild && !moves_on(raw.fold(), zone.fold()) {
+            consumer::mark(plan, &raw, &zone).await?;
+            raw.refresh().await.map_err(Error::Zone)?;
+            if !moves_on(raw.fold(), zone.fold()) {
+                continue;
+            }
+        }
+        let plan_of_run = planned(plan, raw.fold(), zone.fold(), options.kind).map_err(Error::Refused)?;
+        let Plan::Run(run) = plan_of_run else {
             consumer::advance(plan, &raw, &zone).await;
             return Ok(Report::new(Outcome::NothingNew, &raw, &zone));
         };
-        match attempt(plan, &run, &raw, &mut zone, options).await? {
+        let attempted = attempt(plan, &run, &raw, &mut zone, options).await;
+        if run.rebuild.is_some() && attempted.as_ref().is_err_and(Error::is_lost_file) {
+            // The register holds nothing back for a run that begins anew: retention may have taken a file meanwhile.
+            raw.refresh().await.map_err(Error::Zone)?;
+            planned(plan, raw.fold(), zone.fold(), options.kind).map_err(Error::Refused)?;
+        }
+        match attempted? {
             Attempt::Committed(outcome) => {
                 consumer::advance(plan, &raw, &zone).await;
                 upkeep(&mut zone).await;
@@ -178,11 +200,24 @@ pub async fn register(plan: &CompactionPlan, zones: &Zones) -> Result<(), Error>
 
 /// Both zones, the Processed one in RAW's register.
 async fn open_registered(plan: &CompactionPlan, zones: &Zones) -> Result<(ZoneReader, Zone), Error> {
-    unsupported::refuse(plan)?;
     let raw = ZoneReader::open(zones.raw.clone()).await.map_err(Error::Zone)?;
     let zone = open_processed(plan, zones, &raw).await?;
     consumer::register(plan, &raw, &zone).await?;
     Ok((raw, zone))
+}
+
+/// What there is to do for a run of this kind.
+fn planned(plan: &CompactionPlan, raw: &Fold, zone: &Fold, kind: RunKind) -> Result<Plan, Refusal> {
+    match kind {
+        RunKind::Increment => plan_run(raw, zone, 0..plan.buckets),
+        RunKind::Rebuild => plan_rebuild(raw, zone, plan.buckets),
+    }
+}
+
+/// Whether a run that computes the zone anew moves each position on. One that did not would leave valid what a run at once
+/// has planned from the files before: rows could then stand twice.
+fn moves_on(raw: &Fold, zone: &Fold) -> bool {
+    zone.positions().values().all(|position| *position < raw.head().position())
 }
 
 /// Upkeep is not what the run is judged by: what it leaves undone the next one does.
@@ -192,129 +227,22 @@ async fn upkeep(zone: &mut Zone) {
     }
 }
 
-async fn open_processed(plan: &CompactionPlan, zones: &Zones, raw: &ZoneReader) -> Result<Zone, Error> {
-    let expected = Expected::Processed {
+/// What the zone must be for.
+fn expected(plan: &CompactionPlan, raw: &ZoneReader) -> Expected {
+    Expected::Processed {
         raw_zone_id: raw.fold().zone_id(),
         key: plan.key.clone(),
         partition_by: plan.partition_by.clone(),
         buckets: plan.buckets,
         keep: plan.keep,
         order_by: plan.order_by.clone(),
-    };
+    }
+}
+
+async fn open_processed(plan: &CompactionPlan, zones: &Zones, raw: &ZoneReader) -> Result<Zone, Error> {
     let digest: Digest = plan.spec_digest.parse().expect("a plan's digest is one");
-    match Zone::open(zones.processed.clone(), expected, digest).await.map_err(Error::Zone)? {
+    match Zone::open(zones.processed.clone(), expected(plan, raw), digest).await.map_err(Error::Zone)? {
         Opened::Ready(zone) => Ok(zone),
         Opened::Empty(empty) => empty.create_processed().await.map_err(Error::Zone),
-    }
-}
-
-/// What became of one try.
-enum Attempt {
-    Committed(Outcome),
-    /// Another run moved the zone on: positions or files are not those that this try began with.
-    Overtaken,
-}
-
-async fn attempt(
-    plan: &CompactionPlan,
-    run: &RunPlan,
-    raw: &ZoneReader,
-    zone: &mut Zone,
-    options: &Options,
-) -> Result<Attempt, Error> {
-    let before = zone.fold().head();
-    let start = zone.reader().surroundings().now();
-    let layout = Layout::new(&plan.columns, &plan.partition_by);
-    let spill = Arc::new(Spill::new(&options.spill_directory));
-    let compaction = Compaction { run, raw, layout, plan, options, spill };
-    let data = match compaction.produce(zone, start).await {
-        Ok(data) => data,
-        Err(error) => {
-            // Best effort: what stays is garbage that no entry names.
-            drop(zone.discard_staged().await);
-            // Another run may have retired a file while it was read here.
-            zone.refresh().await.map_err(Error::Zone)?;
-            return if error.is_lost_file() && zone.fold().head() > before {
-                Ok(Attempt::Overtaken)
-            } else {
-                Err(error)
-            };
-        }
-    };
-    let summary = data.run.clone();
-    match zone.append(Data::Processed(data)).await.map_err(Error::Zone)? {
-        Appended::Won(sequence) => {
-            zone.publish(sequence).await.map_err(Error::Zone)?;
-            let RunRows { read, duplicate_in_delta, duplicate_in_zone, written, late: _, rejected: _ } = summary.rows;
-            info!(%sequence, read, duplicate_in_delta, duplicate_in_zone, written, "committed run");
-            Ok(Attempt::Committed(Outcome::Committed { sequence, from: run.from(), to: run.to, summary }))
-        }
-        Appended::Lost(_) => {
-            zone.discard_staged().await.map_err(Error::Zone)?;
-            if zone.fold().is_fenced(zone.incarnation()) {
-                // It slept so long that another took it for dead; under its old incarnation it would lose for ever.
-                zone.renew_incarnation().map_err(Error::Zone)?;
-            }
-            Ok(Attempt::Overtaken)
-        }
-    }
-}
-
-/// One try of a run: its facts.
-struct Compaction<'r> {
-    plan: &'r CompactionPlan,
-    run: &'r RunPlan,
-    raw: &'r ZoneReader,
-    layout: Layout,
-    options: &'r Options,
-    spill: Arc<Spill>,
-}
-
-impl Compaction<'_> {
-    /// Everything up to the commit.
-    async fn produce(&self, zone: &mut Zone, start_time: LogTime) -> Result<ProcessedData, Error> {
-        let usage = Usage::begin().filter(|_| self.options.process == ProcessUse::Alone);
-        compatible::check(&self.layout, zone.reader(), &self.run.zone).await?;
-        let decided = settling::decide(self, zone.reader()).await?;
-        let rows = decided.rows;
-        let (added, removed) = rewrite::rewrite(self, zone, decided).await?;
-        let before = self.run.zone.len() as u64;
-        let bytes = |files: &[FileEntry]| files.iter().map(|file| file.bytes).sum::<u64>();
-        let bytes_before = self.run.zone.iter().map(|live| live.file.bytes).sum::<u64>();
-        let files = RunFiles {
-            before,
-            after: before + added.len() as u64 - removed.len() as u64,
-            bytes_before,
-            bytes_after: bytes_before + bytes(&added) - bytes(&removed),
-        };
-        let completion_time = zone.reader().surroundings().now();
-        let late_before = self.late_rule().map(|rule| rule.limit());
-        let delta_bytes = self.run.delta.iter().map(|live| live.file.bytes).sum();
-        let cost = usage.and_then(|usage| usage.cost(delta_bytes));
-        let summary = RunSummary { start_time, completion_time, rows, files, late_before, cost };
-        Ok(self.entry(added, removed, summary))
-    }
-
-    /// Which rows are late in this run.
-    fn late_rule(&self) -> Option<LateRule> {
-        LateRule::of(self.plan.lateness.as_ref(), self.run.processed_through)
-    }
-
-    fn entry(&self, added: Vec<FileEntry>, removed: Vec<FileEntry>, run: RunSummary) -> ProcessedData {
-        let RunPlan { raw_zone, buckets, to, delta: _, zone: _, processed_through: _, through } = self.run;
-        let range = |(Bucket(bucket), from): (&Bucket, &i64)| BucketRange {
-            bucket: *bucket,
-            from_seq: *from,
-            to_seq: *to,
-            processed_through: *through,
-        };
-        let removed = removed.into_iter().map(|file| RemovedFile { zone: FileZone::Processed, path: file.path });
-        ProcessedData {
-            raw_zone_id: *raw_zone,
-            buckets: buckets.iter().map(range).collect(),
-            added,
-            removed: removed.collect(),
-            run,
-        }
     }
 }

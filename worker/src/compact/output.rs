@@ -31,7 +31,7 @@ const FILTER_BYTES: usize = 4;
 /// Rows that a filter is made for at the most.
 const FILTER_ROWS: usize = parquet::file::properties::DEFAULT_BLOOM_FILTER_NDV as usize;
 /// Bytes of an output that has hardly any rows.
-const LEAST_OUTPUT: usize = 64 << 10;
+pub(super) const LEAST_OUTPUT: usize = 64 << 10;
 
 /// Writes the outputs.
 pub(super) struct Outputs<'c> {
@@ -151,6 +151,7 @@ impl<'c> Outputs<'c> {
             Some(file) => file,
             None => self.create(rows).await?,
         };
+        self.compaction.options.progress.add(chunk.num_rows());
         let processor = self.processors.acquire().await.expect("nobody closes it");
         let (mut file, encoded) = blocking(move || {
             let encoded = file.encode(&chunk);

@@ -1,6 +1,7 @@
 //! What a run says of itself: to a person, to a script, and to the operator.
 
-use gristmill_core::log::{FORMAT, FileZone, Fold, Genesis, Run, RunFiles, RunRows, RunSummary, Sequence};
+use gristmill_core::compact::complete_through;
+use gristmill_core::log::{FORMAT, FileZone, Fold, Genesis, LogTime, Run, RunFiles, RunRows, RunSummary, Sequence};
 use gristmill_crds::compaction_status::{self, RunResult, SourcePosition};
 use gristmill_crds::report::CompactionReport;
 use gristmill_crds::shared::ZoneStatus;
@@ -37,19 +38,26 @@ pub struct Report {
     pub raw: String,
     /// URL of the Processed zone.
     pub processed: String,
-    /// Live files of the Processed zone.
+    /// Live files of the Processed zone; rejects do not count.
     pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// RAW's log has every message before it; none until each partition has had one with a time.
+    pub watermark: Option<LogTime>,
     /// The Processed zone and its last runs.
     pub ledger: CompactionReport,
 }
 
 impl Report {
     pub(super) fn new(outcome: Outcome, raw: &ZoneReader, zone: &Zone) -> Self {
+        let files = || zone.fold().live().values().filter(|live| live.file.zone == FileZone::Processed);
         Self {
             outcome,
             raw: raw.surroundings().url().to_string(),
             processed: zone.reader().surroundings().url().to_string(),
-            files: zone.fold().live().values().filter(|live| live.file.zone == FileZone::Processed).count() as u64,
+            files: files().count() as u64,
+            bytes: files().map(|live| live.file.bytes).sum(),
+            watermark: complete_through(raw.fold()),
             ledger: ledger(zone.fold()),
         }
     }
@@ -80,7 +88,7 @@ fn ledger(fold: &Fold) -> CompactionReport {
 
 fn reported(run: &Run) -> compaction_status::Run {
     let Run { sequence, summary } = run;
-    let RunSummary { start_time, completion_time, rows, files, late_before: _, cost: _ } = summary;
+    let RunSummary { start_time, completion_time, rows, files, late_before: _, cost: _, kind: _, through: _ } = summary;
     let RunRows { read, duplicate_in_delta, duplicate_in_zone, written, late, rejected } = *rows;
     let RunFiles { before, after, bytes_before, bytes_after } = *files;
     // The API's integers are signed; no count of rows reaches their end.

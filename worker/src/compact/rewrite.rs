@@ -15,7 +15,7 @@ use super::places::Places;
 use super::selection::{Selection, conformed};
 use super::settling::Decided;
 use super::sorting::{Order, Sorter};
-use super::{Budget, Compaction, Error};
+use super::{Budget, Compaction, Error, Phase};
 use crate::zone::Zone;
 
 /// Files added and files removed.
@@ -36,6 +36,7 @@ pub(super) async fn rewrite(
     let remaining: Selected =
         decided.replaced.into_files().into_iter().map(|(file, rows)| (file, Selection::without(&rows))).collect();
     let rows = winners.values().chain(remaining.values()).map(|rows| rows.count() as u64).sum();
+    options.progress.begin(Phase::Rows, rows);
 
     let places = Places::try_new(&plan.partition_by, layout.rows(), &decided.reader, plan.buckets)?;
     let order = Arc::new(Order::try_new(layout, places, plan.sort_by.iter().chain(&plan.key))?);
@@ -58,7 +59,9 @@ pub(super) async fn rewrite(
         })
         .await?;
     let merged = merged(plan, run, |file| remaining.contains_key(&file), &order.places().into_iter().collect());
-    reading.sorter.lock().await.expect(merged.iter().map(|file| run.zone[*file as usize].file.rows).sum());
+    let merged_rows = merged.iter().map(|file| run.zone[*file as usize].file.rows).sum();
+    reading.sorter.lock().await.expect(merged_rows);
+    options.progress.expect(merged_rows);
     groups(zone.reader(), &run.zone, merged.iter().copied())
         .try_for_each_concurrent(threads, |group| {
             let all = Selection::all(group.rows.len());
@@ -68,6 +71,7 @@ pub(super) async fn rewrite(
     let left = remaining.keys().chain(&merged);
     let removed = left.map(|file| run.zone[*file as usize].file.clone()).collect();
     let places = reading.sorter.into_inner().finish().await?;
+    options.progress.begin(Phase::Writing, rows + merged_rows);
     Ok((Outputs::new(compaction, order, zone).write(places).await?, removed))
 }
 
@@ -106,6 +110,7 @@ impl Reading<'_> {
             let (rows, piece) = read?;
             first += rows;
             if let Some(piece) = piece {
+                self.compaction.options.progress.add(piece.rows());
                 self.sorter.lock().await.push(piece).await?;
             }
         }

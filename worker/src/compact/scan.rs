@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::RecordBatch;
+use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, SchemaRef};
 use futures::TryStreamExt;
-use gristmill_core::compact::{Bucket, ContenderReader, Contenders, KeyHash, LateRule, Origin, RunPlan, Side, Topics};
+use gristmill_core::compact::{
+    Bucket, ContenderReader, Contenders, KeyHash, Origin, RunPlan, Side, Superseded, Topics,
+};
 use gristmill_core::log::{LiveFile, Sequence};
 use tracing::info;
 
@@ -14,9 +17,11 @@ use super::filter::DeltaKeys;
 use super::gate::Gate;
 use super::groups::{Group, groups};
 use super::known::{CompleteKeys, KnownKeys};
+use super::late::LateRows;
+use super::marks::Marks;
 use super::ranges::Ranges;
 use super::selection::conformed;
-use super::{Compaction, Error};
+use super::{Compaction, Error, Phase};
 use crate::zone::ZoneReader;
 
 /// Bytes that an order of unknown length is taken to have.
@@ -31,11 +36,12 @@ struct Scan {
     key_columns: SchemaRef,
     topics: Arc<Topics>,
     contenders: Arc<Ranges<Contenders>>,
-    /// Which rows of the delta are late.
-    late_rule: Option<LateRule>,
+    late: LateRows,
+    superseded: Superseded,
     buckets: u32,
     read: AtomicU64,
-    late: AtomicU64,
+    /// Rows of the delta whose message was read again later.
+    old: AtomicU64,
     zone: Found,
 }
 
@@ -55,8 +61,12 @@ pub(super) struct Scanned {
     pub(super) topics: Arc<Topics>,
     /// Rows of the delta.
     pub(super) read: u64,
+    /// Those of them whose message was read again later: they take no part when the zone is computed anew.
+    pub(super) superseded: u64,
     /// Those of them that are late.
     pub(super) late: u64,
+    /// Those of the late rows that are rejected: they are not among the contenders.
+    pub(super) rejected: Marks,
 }
 
 /// Reads every row of the delta, and of the zone those that may have a key of the delta.
@@ -67,9 +77,9 @@ pub(super) async fn scan(
 ) -> Result<Scanned, Error> {
     let Compaction { run, raw, options, .. } = compaction;
     let in_rows = |source| Error::Column { path: compaction.plan.processed_path.clone(), source };
-    let late_rule = compaction.late_rule();
+    let late = LateRows::of(compaction);
     let mut columns = reader.columns();
-    columns.extend(late_rule.as_ref().map(LateRule::column).filter(|column| !reader.columns().contains(column)));
+    columns.extend(late.column().filter(|column| !reader.columns().contains(column)));
     let columns = compaction.layout.select(&columns).map_err(in_rows)?;
     let key: Vec<&str> = reader.key().iter().map(String::as_str).collect();
     let key_columns = compaction.layout.select(&key).map_err(in_rows)?;
@@ -85,35 +95,48 @@ pub(super) async fn scan(
         key_columns,
         topics: Arc::default(),
         contenders,
-        late_rule,
+        late,
+        superseded: compaction.superseded(),
         buckets: compaction.plan.buckets,
         read: AtomicU64::new(0),
-        late: AtomicU64::new(0),
+        old: AtomicU64::new(0),
         zone: Found::default(),
     });
     let gate = Gate::new(budget.reading, super::Budget::to_read);
     let (keys, known) = (Arc::new(DeltaKeys::new(&compaction.plan.key)), Arc::new(KnownKeys::new(rows, budget.filter)));
     let keep = (!run.zone.is_empty()).then_some((&keys, &known));
 
+    let progress = &options.progress;
+    progress.begin(Phase::Keys, rows as u64);
     groups(raw, &run.delta, 0..count(&run.delta))
-        .try_for_each_concurrent(options.threads, |group| {
-            let taken = scan.taken(run, group.live.sequence);
-            read_delta(&scan, group, taken, keep, &gate)
+        .try_for_each_concurrent(options.threads, |group| async {
+            let (taken, rows) = (scan.taken(run, group.live.sequence), group.rows.len());
+            read_delta(&scan, group, taken, keep, &gate).await?;
+            progress.add(rows);
+            Ok(())
         })
         .await?;
     if !run.zone.is_empty() {
         let known = Arc::into_inner(known).expect("the threads that added keys are done").complete();
         let known = Arc::new(known);
+        progress.begin(Phase::Zone, run.zone.iter().map(|live| live.file.rows).sum());
         groups(zone, &run.zone, 0..count(&run.zone))
-            .try_for_each_concurrent(options.threads, |group| read_zone(&scan, group, &keys, &known, &gate))
+            .try_for_each_concurrent(options.threads, |group| async {
+                let rows = group.rows.len();
+                read_zone(&scan, group, &keys, &known, &gate).await?;
+                progress.add(rows);
+                Ok(())
+            })
             .await?;
         let [row_groups, keys_read, rows_read] =
             [&scan.zone.all, &scan.zone.keys_read, &scan.zone.rows_read].map(|count| count.load(Ordering::Relaxed));
         info!(row_groups, keys_read, rows_read, "looked in the zone for keys of the delta");
     }
-    let Scan { topics, contenders, read, late, .. } = &*scan;
-    let (read, late) = (read.load(Ordering::Relaxed), late.load(Ordering::Relaxed));
-    Ok(Scanned { contenders: Arc::clone(contenders), topics: Arc::clone(topics), read, late })
+    let Scan { topics, contenders, read, old, late, .. } = &*scan;
+    let [read, superseded] = [read, old].map(|count| count.load(Ordering::Relaxed));
+    let (late, rejected) = late.finish();
+    let (contenders, topics) = (Arc::clone(contenders), Arc::clone(topics));
+    Ok(Scanned { contenders, topics, read, superseded, late, rejected })
 }
 
 fn count(files: &[LiveFile]) -> u32 {
@@ -150,8 +173,7 @@ async fn read_delta(
         let keep = keep.map(|(keys, known)| (Arc::clone(keys), Arc::clone(known)));
         let read = batches.next_with(move |batch| {
             let is_taken = |key| taken.as_ref().is_none_or(|taken| taken[Bucket::of(key, scan.buckets).0 as usize]);
-            let (rows, contenders) = scan.contenders_of(&batch, origin, is_taken, &live)?;
-            scan.count(&rows, &contenders, is_taken, &live)?;
+            let (rows, contenders) = scan.contenders_of_delta(&batch, origin, is_taken, &live)?;
             if let Some((keys, known)) = keep {
                 keys.add(&rows);
                 known.add((0..contenders.len()).map(|index| contenders.key(index)));
@@ -189,7 +211,7 @@ async fn read_zone(
     loop {
         let (scan, live, known) = (Arc::clone(scan), Arc::clone(&live), Arc::clone(known));
         let read = batches.next_with(move |batch| {
-            let (_, contenders) = scan.contenders_of(&batch, origin, |key| known.may_have(key), &live)?;
+            let contenders = scan.contenders_of(&batch, origin, |key| known.may_have(key), &live)?;
             scan.contenders.add(&contenders).map_err(Error::Spill)?;
             Ok::<_, Error>(batch.num_rows())
         });
@@ -240,22 +262,38 @@ impl Scan {
         if taken.iter().all(|taken| *taken) { None } else { Some(taken) }
     }
 
-    /// Counts the rows of the delta, and the late ones among them.
-    fn count(
+    /// Counts the rows of the delta and gives those that take part: late ones that are rejected do not.
+    fn contenders_of_delta(
         &self,
-        rows: &RecordBatch,
-        contenders: &Contenders,
+        batch: &RecordBatch,
+        origin: Origin,
         is_taken: impl Fn(KeyHash) -> bool,
         live: &LiveFile,
-    ) -> Result<(), Error> {
-        self.read.fetch_add(contenders.len() as u64, Ordering::Relaxed);
-        let Some(rule) = &self.late_rule else { return Ok(()) };
+    ) -> Result<(RecordBatch, Contenders), Error> {
         let in_file = |source| Error::Column { path: live.file.path.to_string(), source };
-        let late = rule.late(rows).map_err(in_file)?;
-        let keys = self.reader.hashes(rows).map_err(in_file)?;
-        let late = keys.into_iter().enumerate().filter(|(row, key)| late.value(*row) && is_taken(*key)).count();
-        self.late.fetch_add(late as u64, Ordering::Relaxed);
-        Ok(())
+        let rows = conformed(batch, &self.columns, &live.file)?;
+        let mut left_out = None;
+        if let Some(late) = self.late.find(&rows).map_err(in_file)? {
+            let keys = self.reader.hashes(&rows).map_err(in_file)?;
+            let late = BooleanBuffer::collect_bool(keys.len(), |row| late.value(row) && is_taken(keys[row]));
+            left_out = self.late.take(late, origin);
+        }
+        if let Some(old) = self.superseded.find(&rows).map_err(in_file)? {
+            // A run that computes the zone anew takes all buckets, and calls no row late.
+            self.old.fetch_add(old.count_set_bits() as u64, Ordering::Relaxed);
+            left_out = Some(old);
+        }
+        let mut contenders = Contenders::default();
+        let takes_part = left_out.as_ref().map_or_else(|| BooleanBuffer::new_set(rows.num_rows()), |out| !out);
+        for (start, end) in takes_part.set_slices() {
+            // The rows between those that are left out: each keeps its address.
+            let first_row = origin.first_row + u32::try_from(start).expect("a batch is short");
+            let (part, origin) = (rows.slice(start, end - start), Origin { first_row, ..origin });
+            self.reader.read(&part, origin, &is_taken, &self.topics, &mut contenders).map_err(in_file)?;
+        }
+        let out = left_out.map_or(0, |out| out.count_set_bits());
+        self.read.fetch_add((contenders.len() + out) as u64, Ordering::Relaxed);
+        Ok((rows, contenders))
     }
 
     fn contenders_of(
@@ -264,12 +302,12 @@ impl Scan {
         origin: Origin,
         takes_part: impl Fn(KeyHash) -> bool,
         live: &LiveFile,
-    ) -> Result<(RecordBatch, Contenders), Error> {
+    ) -> Result<Contenders, Error> {
         let rows = conformed(batch, &self.columns, &live.file)?;
         let mut contenders = Contenders::default();
         self.reader
             .read(&rows, origin, takes_part, &self.topics, &mut contenders)
             .map_err(|source| Error::Column { path: live.file.path.to_string(), source })?;
-        Ok((rows, contenders))
+        Ok(contenders)
     }
 }

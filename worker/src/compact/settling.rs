@@ -12,7 +12,7 @@ use super::gate::Gate;
 use super::marks::Marks;
 use super::ranges::{Ranges, Records};
 use super::scan::scan;
-use super::{Budget, Compaction, Error, Options};
+use super::{Budget, Compaction, Error, Options, Phase};
 use crate::blocking::blocking;
 use crate::zone::ZoneReader;
 
@@ -22,6 +22,8 @@ pub(super) struct Decided {
     pub(super) winners: Marks,
     /// Rows of the zone that they replace.
     pub(super) replaced: Marks,
+    /// Late rows of the delta that are written beside the zone.
+    pub(super) rejected: Marks,
     pub(super) rows: RunRows,
     /// What identifies rows.
     pub(super) reader: Arc<ContenderReader>,
@@ -39,12 +41,21 @@ pub(super) async fn decide(compaction: &Compaction<'_>, zone: &ZoneReader) -> Re
     let mut decided = Decided {
         winners: Marks::of(&run.delta),
         replaced: Marks::of(&run.zone),
+        rejected: Marks::of(&[]),
         rows: RunRows::default(),
         reader: Arc::clone(&reader),
     };
     let mut contested = Contested { delta: Marks::of(&run.delta), zone: Marks::of(&run.zone) };
-    let mut rows = RunRows { read: scanned.read, late: scanned.late, ..RunRows::default() };
+    decided.rejected = scanned.rejected;
+    let mut rows = RunRows {
+        read: scanned.read,
+        duplicate_in_delta: scanned.superseded,
+        late: scanned.late,
+        rejected: decided.rejected.count(),
+        ..RunRows::default()
+    };
 
+    options.progress.begin(Phase::Deciding, 0);
     let topics = Arc::clone(&scanned.topics);
     let keep = *keep;
     let settle = move |contenders: &mut Contenders| contenders.settle(&topics, keep);
@@ -59,7 +70,7 @@ pub(super) async fn decide(compaction: &Compaction<'_>, zone: &ZoneReader) -> Re
         rows.duplicate_in_zone += duplicate_in_zone;
     })
     .await?;
-    drop(scanned);
+    drop(scanned.contenders);
 
     let pairs = contested.delta.count();
     contest::unequal(compaction, zone, reader, contested, |differing| {

@@ -49,6 +49,10 @@ pub(super) struct Piece {
 }
 
 impl Piece {
+    pub(super) fn rows(&self) -> usize {
+        self.rows.num_rows()
+    }
+
     fn memory(&self) -> usize {
         self.rows.get_array_memory_size() + self.keys.size() + self.places.len() * size_of::<Entry>()
     }

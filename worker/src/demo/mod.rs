@@ -3,6 +3,7 @@
 //! The broker is librdkafka's mock cluster, the zones lie in a folder, and the documents are those of
 //! `manifests/quickstart`. With the same seed every run has the same figures.
 
+mod second;
 mod show;
 
 use std::path::{Path, PathBuf};
@@ -82,13 +83,16 @@ impl Demo {
         Ok(Self { _broker: broker, documents, plan, target, messages, count: options.messages })
     }
 
-    /// Two rounds of produce, ingest and compact, one compaction more, then the result.
+    /// Two rounds of produce, ingest and compact, one compaction more, then the result. The second round has new messages
+    /// and repeats of the first: its compaction says what it has read and what it has left alone.
     ///
     /// # Errors
     /// What the commands of the same names end with.
     pub async fn run(&mut self) -> Result<(), Failure> {
         self.round(self.count).await?;
+        self.compact("").await?;
         self.round(self.count / 5).await?;
+        self.compact_second().await?;
         self.compact("again").await?;
         self.show().await
     }
@@ -110,10 +114,23 @@ impl Demo {
         let options = ingest::Options::new(&self.plan.ingest).until_caught_up();
         let summary = ingest::run(&self.plan.ingest, options).await?;
         println!("ingest   {}", show::ingested(&summary));
-        self.compact("").await
+        Ok(())
     }
 
-    async fn compact(&self, note: &str) -> Result<(), Failure> {
+    /// The second compaction, with what it has read of both zones.
+    async fn compact_second(&self) -> Result<(), Failure> {
+        let processed = ZoneReader::open(surroundings(&self.plan.processed_path)?).await?;
+        let raw = ZoneReader::open(surroundings(&self.plan.ingest.raw_path)?).await?;
+        let before = second::Before::of(&raw, &processed);
+        let report = self.compact("").await?;
+        let processed = ZoneReader::open(surroundings(&self.plan.processed_path)?).await?;
+        if let Some(told) = before.told(&raw, &processed, &report) {
+            println!("         {told}");
+        }
+        Ok(())
+    }
+
+    async fn compact(&self, note: &str) -> Result<compact::Report, Failure> {
         let zones = compact::Zones {
             raw: surroundings(&self.plan.ingest.raw_path)?,
             processed: surroundings(&self.plan.processed_path)?,
@@ -124,16 +141,18 @@ impl Demo {
             show::compacted(&report),
             if note.is_empty() { String::new() } else { format!(" ({note})") }
         );
-        Ok(())
+        Ok(report)
     }
 
     async fn show(&self) -> Result<(), Failure> {
         let raw = ZoneReader::open(surroundings(&self.plan.ingest.raw_path)?).await?;
         let processed = ZoneReader::open(surroundings(&self.plan.processed_path)?).await?;
+        second::keys(&processed).await?;
         show::rows(&processed).await?;
         show::rejects(&raw).await?;
         show::identity(&raw);
         show::files(&raw, &processed);
+        print!("{}", second::queries(&self.plan));
         Ok(())
     }
 }

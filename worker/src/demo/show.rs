@@ -90,11 +90,11 @@ pub(super) fn files(raw: &ZoneReader, processed: &ZoneReader) {
     }
 }
 
-fn live(reader: &ZoneReader, zone: FileZone) -> impl Iterator<Item = &LiveFile> {
+pub(super) fn live(reader: &ZoneReader, zone: FileZone) -> impl Iterator<Item = &LiveFile> {
     reader.fold().live().values().filter(move |live| live.file.zone == zone)
 }
 
-async fn read(zone: &ZoneReader, file: &FileEntry, columns: &[&str]) -> Result<RecordBatch, Failure> {
+pub(super) async fn read(zone: &ZoneReader, file: &FileEntry, columns: &[&str]) -> Result<RecordBatch, Failure> {
     let failure = |error: crate::parquet_file::Error| Failure::new(Exit::Zone, "LostFile", &error);
     let reader = ParquetReader::open(zone, file).await.map_err(failure)?;
     let mut batches = reader.batches(columns, (0..reader.row_groups().len()).collect()).map_err(failure)?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use gristmill_core::log::{FileEntry, FileSchema, FileZone};
+use gristmill_core::log::{FileEntry, FileSchema, FileZone, layout};
 use gristmill_core::raw::{Message, MessageDecoder, Verdict};
 use gristmill_crds::plan::IngestPlan;
 
@@ -143,7 +143,7 @@ impl OpenFile {
         self.flush(zone).await?;
         self.messages = 0;
         let opened = self.opened.take().map_or_else(|| self.clock.now(), |opened| opened.at);
-        let directory = opened.format("ingest_date=%Y-%m-%d/ingest_hour=%H").to_string();
+        let directory = layout::hour(opened);
         let mut files = Vec::new();
         let mut written = Written::default();
         let kinds = [

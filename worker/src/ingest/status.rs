@@ -195,7 +195,7 @@ impl StatusBoard {
 
     /// What retention has done, and what holds files whose time has come.
     pub(super) fn retention(&self, fold: &Fold, held_by: String) {
-        let RemovedTotals { files, bytes } = fold.removed();
+        let RemovedTotals { files, bytes, rejected_files: _, rows: _ } = fold.removed();
         let status = RetentionStatus {
             removed_files: signed(files),
             removed_bytes: bytes.to_string(),

@@ -43,6 +43,7 @@ fn text() -> String {
     metrics.rejected("NotWellFormed", 2);
     metrics.buffered(1 << 20);
     metrics.budget(160 << 20);
+    metrics.processed_through("books", "2026-11-23T04:58:40Z".parse().expect("a time"));
     let text = metrics.text();
     let lines: Vec<_> = text.lines().filter(|line| !line.contains("process_")).collect();
     let metrics = lines.chunk_by(|a, b| a.starts_with('#') == b.starts_with('#'));

@@ -1,6 +1,6 @@
-//! The quarantine of a RAW zone: what was rejected, why, and the message itself.
+//! The quarantine of a zone: what was rejected, why, and the message itself; of a Processed zone late rows.
 //!
-//! Rejected files are entries of RAW's log, so that what is read here is what was committed, and nothing twice. Columns
+//! Rejected files are entries of the zone's log, so that what is read here is what was committed, and nothing twice. Columns
 //! are read by name and only those that are asked for: payloads stay where they are until one is shown.
 
 mod columns;
@@ -151,12 +151,14 @@ pub async fn newest(zone: &ZoneReader, filter: &Filter, limit: usize) -> Result<
     Ok(kept.into())
 }
 
-/// The message at these coordinates, once for each generation in which something of it was rejected.
+/// The message at these coordinates, once for each generation in which something of it was rejected; of a Processed zone
+/// once for each late row, whose record holds the row itself.
 ///
 /// # Errors
 /// As [`count`].
 pub async fn show(zone: &ZoneReader, partition: i32, offset: i64) -> Result<Vec<RejectedMessage>, Failure> {
-    let mut messages: BTreeMap<i32, RejectedMessage> = BTreeMap::new();
+    let by_row = matches!(zone.fold().genesis(), Genesis::Processed(_));
+    let mut messages: BTreeMap<(i32, Option<i32>), RejectedMessage> = BTreeMap::new();
     for live in files(zone, &Filter::default()) {
         let reader = ParquetReader::open(zone, &live.file).await.map_err(damaged)?;
         let groups = groups_with(&reader, partition, offset).await?;
@@ -171,10 +173,11 @@ pub async fn show(zone: &ZoneReader, partition: i32, offset: i64) -> Result<Vec<
                 if (reject.at.partition, reject.at.offset) != (partition, offset) {
                     continue;
                 }
-                match messages.get_mut(&reject.generation) {
+                let number = (reject.generation, reject.record_index.filter(|_| by_row));
+                match messages.get_mut(&number) {
                     Some(message) => message.rejects.push(reject),
                     None => {
-                        messages.insert(reject.generation, columns.message(row, reject));
+                        messages.insert(number, columns.message(row, reject));
                     }
                 }
             }
@@ -183,21 +186,11 @@ pub async fn show(zone: &ZoneReader, partition: i32, offset: i64) -> Result<Vec<
     Ok(messages.into_values().collect())
 }
 
-/// The topic of a RAW zone.
-///
-/// # Errors
-/// It is a Processed zone, which has no rejects of its own.
-pub fn topic(zone: &ZoneReader) -> Result<&str, Failure> {
+/// The topic of a RAW zone; a Processed zone does not name one.
+pub fn topic(zone: &ZoneReader) -> Option<&str> {
     match zone.fold().genesis() {
-        Genesis::Raw(genesis) => Ok(&genesis.topic),
-        Genesis::Processed(_) => Err(Failure {
-            exit: Exit::Usage,
-            reason: "NotARawZone",
-            message: format!(
-                "{} is a Processed zone; rejects belong to a RAW zone: give the RAW path of its StreamIngest",
-                zone.surroundings().url()
-            ),
-        }),
+        Genesis::Raw(genesis) => Some(&genesis.topic),
+        Genesis::Processed(_) => None,
     }
 }
 

@@ -125,6 +125,29 @@ impl Zone {
         }
     }
 
+    /// Reads the zone that [`Zone::open`] would open; where there is none, what it would be at its beginning. Writes nothing.
+    ///
+    /// # Errors
+    /// As [`Zone::open`].
+    pub async fn read_or_imagine(surroundings: Surroundings, expected: &Expected) -> Result<ZoneReader, ZoneError> {
+        let zone_id = match zone_id_in_place(&surroundings).await? {
+            Some(zone_id) => zone_id,
+            None => {
+                refuse_foreign_directory(&surroundings).await?;
+                ZoneId::new(surroundings.ids.draw())
+            }
+        };
+        let slots = Slots { surroundings, zone_id };
+        if let Some(reader) = ZoneReader::load(slots.clone()).await? {
+            check(expected, reader.fold(), &reader.surroundings().url().to_string())?;
+            return Ok(reader);
+        }
+        let incarnation = Incarnation::new(slots.surroundings.ids.draw());
+        let writer = Writer { incarnation, spec_digest: Digest::of(b"") };
+        let genesis = slots.entry(&writer, Kind::Genesis(genesis(zone_id, expected.clone(), Vec::new())));
+        Ok(ZoneReader::imagined(slots, &genesis))
+    }
+
     /// Opens the very zone that a reader has open for entries that steer it, as what its own log says it is, with a new
     /// incarnation: whoever has judged by that reader writes into no other zone.
     ///

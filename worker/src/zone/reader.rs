@@ -57,6 +57,12 @@ impl ZoneReader {
             .ok_or_else(|| not_a_zone("its log has no first entry"))
     }
 
+    /// A zone that is not there, with this beginning.
+    pub(super) fn imagined(slots: Slots, genesis: &Entry) -> Self {
+        let fold = Fold::begin(slots.zone_id, genesis).expect("a genesis of this zone begins it");
+        Self { slots, verified: fold.head(), fold, news: News::default() }
+    }
+
     /// Opens a zone as it was at an entry. Files that left it later may be gone.
     ///
     /// # Errors

@@ -48,6 +48,24 @@ async fn run_prints_one_object_and_leaves_its_ledger() {
 }
 
 #[tokio::test]
+async fn summary_on_standard_output_takes_the_place_of_sentences() {
+    let directory = tempfile::tempdir().unwrap();
+    let warehouse = Warehouse::on_disk(&directory.path().join("books"));
+    warehouse.ingest_on(Some(100), [book("a").at(0), book("a").at(1)]).await;
+
+    let output = compact(directory.path(), &["--summary", "-"]);
+
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&summary["kind"], &summary["rows"]["duplicate_in_delta"]), (&"Increment".into(), &1.into()));
+    assert_eq!(
+        (&summary["processed_through"], &summary["watermark"]),
+        (&summary["watermark"], &"1970-04-11T00:00:00.000Z".into())
+    );
+    assert!(summary["cost"]["bytes_per_core_second"].is_null() || summary["cost"]["bytes_per_core_second"].is_number());
+}
+
+#[tokio::test]
 async fn run_whose_output_nobody_reads_succeeds() {
     let directory = tempfile::tempdir().unwrap();
     let warehouse = Warehouse::on_disk(&directory.path().join("books"));

@@ -4,17 +4,22 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use gristmill::compact::{Outcome, Report};
-use gristmill_crds::{HourlyCompaction, Keep, StreamIngest};
+use gristmill_crds::{HourlyCompaction, Keep, LatePolicy, StreamIngest};
 use proptest::prelude::*;
 
 use crate::books::{Book, book};
-use crate::warehouse::Warehouse;
+use crate::crashes::{Fate, run_dying_at};
+use crate::late::lateness;
+use crate::warehouse::{Place, Warehouse};
 
 /// What happens to a zone.
 #[derive(Debug, Clone)]
 enum Event {
-    Ingest(Vec<Book>),
+    /// Rows, and the day of the newest message.
+    Ingest(Vec<Book>, i64),
     Compact,
+    /// A run dies at this store operation, and another one follows.
+    CompactTwice(usize, Fate),
 }
 
 fn row() -> impl Strategy<Value = Book> {
@@ -33,8 +38,21 @@ fn row() -> impl Strategy<Value = Book> {
 }
 
 fn history() -> impl Strategy<Value = Vec<Event>> {
-    let ingest = proptest::collection::vec(row(), 1..6).prop_map(Event::Ingest);
+    let ingest = (proptest::collection::vec(row(), 1..6), 0..160i64).prop_map(|(rows, day)| Event::Ingest(rows, day));
     proptest::collection::vec(prop_oneof![3 => ingest, 2 => Just(Event::Compact)], 1..12)
+}
+
+/// A history in which runs die at some operation of the store.
+fn history_with_faults() -> impl Strategy<Value = Vec<Event>> {
+    let fate = prop_oneof![Just(Fate::DiesBefore), Just(Fate::DiesAfter)];
+    let faults = proptest::collection::vec((0..160usize, fate), 12);
+    (history(), faults).prop_map(|(history, faults)| {
+        let faulty = |(event, (fatal, fate))| match event {
+            Event::Compact => Event::CompactTwice(fatal, fate),
+            Event::Ingest(..) | Event::CompactTwice(..) => event,
+        };
+        history.into_iter().zip(faults).map(faulty).collect()
+    })
 }
 
 /// Gives each reading of a source row the next generation, as RAW has them.
@@ -46,8 +64,8 @@ fn generations(history: Vec<Event>) -> Vec<Event> {
         book.generation(*generation - 1)
     };
     let event = |event| match event {
-        Event::Ingest(rows) => Event::Ingest(rows.into_iter().map(&mut next).collect()),
-        Event::Compact => Event::Compact,
+        Event::Ingest(rows, day) => Event::Ingest(rows.into_iter().map(&mut next).collect(), day),
+        Event::Compact | Event::CompactTwice(..) => event,
     };
     history.into_iter().map(event).collect()
 }
@@ -55,12 +73,48 @@ fn generations(history: Vec<Event>) -> Vec<Event> {
 /// A Processed zone as a map.
 struct Oracle {
     keep: Keep,
+    /// What becomes of late rows, if there are any.
+    late: Option<LatePolicy>,
+    /// Days of the newest message: of RAW, and that the zone was processed through.
+    newest: Option<i64>,
+    through: Option<i64>,
     delta: Vec<Book>,
     zone: HashMap<String, Book>,
+    rejected: Vec<Place>,
 }
 
 impl Oracle {
+    fn of(warehouse: &Warehouse) -> Self {
+        let late = warehouse.plan.lateness.as_ref().map(|lateness| lateness.policy);
+        let (delta, zone, rejected) = (Vec::new(), HashMap::new(), Vec::new());
+        Self { keep: warehouse.keep(), late, newest: None, through: None, delta, zone, rejected }
+    }
+
+    fn ingest(&mut self, rows: &[Book], day: i64) {
+        self.delta.extend(rows.iter().cloned());
+        self.newest = self.newest.max(Some(day));
+    }
+
+    fn is_late(&self, row: &Book) -> bool {
+        self.through.is_some_and(|through| crate::late::seen_on(row) < through - crate::late::ALLOWED_DAYS)
+    }
+
+    fn reject_late(&mut self) {
+        let delta = std::mem::take(&mut self.delta);
+        let (late, in_time): (Vec<Book>, Vec<Book>) = delta.into_iter().partition(|row| self.is_late(row));
+        self.rejected.extend(late.iter().map(|row| (row.partition, row.offset, row.index, row.generation)));
+        self.rejected.sort_unstable();
+        self.delta = in_time;
+    }
+
     fn compact(&mut self) {
+        if self.delta.is_empty() {
+            return;
+        }
+        if self.late == Some(LatePolicy::Reject) {
+            self.reject_late();
+        }
+        self.through = self.through.max(self.newest);
         let mut keys: HashMap<String, Vec<Book>> = HashMap::new();
         for row in self.delta.drain(..) {
             keys.entry(row.identity()).or_default().push(row);
@@ -68,10 +122,17 @@ impl Oracle {
         for (key, mut rows) in keys {
             rows.extend(self.zone.get(&key).cloned());
             let best = best(&rows, self.keep);
-            if self.zone.get(&key).is_none_or(|old| !equal(old, best)) {
+            if self.zone.get(&key).is_none_or(|old| !self.equal(old, best)) {
                 self.zone.insert(key, best.clone());
             }
         }
+    }
+
+    /// Whether two rows are equal in the user's columns; where rows may be late, the time is one of them.
+    fn equal(&self, a: &Book, b: &Book) -> bool {
+        let same_rating = a.rating.map(f64::to_bits) == b.rating.map(f64::to_bits);
+        let same_time = self.late.is_none() || a.offset == b.offset;
+        a.id == b.id && a.title == b.title && a.year == b.year && same_rating && same_time
     }
 }
 
@@ -97,31 +158,32 @@ fn order(row: &Book) -> (u8, f64, i64, i32) {
     (class, value, row.offset, row.partition)
 }
 
-fn equal(a: &Book, b: &Book) -> bool {
-    let same_rating = a.rating.map(f64::to_bits) == b.rating.map(f64::to_bits);
-    a.id == b.id && a.title == b.title && a.year == b.year && same_rating
-}
-
 fn check(report: &Report) {
     if let Outcome::Committed { summary, .. } = &report.outcome {
         let rows = summary.rows;
-        assert_eq!(rows.read, rows.duplicate_in_delta + rows.duplicate_in_zone + rows.written);
+        assert_eq!(rows.read, rows.duplicate_in_delta + rows.duplicate_in_zone + rows.rejected + rows.written);
+        assert!(rows.rejected <= rows.late);
     }
 }
 
 async fn replay(history: Vec<Event>, warehouse: Warehouse) {
-    let mut oracle = Oracle { keep: warehouse.keep(), delta: Vec::new(), zone: HashMap::new() };
+    let mut oracle = Oracle::of(&warehouse);
     warehouse.raw().await;
     for event in history.into_iter().chain([Event::Compact]) {
         match event {
-            Event::Ingest(rows) => {
-                oracle.delta.extend(rows.iter().cloned());
-                warehouse.ingest(rows).await;
+            Event::Ingest(rows, day) => {
+                oracle.ingest(&rows, day);
+                warehouse.ingest_on(Some(day), rows).await;
             }
-            Event::Compact => {
+            Event::Compact | Event::CompactTwice(..) => {
                 oracle.compact();
+                if let Event::CompactTwice(fatal, fate) = event {
+                    drop(run_dying_at(&warehouse, fatal, fate).await);
+                    assert_distinct(&warehouse.listed_rejected().await);
+                }
                 check(&warehouse.compact().await);
                 warehouse.rows().await;
+                assert_eq!(warehouse.rejected().await, oracle.rejected);
                 let mut expected: Vec<_> = oracle.zone.values().cloned().collect();
                 expected.sort_by_key(Book::identity);
                 let found = warehouse.live().await;
@@ -133,6 +195,10 @@ async fn replay(history: Vec<Event>, warehouse: Warehouse) {
             }
         }
     }
+}
+
+fn assert_distinct(rejected: &[Place]) {
+    assert!(rejected.is_sorted_by(|a, b| a < b), "{rejected:?} has a row twice");
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -156,6 +222,26 @@ proptest! {
     #[test]
     fn zone_is_the_same_where_nothing_fits_into_memory(history in history().prop_map(generations)) {
         runtime().block_on(replay(history, Warehouse::in_memory().spilling()));
+    }
+}
+
+proptest! {
+    // Fewer, since each run of them dies once.
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn late_row_stands_once_in_the_zone_or_once_beside_it(history in history().prop_map(generations)) {
+        runtime().block_on(replay(history, Warehouse::in_memory().edited(lateness("Reject"))));
+    }
+
+    #[test]
+    fn late_row_stands_once_whatever_operation_a_run_dies_at(history in history_with_faults().prop_map(generations)) {
+        runtime().block_on(replay(history, Warehouse::in_memory().edited(lateness("Reject"))));
+    }
+
+    #[test]
+    fn late_rows_that_are_merged_change_nothing(history in history_with_faults().prop_map(generations)) {
+        runtime().block_on(replay(history, Warehouse::in_memory().edited(lateness("Merge"))));
     }
 }
 

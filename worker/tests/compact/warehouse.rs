@@ -5,14 +5,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{Int32Array, RecordBatch};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use gristmill::compact::{self, Budget, Options, Outcome, Report, Zones};
+use arrow::array::{AsArray, Int32Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, SchemaRef};
+use bytes::Bytes;
+use chrono::TimeDelta;
+use gristmill::compact::{self, Budget, Options, Outcome, Preview, Report, Zones};
 use gristmill::parquet_file::{Layout, ParquetFile, ParquetReader};
 use gristmill::store::{FileStore, ListedKind, MemoryStore, Store, StorePath, ZoneUrl};
-use gristmill::zone::{Appended, Expected, Opened, Surroundings, Zone, ZoneReader};
+use gristmill::zone::{Appended, Expected, Opened, Removal, Rewound, Surroundings, Zone, ZoneReader};
 use gristmill_core::compact::conform;
-use gristmill_core::log::{Data, Digest, FileZone, PartitionRange, PartitionStart, RawData};
+use gristmill_core::log::{
+    Data, Digest, FileEntry, FileZone, PartitionRange, PartitionStart, RawData, RetentionAges, RewindPlan, RunKind,
+};
 use gristmill_core::raw::{row_schema, schema_id};
 use gristmill_crds::plan::CompactionPlan;
 use gristmill_crds::{HourlyCompaction, Keep, StreamIngest};
@@ -125,6 +129,11 @@ impl Warehouse {
 
     /// Commits one RAW file with these rows.
     pub(crate) async fn ingest(&self, rows: impl IntoIterator<Item = Book>) {
+        self.ingest_on(None, rows).await;
+    }
+
+    /// Commits one RAW file with these rows, the newest message of which came on this day after 1970.
+    pub(crate) async fn ingest_on(&self, day: Option<i64>, rows: impl IntoIterator<Item = Book>) {
         let rows: Vec<Book> = rows.into_iter().collect();
         let rows = batch(&rows, &row_schema(&self.plan.ingest.record.columns));
         let mut zone = self.raw().await;
@@ -136,21 +145,21 @@ impl Warehouse {
             .staged
             .into_raw(FileZone::Raw, "ingest_date=2026-11-23/ingest_hour=05", closed.rows, schema)
             .unwrap();
-        self.commit_raw(&mut zone, vec![file]).await;
+        self.commit_raw(&mut zone, vec![file], day).await;
     }
 
     /// Commits an entry without rows, as one of tombstones is.
     pub(crate) async fn ingest_nothing(&self) {
         let mut zone = self.raw().await;
-        self.commit_raw(&mut zone, vec![]).await;
+        self.commit_raw(&mut zone, vec![], None).await;
     }
 
-    async fn commit_raw(&self, zone: &mut Zone, added: Vec<gristmill_core::log::FileEntry>) {
+    async fn commit_raw(&self, zone: &mut Zone, added: Vec<FileEntry>, day: Option<i64>) {
         let from = zone.fold().next(0);
         let range = PartitionRange {
             partition: 0,
             topic_id: "topic-id".into(),
-            generation: 0,
+            generation: zone.fold().generation(),
             leader_epoch: None,
             from,
             to: from + 1,
@@ -160,7 +169,7 @@ impl Warehouse {
             tombstones: 0,
             absent: 0,
             gaps: 0,
-            max_timestamp: None,
+            max_timestamp: day.map(|day| day * 86_400_000),
         };
         let data = Data::Raw(RawData { partitions: vec![range], added, removed: vec![], schemas: vec![] });
         let Appended::Won(sequence) = zone.append(data).await.unwrap() else { panic!("nobody else writes RAW") };
@@ -169,6 +178,37 @@ impl Warehouse {
 
     fn zones(&self) -> Zones {
         Zones { raw: self.surroundings("raw"), processed: self.surroundings("processed") }
+    }
+
+    /// What the next run would do.
+    pub(crate) async fn preview(&self) -> Preview {
+        compact::preview(&self.plan, &self.zones(), &self.options).await.unwrap()
+    }
+
+    /// The same zones, to be computed anew by the next run.
+    pub(crate) fn rebuilding(&self) -> Self {
+        Self { options: Options { kind: RunKind::Rebuild, ..self.options.clone() }, ..self.clone() }
+    }
+
+    /// Rewinds RAW: partition 0 goes on at this offset, in the next generation.
+    pub(crate) async fn rewind(&self, nonce: &str, next: i64) {
+        let mut zone = self.raw().await;
+        let rewind = RewindPlan {
+            nonce: nonce.into(),
+            source: zone.fold().source().unwrap().clone(),
+            next: BTreeMap::from([(0, next)]),
+        };
+        assert!(matches!(zone.rewind(&rewind).await.unwrap(), Rewound::Applied(_)));
+        zone.close().await;
+    }
+
+    /// Takes the oldest live file off RAW, as retention does.
+    pub(crate) async fn remove_oldest_of_raw(&self) {
+        let mut zone = self.raw().await;
+        let oldest = zone.fold().live().values().min_by_key(|live| live.sequence).unwrap().clone();
+        let ages = RetentionAges { raw: Some(TimeDelta::zero()), rejected: None };
+        let removal = zone.remove_expired(&ages, &[oldest], None).await.unwrap();
+        assert!(matches!(removal, Removal::Done(_)), "{removal:?}");
     }
 
     /// One run of the compaction.
@@ -185,7 +225,7 @@ impl Warehouse {
         let zone = ZoneReader::open(self.surroundings("processed")).await.unwrap();
         let columns = gristmill_core::compact::Layout::new(&self.plan.columns, &self.plan.partition_by);
         let mut rows = Vec::new();
-        for live in zone.fold().live().values() {
+        for live in zone.fold().live().values().filter(|live| live.file.zone == FileZone::Processed) {
             rows.extend(read(&zone, live, columns.rows()).await.iter().flat_map(books));
         }
         sorted(rows)
@@ -220,10 +260,37 @@ impl Warehouse {
         reader.schema().fields().iter().map(|field| field.name().clone()).collect()
     }
 
+    /// Late rows that the Processed zone's log says are rejected, by their place, having checked that the listing shows
+    /// the same.
+    pub(crate) async fn rejected(&self) -> Vec<Place> {
+        let zone = ZoneReader::open(self.surroundings("processed")).await.unwrap();
+        let mut rejected = Vec::new();
+        for live in zone.fold().live().values().filter(|live| live.file.zone == FileZone::Rejected) {
+            rejected.extend(places(zone.read(&live.file).await.unwrap()));
+        }
+        rejected.sort_unstable();
+        assert_eq!(self.listed_rejected().await, rejected, "at rest a listing shows the live rejects");
+        rejected
+    }
+
+    /// Late rows that a plain reader of the rejects' directory sees.
+    pub(crate) async fn listed_rejected(&self) -> Vec<Place> {
+        let mut rejected = Vec::new();
+        for path in self.listed_files_of("processed_rejected").await {
+            rejected.extend(places(self.store.read(&path).await.unwrap()));
+        }
+        rejected.sort_unstable();
+        rejected
+    }
+
     /// Published files of the Processed zone.
     pub(crate) async fn listed_files(&self) -> Vec<StorePath> {
+        self.listed_files_of("processed").await
+    }
+
+    async fn listed_files_of(&self, zone: &str) -> Vec<StorePath> {
         let mut files = Vec::new();
-        let mut directories = vec![self.path("processed")];
+        let mut directories = vec![self.path(zone)];
         while let Some(directory) = directories.pop() {
             for element in self.store.list(&directory).await.unwrap() {
                 let path = directory.join(&element.name);
@@ -281,6 +348,27 @@ impl Warehouse {
         }
         (directories, files)
     }
+}
+
+/// Where a late row came from: partition, offset, index in its message, generation.
+pub(crate) type Place = (i32, i64, i32, i32);
+
+/// The places of the reject records in a file.
+fn places(bytes: Bytes) -> Vec<Place> {
+    let mut places = Vec::new();
+    for batch in ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap() {
+        let batch = batch.unwrap();
+        let number = |name: &str, row| batch.column_by_name(name).unwrap().as_primitive::<Int32Type>().value(row);
+        let offsets = batch.column_by_name("kafka_offset").unwrap().as_primitive::<Int64Type>();
+        let reasons = batch.column_by_name("reason").unwrap().as_string::<i32>();
+        for row in 0..batch.num_rows() {
+            assert_eq!(reasons.value(row), "Late");
+            let [partition, index, generation] =
+                ["kafka_partition", "record_index", "generation"].map(|name| number(name, row));
+            places.push((partition, offsets.value(row), index, generation));
+        }
+    }
+    places
 }
 
 /// No identity stands there twice.

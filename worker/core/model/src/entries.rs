@@ -7,7 +7,7 @@ use chrono::DateTime;
 use gristmill_core::log::{
     BucketRange, CommitId, Consumer, Data, Digest, Entry, Fence, FileEntry, FileZone, Genesis, Incarnation, Keep, Kind,
     LogTime, PartitionRange, PartitionRewind, PartitionStart, ProcessedData, ProcessedGenesis, RawData, RawGenesis,
-    RemovalReason, Remove, RemovedFile, Rewind, RunFiles, RunRows, RunSummary, ZoneId, ZonePath, layout,
+    RemovalReason, Remove, RemovedFile, Rewind, RunFiles, RunKind, RunRows, RunSummary, ZoneId, ZonePath, layout,
 };
 use uuid::Uuid;
 
@@ -299,5 +299,7 @@ fn run_summary() -> RunSummary {
         files: RunFiles::default(),
         late_before: None,
         cost: None,
+        kind: RunKind::Increment,
+        through: None,
     }
 }

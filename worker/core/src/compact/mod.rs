@@ -22,6 +22,7 @@ mod rank;
 mod reader;
 mod schema;
 mod settle;
+mod superseded;
 mod version;
 
 #[cfg(test)]
@@ -34,10 +35,11 @@ pub use directory::{DirectoryError, directory, partition_value};
 pub use key::{KeyHash, KeyHasher};
 pub use late::LateRule;
 pub use merge::{Directory, FileSize, FileSizes};
-pub use plan::{Plan, Refusal, RunPlan, plan_run};
+pub use plan::{Plan, Rebuild, Refusal, RunPlan, complete_through, plan_rebuild, plan_run};
 pub use quarantine::late_rejects;
 pub use rank::Topics;
 pub use reader::{ContenderReader, NullKeys, Origin};
 pub use schema::{CARRIED_COLUMNS, Conflict, Layout, conform};
 pub use settle::{Contest, Settled};
+pub use superseded::Superseded;
 pub use version::Versions;

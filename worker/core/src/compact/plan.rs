@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::bucket::Bucket;
-use crate::log::{FileZone, Fold, Genesis, LiveFile, LogTime, Sequence, ZoneId};
+use crate::log::{FileZone, Fold, Genesis, LiveFile, LogTime, RemovedTotals, Sequence, ZoneId};
+
+/// Position before everything.
+const NOTHING: i64 = -1;
 
 /// What there is to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +38,17 @@ pub struct RunPlan {
     pub processed_through: Option<LogTime>,
     /// Up to when they have after it.
     pub through: Option<LogTime>,
+    /// What it replaces whole, if it computes the zone anew.
+    pub rebuild: Option<Rebuild>,
+}
+
+/// What a run replaces that computes a zone anew: it reads RAW from its beginning and nothing of the zone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rebuild {
+    /// The position of each bucket before, as the log has it.
+    pub positions: BTreeMap<Bucket, i64>,
+    /// Every live file of the zone, those of late rows included.
+    pub replaced: Vec<LiveFile>,
 }
 
 impl RunPlan {
@@ -74,6 +88,20 @@ pub enum Refusal {
         /// How many there are.
         there: usize,
     },
+    /// RAW no longer holds all that the zone was made from.
+    #[error(
+        "the zone can't be computed anew: retention has removed {files} files{} from RAW, and what stands in the zone of their rows would be lost; leave the zone as it is, and give a new HourlyCompaction its own processed.path for what RAW still holds{}",
+        rows.map(|rows| format!(" with {rows} rows")).unwrap_or_default(),
+        since.map(|since| format!(" (committed since {since})")).unwrap_or_default()
+    )]
+    RowsAreGone {
+        /// RAW files that were removed.
+        files: u64,
+        /// Their rows, if they were counted.
+        rows: Option<u64>,
+        /// When the oldest file was committed that is left.
+        since: Option<LogTime>,
+    },
     /// The Processed zone has consumed more than there is.
     #[error(
         "the Processed zone has consumed RAW up to entry {position}, and RAW ends at entry {head}: RAW was put back to an earlier state; restore it, or use a new processed.path"
@@ -91,6 +119,63 @@ pub enum Refusal {
 /// # Errors
 /// The two zones do not belong together, or the zone has no such buckets.
 pub fn plan_run(raw: &Fold, processed: &Fold, buckets: Range<u32>) -> Result<Plan, Refusal> {
+    let positions = positions(raw, processed, &buckets)?;
+    let to = raw.head().position();
+    let from = positions.values().copied().min().unwrap_or(to);
+    let delta: Vec<LiveFile> = raw.added_after(FileZone::Raw, from).into_iter().cloned().collect();
+    if delta.is_empty() {
+        return Ok(Plan::NothingNew { position: from });
+    }
+    let of_run = |live: &&LiveFile| {
+        live.file.zone == FileZone::Processed && live.file.bucket.is_some_and(|bucket| buckets.contains(&bucket))
+    };
+    let before = through_before(processed, &buckets);
+    Ok(Plan::Run(RunPlan {
+        raw_zone: raw.zone_id(),
+        buckets: positions,
+        to,
+        delta,
+        zone: processed.live().values().filter(of_run).cloned().collect(),
+        processed_through: before,
+        through: through_after(raw, from, before),
+        rebuild: None,
+    }))
+}
+
+/// Plans a run that computes the whole zone anew from all that RAW holds (F22). As in a first run no row is late: rows that
+/// were rejected as late come back with the others.
+///
+/// # Errors
+/// As [`plan_run`]; or RAW no longer holds all that the zone was made from.
+pub fn plan_rebuild(raw: &Fold, processed: &Fold, buckets: u32) -> Result<Plan, Refusal> {
+    let positions = positions(raw, processed, &(0..buckets))?;
+    let RemovedTotals { files, bytes: _, rejected_files, rows } = raw.removed();
+    let delta: Vec<LiveFile> = raw.added_after(FileZone::Raw, NOTHING).into_iter().cloned().collect();
+    if files > rejected_files {
+        let since = delta.first().map(|live| live.time);
+        let rows = Some(rows).filter(|rows| *rows > 0);
+        return Err(Refusal::RowsAreGone { files: files - rejected_files, rows, since });
+    }
+    let to = raw.head().position();
+    let from = positions.values().copied().min().unwrap_or(to);
+    let replaced: Vec<LiveFile> = processed.live().values().cloned().collect();
+    if delta.is_empty() && replaced.is_empty() {
+        return Ok(Plan::NothingNew { position: from });
+    }
+    Ok(Plan::Run(RunPlan {
+        raw_zone: raw.zone_id(),
+        buckets: positions.keys().map(|bucket| (*bucket, NOTHING)).collect(),
+        to,
+        delta,
+        zone: Vec::new(),
+        processed_through: None,
+        through: through_after(raw, from, through_before(processed, &(0..buckets))),
+        rebuild: Some(Rebuild { positions, replaced }),
+    }))
+}
+
+/// The position of each of these buckets, if the two zones belong together.
+fn positions(raw: &Fold, processed: &Fold, buckets: &Range<u32>) -> Result<BTreeMap<Bucket, i64>, Refusal> {
     let Genesis::Raw(_) = raw.genesis() else { return Err(Refusal::NotRaw) };
     let raw_zone = raw.zone_id();
     match processed.genesis() {
@@ -104,30 +189,13 @@ pub fn plan_run(raw: &Fold, processed: &Fold, buckets: Range<u32>) -> Result<Pla
     let positions: BTreeMap<Bucket, i64> =
         there.range(buckets.clone()).map(|(bucket, position)| (Bucket(*bucket), *position)).collect();
     if positions.is_empty() || positions.len() != buckets.len() {
-        return Err(Refusal::NoSuchBuckets { asked: buckets, there: there.len() });
+        return Err(Refusal::NoSuchBuckets { asked: buckets.clone(), there: there.len() });
     }
-    let to = raw.head().position();
-    if let Some(position) = positions.values().copied().max().filter(|position| *position > to) {
-        return Err(Refusal::Ahead { position, head: to });
+    let head = raw.head().position();
+    match positions.values().copied().max().filter(|position| *position > head) {
+        Some(position) => Err(Refusal::Ahead { position, head }),
+        None => Ok(positions),
     }
-    let from = positions.values().copied().min().unwrap_or(to);
-    let delta: Vec<LiveFile> = raw.added_after(FileZone::Raw, from).into_iter().cloned().collect();
-    if delta.is_empty() {
-        return Ok(Plan::NothingNew { position: from });
-    }
-    let of_run = |live: &&LiveFile| {
-        live.file.zone == FileZone::Processed && live.file.bucket.is_some_and(|bucket| buckets.contains(&bucket))
-    };
-    let before = through_before(processed, &buckets);
-    Ok(Plan::Run(RunPlan {
-        raw_zone,
-        buckets: positions,
-        to,
-        delta,
-        zone: processed.live().values().filter(of_run).cloned().collect(),
-        processed_through: before,
-        through: through_after(raw, from, before),
-    }))
 }
 
 /// Up to when all these buckets have every message; none if that can't be said of one.
@@ -135,12 +203,16 @@ fn through_before(processed: &Fold, buckets: &Range<u32>) -> Option<LogTime> {
     buckets.clone().map(|bucket| processed.processed_through().get(&bucket).copied()).min().flatten()
 }
 
-/// Up to when everything that RAW's log names is complete: the least of the partitions' newest timestamps.
-///
-/// It says nothing while a partition has none. It does not fall, but by a rewind that the run takes with it.
-fn through_after(raw: &Fold, from: i64, before: Option<LogTime>) -> Option<LogTime> {
+/// Up to when everything that RAW's log names is complete: the least of the partitions' newest timestamps. It says nothing
+/// while a partition has none.
+pub fn complete_through(raw: &Fold) -> Option<LogTime> {
     let newest = raw.partitions().values().map(|partition| partition.max_timestamp).min().flatten();
-    let committed = newest.and_then(LogTime::from_milliseconds);
+    newest.and_then(LogTime::from_milliseconds)
+}
+
+/// Up to when a run has everything. It does not fall, but by a rewind that the run takes with it.
+fn through_after(raw: &Fold, from: i64, before: Option<LogTime>) -> Option<LogTime> {
+    let committed = complete_through(raw);
     let rewound = raw.rewinds().values().any(|rewind| rewind.sequence.position() > from);
     if rewound { committed } else { committed.max(before) }
 }

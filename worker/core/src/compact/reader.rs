@@ -221,7 +221,7 @@ impl<'b> Coordinates<'b> {
     }
 }
 
-fn typed<'b, A: 'static>(batch: &'b RecordBatch, name: &str) -> Result<&'b A, Conflict> {
+pub(super) fn typed<'b, A: 'static>(batch: &'b RecordBatch, name: &str) -> Result<&'b A, Conflict> {
     let column = batch.column_by_name(name).ok_or_else(|| Conflict::missing(name))?;
     column.as_any().downcast_ref().ok_or_else(|| Conflict::not_ours(name, column.data_type()))
 }

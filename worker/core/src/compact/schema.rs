@@ -58,7 +58,7 @@ impl Conflict {
 
     fn dropped(column: &str, found: &DataType) -> Self {
         let problem = format!(
-            "is a {found} there and not among the columns of the resource; add the column back to spec.record.columns of the StreamIngest (it may stay empty in new messages), and to spec.columns of the HourlyCompaction if that names any: a rewrite would drop its values"
+            "is a {found} there and not among the columns of the resource; add the column back to spec.record.columns of the StreamIngest (it may stay empty in new messages), and to spec.columns of the HourlyCompaction if that names any: a rewrite would drop its values; `gristmill compact --rebuild` drops the column for good"
         );
         Self { column: column.to_owned(), problem }
     }

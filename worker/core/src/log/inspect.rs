@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::entry::{FileZone, Genesis, MessageCounts, RunFiles, RunRows, RunSummary};
+use super::entry::{FileZone, Genesis, MessageCounts, RunFiles, RunKind, RunRows, RunSummary};
 use super::fold::{ConsumerState, Fold, Held, Run};
 use super::names::{LogTime, ZoneId};
 
@@ -128,12 +128,16 @@ pub struct RunFacts {
     pub start_time: LogTime,
     /// When its outputs were complete.
     pub completion_time: LogTime,
+    /// `Increment`, or `Rebuild` of a run that computed the zone anew.
+    pub kind: RunKind,
     /// Rows by what became of them.
     pub rows: RowFacts,
     /// Live files around it.
     pub files: FileFacts,
     /// Rows whose time lies before it were late; null if no row could be.
     pub late_before: Option<LogTime>,
+    /// Every message before it is in the zone after the run; null until that can be said.
+    pub through: Option<LogTime>,
     /// What it took; null if it was not measured.
     pub cost: Option<CostFacts>,
 }
@@ -261,16 +265,18 @@ fn hold_facts(held: &Held) -> HoldFacts {
 }
 
 fn run_facts(run: &Run) -> RunFacts {
-    let RunSummary { start_time, completion_time, rows, files, late_before, cost } = &run.summary;
+    let RunSummary { start_time, completion_time, rows, files, late_before, cost, kind, through } = &run.summary;
     let RunRows { read, duplicate_in_delta, duplicate_in_zone, written, late, rejected } = *rows;
     let RunFiles { before, after, bytes_before, bytes_after } = *files;
     RunFacts {
         sequence: run.sequence.0,
         start_time: *start_time,
         completion_time: *completion_time,
+        kind: *kind,
         rows: RowFacts { read, duplicate_in_delta, duplicate_in_zone, written, late, rejected },
         files: FileFacts { before, after, bytes_before, bytes_after },
         late_before: *late_before,
+        through: *through,
         cost: cost.as_ref().map(|cost| CostFacts {
             delta_bytes: cost.delta_bytes,
             cpu_milliseconds: cost.cpu_milliseconds,

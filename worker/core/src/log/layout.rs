@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::names::{CommitId, Incarnation, InvalidName, Sequence, ZoneId};
@@ -18,6 +19,11 @@ pub const STAGING: &str = "_staging";
 pub const RETIRED: &str = "_retired";
 /// What is put behind a RAW zone's directory name to name that of its rejected files.
 pub const REJECTED_SUFFIX: &str = "_rejected";
+
+/// Directory of the rows or rejects that a writer began to write at this time.
+pub fn hour(begun: DateTime<Utc>) -> String {
+    begun.format("ingest_date=%Y-%m-%d/ingest_hour=%H").to_string()
+}
 
 /// A path below a zone's directory: plain segments, `/` between them, no way up or out.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

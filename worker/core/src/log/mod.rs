@@ -29,17 +29,18 @@ pub use decide::{AfterAttempt, AfterWin, BeforeAttempt, after_attempt, after_win
 pub use entry::{
     BucketRange, Consumer, Data, Entry, Fence, FileEntry, FileSchema, FileZone, Genesis, Hold, HoldReason, Kind,
     MessageCounts, PartitionRange, PartitionRewind, PartitionStart, PartitionValue, ProcessedData, ProcessedGenesis,
-    RawData, RawGenesis, RemovalReason, Remove, RemovedFile, Resume, Rewind, RunCost, RunFiles, RunRows, RunSummary,
-    SchemaColumn, TypedValue,
+    RawData, RawGenesis, RemovalReason, Remove, RemovedFile, Resume, Rewind, RunCost, RunFiles, RunKind, RunRows,
+    RunSummary, SchemaColumn, TypedValue,
 };
 pub use fold::{
-    AppliedRewind, ConsumerState, FileKey, Fold, Held, LastCommit, LiveFile, LiveRecord, PartitionState, RejectCounts,
-    RemovedTotals, Run, SchemaState, Source, UnreadableFold,
+    AppliedRewind, ConsumerState, FileKey, Fold, Held, LastCommit, LiveFile, LiveRecord, PartitionState, Reading,
+    RejectCounts, RemovedTotals, Run, SchemaState, Source, UnreadableFold,
 };
 /// As the resource has them: genesis holds what may never change.
 pub use gristmill_crds::{Keep, PartitionField, PartitionTransform};
 pub use inspect::{
-    ConsumerFacts, CostFacts, HoldFacts, Inspection, PartitionOffset, ProcessedInspection, RawInspection, inspect,
+    ConsumerFacts, CostFacts, FileFacts, HoldFacts, Inspection, PartitionOffset, ProcessedInspection, RawInspection,
+    RowFacts, RunFacts, inspect,
 };
 pub use layout::ZonePath;
 pub use maintain::{

@@ -7,6 +7,7 @@ use super::*;
 mod control;
 mod decisions;
 mod inspection;
+mod readings;
 mod retention;
 mod rules;
 mod upkeep;
@@ -123,6 +124,8 @@ fn run(from_seq: i64, to_seq: i64, added: Vec<FileEntry>, removed: Vec<&FileEntr
             files: RunFiles { before: 0, after: 1, ..RunFiles::default() },
             late_before: None,
             cost: None,
+            kind: RunKind::Increment,
+            through: None,
         },
     }
 }

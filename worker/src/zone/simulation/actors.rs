@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use gristmill_core::log::{
     BucketRange, Data, Digest, FileEntry, FileZone, Keep, LiveFile, LogTime, PartitionField, PartitionRange,
     PartitionStart, PartitionTransform, PartitionValue, ProcessedData, RawData, RemovalReason, Remove, RemovedFile,
-    RunFiles, RunRows, RunSummary, Sequence, TypedValue, ZoneId,
+    RunFiles, RunKind, RunRows, RunSummary, Sequence, TypedValue, ZoneId,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -365,6 +365,8 @@ pub(super) async fn processed_data(zone: &mut Zone, random: &mut StdRng) -> Resu
             files: RunFiles { before, after: before + 1 - rewritten.len() as u64, ..RunFiles::default() },
             late_before: None,
             cost: None,
+            kind: RunKind::Increment,
+            through: None,
         },
     }))
 }

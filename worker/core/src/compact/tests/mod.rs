@@ -8,4 +8,5 @@ mod merges;
 mod plans;
 mod rows;
 mod schemas;
+mod superseded;
 mod winners;

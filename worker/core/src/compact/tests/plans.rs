@@ -4,12 +4,13 @@ use crate::compact::{Bucket, Plan, Refusal, RunPlan, plan_run};
 use crate::log::{
     BucketRange, CommitId, Data, Digest, Entry, FileEntry, FileZone, Fold, Genesis, Incarnation, Keep, Kind, LogTime,
     PartitionField, PartitionRange, PartitionRewind, PartitionTransform, PartitionValue, ProcessedData,
-    ProcessedGenesis, RawData, RawGenesis, Rewind, RunFiles, RunRows, RunSummary, Sequence, TypedValue, ZoneId,
+    ProcessedGenesis, RawData, RawGenesis, Rewind, RunFiles, RunKind, RunRows, RunSummary, Sequence, TypedValue,
+    ZoneId,
 };
 use rstest::rstest;
 use uuid::Uuid;
 
-fn zone_id(number: u128) -> ZoneId {
+pub(super) fn zone_id(number: u128) -> ZoneId {
     ZoneId::new(Uuid::from_u128(number))
 }
 
@@ -22,12 +23,12 @@ fn writer() -> Incarnation {
     Incarnation::new(Uuid::from_u128(1))
 }
 
-fn entry(number: u128, kind: Kind) -> Entry {
+pub(super) fn entry(number: u128, kind: Kind) -> Entry {
     let commit_id = CommitId::new(Uuid::from_u128(number));
     Entry { commit_id, incarnation: writer(), time: time(), spec_digest: Digest::of(b"spec"), kind }
 }
 
-fn raw() -> Fold {
+pub(super) fn raw() -> Fold {
     let genesis = RawGenesis {
         zone_id: zone_id(1),
         cluster_id: "cluster".into(),
@@ -40,7 +41,7 @@ fn raw() -> Fold {
 }
 
 /// Commits one RAW file and one file of rejects.
-fn land(fold: &mut Fold) {
+pub(super) fn land(fold: &mut Fold) {
     land_up_to(fold, 0, None);
 }
 
@@ -79,7 +80,7 @@ fn land_up_to(fold: &mut Fold, partition: i32, max_timestamp: Option<i64>) {
     fold.apply(&entry(u128::from(number) + 100, Kind::Data(Data::Raw(data)))).expect("the entry follows");
 }
 
-fn processed(raw_zone: ZoneId) -> Fold {
+pub(super) fn processed(raw_zone: ZoneId) -> Fold {
     processed_of(raw_zone, 1)
 }
 
@@ -112,6 +113,8 @@ fn run(fold: &mut Fold, buckets: &[(u32, i64, Option<&str>)], added: Vec<FileEnt
         files: RunFiles::default(),
         late_before: None,
         cost: None,
+        kind: RunKind::Increment,
+        through: None,
     };
     let range = |(bucket, to_seq, through): &(u32, i64, Option<&str>)| BucketRange {
         bucket: *bucket,
@@ -122,6 +125,34 @@ fn run(fold: &mut Fold, buckets: &[(u32, i64, Option<&str>)], added: Vec<FileEnt
     let buckets = buckets.iter().map(range).collect();
     let data = ProcessedData { raw_zone_id: zone_id(1), buckets, added, removed: vec![], run: summary };
     fold.apply(&entry(number, Kind::Data(Data::Processed(data)))).expect("the entry follows");
+}
+
+/// A zone at a position with a file of rows and one of late rows.
+pub(super) fn processed_with_reject(position: i64) -> Fold {
+    let mut fold = processed(zone_id(1));
+    let staged = |number: u32| format!("_staging/{}/{number}.staged", writer()).parse().expect("a path");
+    let rejected = FileEntry {
+        zone: FileZone::Rejected,
+        path: "ingest_date=2026-11-23/ingest_hour=05/late.parquet".parse().expect("a path"),
+        staged: staged(7001),
+        rows: 1,
+        bytes: 1,
+        digest: Digest::of(b"file"),
+        schema: "schema".into(),
+        bucket: None,
+        partition: None,
+    };
+    let value = PartitionValue { column: "year".into(), value: TypedValue::Int32(Some(2020)) };
+    let rows = FileEntry {
+        zone: FileZone::Processed,
+        path: "year=2020/rows.parquet".parse().expect("a path"),
+        staged: staged(7002),
+        bucket: Some(0),
+        partition: Some(vec![value]),
+        ..rejected.clone()
+    };
+    run(&mut fold, &[(0, position, None)], vec![rejected, rows]);
+    fold
 }
 
 fn planned(raw: &Fold, processed: &Fold, buckets: std::ops::Range<u32>) -> RunPlan {

@@ -49,7 +49,7 @@ fn file_whose_columns_are_all_there_goes_on(#[case] columns: &[(&str, &str)]) {
 fn column_that_the_resource_lacks_is_a_conflict() {
     let conflict = kept_by(&[("id", "String"), ("year", "Int32")]).expect_err("pages would be dropped");
 
-    assert_snapshot!(conflict, @r#"column "pages" is a Int32 there and not among the columns of the resource; add the column back to spec.record.columns of the StreamIngest (it may stay empty in new messages), and to spec.columns of the HourlyCompaction if that names any: a rewrite would drop its values"#);
+    assert_snapshot!(conflict, @r#"column "pages" is a Int32 there and not among the columns of the resource; add the column back to spec.record.columns of the StreamIngest (it may stay empty in new messages), and to spec.columns of the HourlyCompaction if that names any: a rewrite would drop its values; `gristmill compact --rebuild` drops the column for good"#);
 }
 
 #[rstest]

@@ -164,6 +164,37 @@ pub struct RunSummary {
     /// What it took; absent in runs of versions that did not measure it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<RunCost>,
+    /// Whether it took what was new, or computed the zone anew.
+    #[serde(default, skip_serializing_if = "RunKind::is_increment")]
+    pub kind: RunKind,
+    /// Every message before it is in the buckets of the run; absent until that can be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub through: Option<LogTime>,
+}
+
+impl RunSummary {
+    /// How long it took to its commit.
+    pub fn seconds(&self) -> f64 {
+        let took = self.completion_time.utc() - self.start_time.utc();
+        took.as_seconds_f64().max(0.0)
+    }
+}
+
+/// What a run reads and replaces.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RunKind {
+    /// It read what was new in RAW, and replaced the files that hold rows of the same keys.
+    #[default]
+    Increment,
+    /// It read all of RAW, and replaced all files.
+    Rebuild,
+}
+
+impl RunKind {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_increment(&self) -> bool {
+        *self == Self::Increment
+    }
 }
 
 /// What a run took of its machine.

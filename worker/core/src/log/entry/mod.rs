@@ -11,7 +11,8 @@ mod schema;
 
 pub use control::{Consumer, Fence, Hold, HoldReason, PartitionRewind, RemovalReason, Remove, Resume, Rewind};
 pub use data::{
-    BucketRange, Data, MessageCounts, PartitionRange, ProcessedData, RawData, RunCost, RunFiles, RunRows, RunSummary,
+    BucketRange, Data, MessageCounts, PartitionRange, ProcessedData, RawData, RunCost, RunFiles, RunKind, RunRows,
+    RunSummary,
 };
 pub use file::{FileEntry, FileZone, PartitionValue, RemovedFile, TypedValue};
 pub use genesis::{Genesis, PartitionStart, ProcessedGenesis, RawGenesis};

@@ -54,6 +54,7 @@ impl Fold {
             window: Window::default(),
             runs: VecDeque::new(),
             removed: RemovedTotals::default(),
+            readings: Vec::new(),
         };
         match genesis {
             Genesis::Raw(raw) => {
@@ -109,6 +110,11 @@ impl Fold {
                 .partitions
                 .entry(range.partition)
                 .or_insert_with(|| PartitionState::at(&range.topic_id, range.generation, range.from));
+            if range.gaps > 0 {
+                // Nobody has read what was lost: older readings of it stay what they are.
+                self.readings.extend(state.reading(range.partition, range.from));
+                state.begun = Some(range.to);
+            }
             state.next = range.to;
             state.counts.add(range.counts());
             state.max_timestamp = state.max_timestamp.max(range.max_timestamp);
@@ -144,6 +150,8 @@ impl Fold {
         let Rewind { nonce, generation, cluster_id, topic_id, partitions } = rewind;
         self.generation = *generation;
         self.rewinds.insert(nonce.clone(), AppliedRewind { sequence: self.head, generation: *generation });
+        let ended = self.partitions.iter().filter_map(|(partition, state)| state.reading(*partition, state.next));
+        self.readings.extend(ended);
         let source = Source { cluster_id: cluster_id.clone(), topic_id: topic_id.clone() };
         if self.source.as_ref() != Some(&source) {
             // Offsets of the topic that was read mean nothing in the one that follows; what became of them still counts.
@@ -153,11 +161,13 @@ impl Fold {
         }
         for state in self.partitions.values_mut() {
             state.generation = *generation;
+            state.begun = Some(state.next);
         }
         for PartitionRewind { partition, next, gaps } in partitions {
             let state = self.partitions.entry(*partition);
             let state = state.or_insert_with(|| PartitionState::at(topic_id, *generation, *next));
             state.next = *next;
+            state.begun = Some(*next);
             state.counts.add(MessageCounts { gaps: *gaps, ..MessageCounts::default() });
             state.max_timestamp = None;
             state.leader_epoch = None;
@@ -206,6 +216,12 @@ impl Fold {
                 self.removed.files += 1;
                 // Only forged entries reach the end of the numbers.
                 self.removed.bytes = self.removed.bytes.saturating_add(live.file.bytes);
+                match zone {
+                    FileZone::Rejected => self.removed.rejected_files += 1,
+                    FileZone::Raw | FileZone::Processed => {
+                        self.removed.rows = self.removed.rows.saturating_add(live.file.rows);
+                    }
+                }
             }
         }
         self.exchange(&[], files)

@@ -15,8 +15,8 @@ use super::names::{CommitId, Incarnation, LogTime, Sequence, ZoneId};
 
 pub use record::{LiveRecord, UnreadableFold};
 pub use state::{
-    AppliedRewind, ConsumerState, FileKey, Held, LastCommit, LiveFile, PartitionState, RemovedTotals, Run, SchemaState,
-    Source,
+    AppliedRewind, ConsumerState, FileKey, Held, LastCommit, LiveFile, PartitionState, Reading, RemovedTotals, Run,
+    SchemaState, Source,
 };
 pub use window::RejectCounts;
 
@@ -49,6 +49,8 @@ pub struct Fold {
     window: window::Window,
     runs: VecDeque<Run>,
     removed: RemovedTotals,
+    /// What generations after the first have read, but for the last stretch of each partition.
+    readings: Vec<Reading>,
 }
 
 impl Fold {
@@ -190,6 +192,12 @@ impl Fold {
     /// What retention has taken off the zone so far, rejects included.
     pub fn removed(&self) -> RemovedTotals {
         self.removed
+    }
+
+    /// The offsets that generations after the first have read without a gap.
+    pub fn readings(&self) -> impl Iterator<Item = Reading> {
+        let last = self.partitions.iter().filter_map(|(partition, state)| state.reading(*partition, state.next));
+        self.readings.iter().cloned().chain(last)
     }
 
     /// What became of all offsets of all partitions so far, of earlier topic ids too.

@@ -13,8 +13,8 @@ use super::super::names::{CommitId, Incarnation, LogTime, Sequence, ZoneId};
 use super::super::wire::{FORMAT, Unreadable, genesis_of};
 use super::window::Window;
 use super::{
-    AppliedRewind, ConsumerState, FileKey, Fold, Held, LastCommit, LiveFile, PartitionState, RemovedTotals, Run,
-    SchemaState, Source,
+    AppliedRewind, ConsumerState, FileKey, Fold, Held, LastCommit, LiveFile, PartitionState, Reading, RemovedTotals,
+    Run, SchemaState, Source,
 };
 
 /// A live file of a checkpoint.
@@ -74,6 +74,8 @@ struct State {
     /// Absent from checkpoints of versions that had no retention.
     #[serde(default)]
     removed: RemovedTotals,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    readings: Vec<Reading>,
 }
 
 #[derive(Serialize)]
@@ -109,6 +111,7 @@ impl Fold {
             window,
             runs,
             removed,
+            readings,
         } = self;
         let state = State {
             head: *head,
@@ -131,6 +134,7 @@ impl Fold {
             window: window.clone(),
             runs: runs.clone(),
             removed: *removed,
+            readings: readings.clone(),
         };
         let out = Out { format: FORMAT, genesis, state };
         serde_json::to_vec(&out).expect("a fold holds only texts, numbers, and lists and maps of them")
@@ -184,6 +188,7 @@ impl Fold {
             window,
             runs,
             removed,
+            readings,
         } = state;
         let fold = Self {
             genesis,
@@ -208,6 +213,7 @@ impl Fold {
             window,
             runs,
             removed,
+            readings,
         };
         if (fold.zone_id(), fold.head) == (zone, sequence) {
             Ok(fold)

@@ -46,6 +46,10 @@ pub struct PartitionState {
     pub generation: i32,
     /// The next offset to fetch.
     pub next: i64,
+    /// Where the offsets begin that this generation has read up to `next`; not known of generations that began before
+    /// this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun: Option<i64>,
     /// What became of all offsets so far, over all generations of this topic id.
     pub counts: MessageCounts,
     /// Newest timestamp of a message since the last rewind, in milliseconds.
@@ -60,11 +64,34 @@ impl PartitionState {
             topic_id: topic_id.to_owned(),
             generation,
             next,
+            begun: Some(next),
             counts: MessageCounts::default(),
             max_timestamp: None,
             leader_epoch: None,
         }
     }
+
+    /// What the generation has read from where it began up to an offset; none of the first, which makes nothing out of date.
+    pub(super) fn reading(&self, partition: i32, to: i64) -> Option<Reading> {
+        let from = self.begun.filter(|from| self.generation > 0 && *from < to)?;
+        Some(Reading { topic_id: self.topic_id.clone(), partition, generation: self.generation, from, to })
+    }
+}
+
+/// Offsets that a generation after the first has read: what was read of them before is out of date.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Reading {
+    /// Kafka's id of the topic.
+    pub topic_id: String,
+    /// The partition.
+    pub partition: i32,
+    /// The generation.
+    pub generation: i32,
+    /// The first offset.
+    pub from: i64,
+    /// The offset after the last.
+    pub to: i64,
 }
 
 /// What a writer has last done.
@@ -143,4 +170,10 @@ pub struct RemovedTotals {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Those of the files that held rejects; entries before this was counted are taken for rows.
+    #[serde(default)]
+    pub rejected_files: u64,
+    /// Rows of the others.
+    #[serde(default)]
+    pub rows: u64,
 }

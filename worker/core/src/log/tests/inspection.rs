@@ -63,6 +63,7 @@ fn inspection_of_a_processed_zone_has_the_keys_of_the_command() {
           "sequence": 1,
           "start_time": "2026-11-23T06:05:00.000Z",
           "completion_time": "2026-11-23T06:05:00.000Z",
+          "kind": "Increment",
           "rows": {
             "read": 12,
             "duplicate_in_delta": 1,
@@ -78,6 +79,7 @@ fn inspection_of_a_processed_zone_has_the_keys_of_the_command() {
             "bytes_after": 0
           },
           "late_before": null,
+          "through": null,
           "cost": null
         }
       ]

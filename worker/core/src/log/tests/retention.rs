@@ -114,7 +114,7 @@ fn what_has_left_is_counted_over_the_whole_log() {
     let files = files.map(|live| RemovedFile { zone: live.file.zone, path: live.file.path }).collect();
     let remove = Remove { files, reason: RemovalReason::Retention, archive: None };
     fold.apply(&entry(60, Kind::Remove(remove))).expect("valid");
-    assert_eq!(fold.removed(), RemovedTotals { files: 3, bytes: 3000 });
+    assert_eq!(fold.removed(), RemovedTotals { files: 3, bytes: 3000, rejected_files: 1, rows: 20 });
     let restored = Fold::restore(zone_id(), fold.head(), &fold.encode_state(), fold.live_records());
     assert_eq!(restored.expect("read").removed(), fold.removed());
     assert_eq!(oldest_file(&fold), None);

@@ -135,6 +135,21 @@ fn a_run_that_breaks_a_rule_is_refused(#[case] data: ProcessedData, #[case] reas
 }
 
 #[test]
+fn run_that_computes_the_zone_anew_replaces_all_of_it_and_moves_on() {
+    let mut fold = processed_fold();
+    let (rows, late) = (file(FileZone::Processed, 1), file(FileZone::Rejected, 2));
+    fold.apply(&processed_entry(2, run(-1, 4, vec![rows.clone(), late.clone()], vec![]))).expect("valid");
+    let anew = |to, removed| {
+        let mut data = run(4, to, vec![file(FileZone::Processed, 3)], removed);
+        data.run.kind = RunKind::Rebuild;
+        valid(&fold, &processed_entry(3, data))
+    };
+    assert_eq!(anew(5, vec![&rows, &late]), Ok(()));
+    assert_eq!(anew(5, vec![&rows]), Err(Refusal::PartialRebuild), "rejects would stand beside their rows");
+    assert_eq!(anew(4, vec![&rows, &late]), Err(Refusal::PartialRebuild), "a run planned before would stay valid");
+}
+
+#[test]
 fn late_rows_are_rejects_of_a_processed_zone_without_bucket_and_partition() {
     let fold = processed_fold();
     let late = file(FileZone::Rejected, 1);

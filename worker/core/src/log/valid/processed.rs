@@ -2,7 +2,7 @@
 
 use gristmill_crds::PartitionField;
 
-use super::super::entry::{BucketRange, FileEntry, FileZone, ProcessedData, ProcessedGenesis};
+use super::super::entry::{BucketRange, FileEntry, FileZone, ProcessedData, ProcessedGenesis, RemovedFile, RunKind};
 use super::super::fold::Fold;
 use super::super::names::Incarnation;
 use super::files::{valid_added, valid_removed};
@@ -14,13 +14,16 @@ pub(super) fn valid_data(
     data: &ProcessedData,
     writer: Incarnation,
 ) -> Result<(), Refusal> {
-    let ProcessedData { raw_zone_id, buckets, added, removed, run: _ } = data;
+    let ProcessedData { raw_zone_id, buckets, added, removed, run } = data;
     if *raw_zone_id != genesis.raw_zone_id {
         return Err(Refusal::OtherRawZone { found: *raw_zone_id, expected: genesis.raw_zone_id });
     }
     distinct(buckets.iter().map(|range| range.bucket), |bucket| format!("bucket {bucket}"))?;
     for range in buckets {
         valid_position(fold, range)?;
+    }
+    if run.kind == RunKind::Rebuild {
+        valid_rebuild(fold, buckets, removed)?;
     }
     valid_removed(fold, removed)?;
     valid_added(fold, added, writer, |file| {
@@ -41,6 +44,17 @@ pub(super) fn valid_data(
         }
         Ok(())
     })
+}
+
+/// A run that computes the zone anew replaces all of it, and moves every bucket on: what was planned from the files before
+/// it would be valid afterwards if it left a position where it was.
+fn valid_rebuild(fold: &Fold, buckets: &[BucketRange], removed: &[RemovedFile]) -> Result<(), Refusal> {
+    let moves_on = |range: &&BucketRange| range.to_seq > range.from_seq;
+    if buckets.iter().filter(moves_on).count() == fold.positions().len() && removed.len() == fold.live().len() {
+        Ok(())
+    } else {
+        Err(Refusal::PartialRebuild)
+    }
 }
 
 fn valid_position(fold: &Fold, range: &BucketRange) -> Result<(), Refusal> {

@@ -116,6 +116,9 @@ pub enum Refusal {
         /// Where it ends.
         to: i64,
     },
+    /// A run that computes the zone anew and leaves some of it.
+    #[error("it computes the zone anew and does not replace every file and move every bucket on")]
+    PartialRebuild,
     /// A removed file is not live.
     #[error("it removes {0}, which is not a live file")]
     RemovedIsNotLive(String),
