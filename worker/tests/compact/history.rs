@@ -9,8 +9,8 @@ use proptest::prelude::*;
 
 use crate::books::{Book, book};
 use crate::crashes::{Fate, run_dying_at};
-use crate::late::lateness;
-use crate::warehouse::{Place, Warehouse};
+use crate::late::{Place, lateness};
+use crate::warehouse::Warehouse;
 
 /// What happens to a zone.
 #[derive(Debug, Clone)]

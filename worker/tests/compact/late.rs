@@ -2,9 +2,13 @@
 
 use std::process::Command;
 
+use arrow::array::AsArray;
+use arrow::datatypes::{Int32Type, Int64Type};
+use bytes::Bytes;
 use gristmill::compact::{Outcome, Report};
 use gristmill_core::log::RunRows;
 use gristmill_crds::{HourlyCompaction, StreamIngest};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
 
 use crate::books::{Book, book};
@@ -27,6 +31,27 @@ pub(crate) fn lateness(policy: &str) -> impl FnOnce(&mut StreamIngest, &mut Hour
         ingest.spec.record.columns.push(serde_json::from_value(column).unwrap());
         compaction.spec.lateness = Some(serde_json::from_value(lateness).unwrap());
     }
+}
+
+/// Where a late row came from: partition, offset, index in its message, generation.
+pub(crate) type Place = (i32, i64, i32, i32);
+
+/// The places of the reject records in a file.
+pub(crate) fn places(bytes: Bytes) -> Vec<Place> {
+    let mut places = Vec::new();
+    for batch in ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap() {
+        let batch = batch.unwrap();
+        let number = |name: &str, row| batch.column_by_name(name).unwrap().as_primitive::<Int32Type>().value(row);
+        let offsets = batch.column_by_name("kafka_offset").unwrap().as_primitive::<Int64Type>();
+        let reasons = batch.column_by_name("reason").unwrap().as_string::<i32>();
+        for row in 0..batch.num_rows() {
+            assert_eq!(reasons.value(row), "Late");
+            let [partition, index, generation] =
+                ["kafka_partition", "record_index", "generation"].map(|name| number(name, row));
+            places.push((partition, offsets.value(row), index, generation));
+        }
+    }
+    places
 }
 
 /// A zone that was processed through day 100, and new rows of which the one of day 60 is late and that of day 80 is not.
@@ -85,6 +110,25 @@ async fn run_of_which_every_row_is_late_commits_rejects_alone() {
     assert_eq!((rows.read, rows.rejected, rows.written), (20_000, 20_000, 0));
     assert_eq!(warehouse.listed_files().await, files);
     assert_eq!(warehouse.rejected().await.len(), 20_000);
+}
+
+/// A late row belongs to a bucket that the run takes, and to none once it is rejected.
+#[tokio::test]
+async fn late_rows_of_several_buckets_are_rejected_together_also_where_nothing_fits_into_memory() {
+    let buckets = |ingest: &mut StreamIngest, compaction: &mut HourlyCompaction| {
+        lateness("Reject")(ingest, compaction);
+        compaction.spec.processed.buckets = Some(4);
+    };
+    let warehouse = Warehouse::in_memory().edited(buckets).spilling();
+    warehouse.ingest_on(Some(1000), (0..50).map(|number| book(&number.to_string()).at(50))).await;
+    warehouse.compact().await;
+    let late = (0..40).map(|number| Book { index: number, ..book(&format!("late {number}")).at(3) });
+    let in_time = (0..40).map(|number| Book { index: number, ..book(&format!("new {number}")).at(60) });
+    warehouse.ingest_on(Some(1001), late.chain(in_time)).await;
+    let (rows, _) = rows(&warehouse.compact().await);
+    assert_eq!((rows.read, rows.late, rows.rejected, rows.written), (80, 40, 40, 40));
+    assert_eq!(warehouse.rejected().await.len(), 40);
+    assert_eq!(warehouse.rows().await.len(), 90);
 }
 
 #[tokio::test]

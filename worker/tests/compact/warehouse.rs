@@ -5,9 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{AsArray, Int32Array, RecordBatch};
-use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, SchemaRef};
-use bytes::Bytes;
+use arrow::array::{Int32Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use chrono::TimeDelta;
 use gristmill::compact::{self, Budget, Options, Outcome, Preview, Report, Zones};
 use gristmill::parquet_file::{Layout, ParquetFile, ParquetReader};
@@ -23,6 +22,7 @@ use gristmill_crds::{HourlyCompaction, Keep, StreamIngest};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::books::{Book, batch, books};
+use crate::late::{Place, places};
 
 const DOCUMENTS: [&str; 2] = [
     r#"{"apiVersion": "gristmill.dev/v1alpha1", "kind": "StreamIngest", "metadata": {"name": "books"}, "spec": {
@@ -348,27 +348,6 @@ impl Warehouse {
         }
         (directories, files)
     }
-}
-
-/// Where a late row came from: partition, offset, index in its message, generation.
-pub(crate) type Place = (i32, i64, i32, i32);
-
-/// The places of the reject records in a file.
-fn places(bytes: Bytes) -> Vec<Place> {
-    let mut places = Vec::new();
-    for batch in ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap() {
-        let batch = batch.unwrap();
-        let number = |name: &str, row| batch.column_by_name(name).unwrap().as_primitive::<Int32Type>().value(row);
-        let offsets = batch.column_by_name("kafka_offset").unwrap().as_primitive::<Int64Type>();
-        let reasons = batch.column_by_name("reason").unwrap().as_string::<i32>();
-        for row in 0..batch.num_rows() {
-            assert_eq!(reasons.value(row), "Late");
-            let [partition, index, generation] =
-                ["kafka_partition", "record_index", "generation"].map(|name| number(name, row));
-            places.push((partition, offsets.value(row), index, generation));
-        }
-    }
-    places
 }
 
 /// No identity stands there twice.
