@@ -180,9 +180,7 @@ fn a_pass_of_retention_over_a_year_of_history_reads_one_checkpoint_and_what_came
     assert_eq!((removed, later as usize, left), (FILES_A_PASS, left, before.live().len() - FILES_A_PASS));
     let (entries, checkpoints) = plan.log_reads();
     assert_eq!(checkpoints, 1);
-    // Those since the checkpoint, the empty slot after them at each look, and the one that was taken.
-    assert!(
-        entries <= ENTRIES % CHECKPOINT_EVERY + 8 && entries <= CHECKPOINT_EVERY + ENTRIES_KEPT,
-        "{entries} entries"
-    );
+    // Those since the checkpoint, far fewer than the 1,256 that may stand, the empty slot after them at each look, and the
+    // one that was taken.
+    assert!(entries <= ENTRIES % CHECKPOINT_EVERY + 8, "{entries} entries");
 }
