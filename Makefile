@@ -59,5 +59,5 @@ lint: ## Format check, clippy and the dependency policy (needs cargo-deny)
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo deny --locked check bans licenses sources
 
-gen: ## Write crds/*.yaml from the types
+gen: ## Write crds/*.yaml and the templates of the chart from the types
 	cargo run --locked --package gristmill-crds --example generate

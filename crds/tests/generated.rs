@@ -1,6 +1,6 @@
 //! The committed YAML is what the types say.
 
-use gristmill_crds::{HourlyCompaction, StreamIngest, definition, yaml};
+use gristmill_crds::{HourlyCompaction, StreamIngest, definition, helm_template, yaml};
 use kube::CustomResourceExt;
 
 #[test]
@@ -10,6 +10,19 @@ fn committed_yaml_equals_the_types() {
         ("hourlycompaction.yaml", include_str!("../hourlycompaction.yaml"), yaml(&definition::<HourlyCompaction>())),
     ] {
         assert!(committed == generated, "crds/{file} is not what the types say; run `make gen` and commit the result");
+    }
+}
+
+#[test]
+fn templates_of_the_chart_equal_the_types() {
+    for (file, definition) in [
+        ("streamingest.yaml", definition::<StreamIngest>()),
+        ("hourlycompaction.yaml", definition::<HourlyCompaction>()),
+    ] {
+        let path = format!("charts/gristmill/templates/crds/{file}");
+        let committed = std::fs::read_to_string(format!("{}/../{path}", env!("CARGO_MANIFEST_DIR")));
+        let equal = committed.is_ok_and(|committed| committed == helm_template(definition));
+        assert!(equal, "{path} is not what the types say; run `make gen` and commit the result");
     }
 }
 
