@@ -27,6 +27,18 @@ fn templates_of_the_chart_equal_the_types() {
 }
 
 #[test]
+fn chart_and_manifests_have_the_version_of_the_workspace() {
+    let version = env!("CARGO_PKG_VERSION");
+    let chart = include_str!("../../charts/gristmill/Chart.yaml");
+    for line in [format!("\nversion: {version}\n"), format!("\nappVersion: \"{version}\"\n")] {
+        assert!(chart.contains(&line), "charts/gristmill/Chart.yaml has no line {:?}", line.trim());
+    }
+    let operator = include_str!("../../manifests/operator/deployment.yaml");
+    let images = operator.matches(&format!("gristmill:{version}")).count();
+    assert_eq!(images, 2, "manifests/operator/deployment.yaml does not name the image gristmill:{version} twice");
+}
+
+#[test]
 fn no_default_stands_below_a_list() {
     // A default below a list makes GitOps tools report an eternal difference.
     fn check(path: &str, schema: &serde_json::Value, in_list: bool) {
