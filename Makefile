@@ -15,7 +15,7 @@ model-check: ## Every schedule of small zones, over the product's own decisions
 	cargo run --locked --package gristmill-zone-model
 
 # Those with a cluster come last: it takes processor time from the others for as long as it is up.
-LIVE_SUITES = wellformed adversarial store ingest outage memory positions compaction small-files readers namenode election security smoke documents quickstart
+LIVE_SUITES = wellformed adversarial store ingest outage memory positions compaction small-files readers namenode election security packaging smoke documents quickstart
 
 test-live: ## Every live suite in its short form, on real Kafka, HDFS and Kubernetes
 	cargo build --release --locked --workspace
@@ -59,5 +59,5 @@ lint: ## Format check, clippy and the dependency policy (needs cargo-deny)
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo deny --locked check bans licenses sources
 
-gen: ## Write crds/*.yaml from the types
+gen: ## Write crds/*.yaml and the templates of the chart from the types
 	cargo run --locked --package gristmill-crds --example generate

@@ -4,6 +4,8 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 use serde_json::Value;
 
+use crate::yaml;
+
 /// The definition of a kind, its descriptions as paragraphs without line breaks.
 ///
 /// `kubectl explain` wraps lines itself, and shows those of the source as ragged ones.
@@ -11,6 +13,17 @@ pub fn definition<K: CustomResourceExt>() -> CustomResourceDefinition {
     let mut crd = serde_json::to_value(K::crd()).expect("a CRD is JSON");
     reflow_descriptions(&mut crd);
     serde_json::from_value(crd).expect("a CRD with other descriptions is a CRD")
+}
+
+/// The definition as a template of the Helm chart.
+///
+/// A template, since Helm never upgrades what lies in a chart's own folder `crds`. Kept, since with the definition the
+/// cluster would delete every resource of the kind.
+pub fn helm_template(mut crd: CustomResourceDefinition) -> String {
+    crd.metadata.annotations.get_or_insert_default().insert("helm.sh/resource-policy".to_owned(), "keep".to_owned());
+    let text = yaml(&crd);
+    assert!(!text.contains("{{"), "a description has {{{{, which Helm would take for an action");
+    format!("{{{{- /* Generated: `make gen` */ -}}}}\n{{{{- if .Values.crds.install }}}}\n{text}{{{{- end }}}}\n")
 }
 
 fn reflow_descriptions(value: &mut Value) {

@@ -25,6 +25,8 @@ use crate::scaling::ScalingMode;
     category = "gristmill",
     doc = "Moves what is new in the RAW zone of a StreamIngest to a Processed zone every hour, deduplicated and partitioned.",
     label("app.kubernetes.io/part-of", "gristmill"),
+    annotation("argocd.argoproj.io/sync-wave", "-1"),
+    annotation("argocd.argoproj.io/sync-options", "ServerSideApply=true,Prune=false,Delete=false"),
     validation = Rule::new("size(self.metadata.name) <= 40")
         .message("metadata.name has more than 40 characters; shorten it: names of pods and jobs are made from it"),
     printcolumn(json_path = ".status.conditions[?(@.type==\"Ready\")].status", name = "Ready", type_ = "string"),

@@ -35,7 +35,7 @@ pub mod source;
 pub mod stream_ingest;
 
 pub use compaction_status::*;
-pub use definition::definition;
+pub use definition::{definition, helm_template};
 pub use hadoop::*;
 pub use hourly_compaction::*;
 pub use ingest_status::*;

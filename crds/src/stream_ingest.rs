@@ -32,6 +32,8 @@ use crate::source::{Rewind, Source};
     ),
     doc = "Lands the XML messages of a Kafka topic as Parquet files in a RAW zone, each message exactly once.",
     label("app.kubernetes.io/part-of", "gristmill"),
+    annotation("argocd.argoproj.io/sync-wave", "-1"),
+    annotation("argocd.argoproj.io/sync-options", "ServerSideApply=true,Prune=false,Delete=false"),
     validation = Rule::new("size(self.metadata.name) <= 40")
         .message("metadata.name has more than 40 characters; shorten it: names of pods and jobs are made from it"),
     printcolumn(json_path = ".status.conditions[?(@.type==\"Ready\")].status", name = "Ready", type_ = "string"),

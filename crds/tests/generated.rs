@@ -1,6 +1,6 @@
 //! The committed YAML is what the types say.
 
-use gristmill_crds::{HourlyCompaction, StreamIngest, definition, yaml};
+use gristmill_crds::{HourlyCompaction, StreamIngest, definition, helm_template, yaml};
 use kube::CustomResourceExt;
 
 #[test]
@@ -11,6 +11,31 @@ fn committed_yaml_equals_the_types() {
     ] {
         assert!(committed == generated, "crds/{file} is not what the types say; run `make gen` and commit the result");
     }
+}
+
+#[test]
+fn templates_of_the_chart_equal_the_types() {
+    for (file, definition) in [
+        ("streamingest.yaml", definition::<StreamIngest>()),
+        ("hourlycompaction.yaml", definition::<HourlyCompaction>()),
+    ] {
+        let path = format!("charts/gristmill/templates/crds/{file}");
+        let committed = std::fs::read_to_string(format!("{}/../{path}", env!("CARGO_MANIFEST_DIR")));
+        let equal = committed.is_ok_and(|committed| committed == helm_template(definition));
+        assert!(equal, "{path} is not what the types say; run `make gen` and commit the result");
+    }
+}
+
+#[test]
+fn chart_and_manifests_have_the_version_of_the_workspace() {
+    let version = env!("CARGO_PKG_VERSION");
+    let chart = include_str!("../../charts/gristmill/Chart.yaml");
+    for line in [format!("\nversion: {version}\n"), format!("\nappVersion: \"{version}\"\n")] {
+        assert!(chart.contains(&line), "charts/gristmill/Chart.yaml has no line {:?}", line.trim());
+    }
+    let operator = include_str!("../../manifests/operator/deployment.yaml");
+    let images = operator.matches(&format!("gristmill:{version}")).count();
+    assert_eq!(images, 2, "manifests/operator/deployment.yaml does not name the image gristmill:{version} twice");
 }
 
 #[test]

@@ -39,6 +39,7 @@ KAFKA_HOME=$(keyed kafka-4.4.0 kafka/pom.xml)
 HDFS_HOME=$(keyed hdfs-3.5.0 hdfs/pom.xml)
 PYTHON_HOME=$(keyed python requirements.txt)
 KUBERNETES_HOME=$(keyed k8s-1.35.4 kubernetes/build.sh kubernetes/mods)
+PACKAGING_HOME=$(keyed packaging packaging)
 
 # What a suite works with.
 export GRISTMILL_LIVE=$LIVE GRISTMILL_LIVE_RUN
@@ -54,6 +55,10 @@ BINARIES=${GRISTMILL_BINARIES:-${CARGO_TARGET_DIR:-$LIVE/../../target}/release}
 case :$PATH: in
 *":$BINARIES:"*) ;;
 *) export PATH=$BINARIES:$PATH ;;
+esac
+case :$PATH: in
+*":$PACKAGING_HOME/bin:"*) ;;
+*) export PATH=$PACKAGING_HOME/bin:$PATH ;;
 esac
 foreign_cluster || case :$PATH: in
     *":$KUBERNETES_HOME/bin:"*) ;;

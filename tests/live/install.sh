@@ -1,5 +1,5 @@
 #!/bin/bash
-# install.sh [system] [kafka] [hdfs] [python] [kubernetes]: everything that the
+# install.sh [system] [kafka] [hdfs] [python] [kubernetes] [packaging]: everything that the
 # live suites need, on a bare Debian machine; default: all. What the cache holds
 # is skipped. Only package registries are asked: apt, Maven Central, PyPI and
 # the Go module proxy; every version is pinned beside this file.
@@ -95,10 +95,19 @@ install_kubernetes() {
     cached kubernetes "$KUBERNETES_HOME" cluster_programs
 }
 
-[ $# -gt 0 ] || set -- kafka hdfs python kubernetes
+packaging_programs() {
+    command -v go >/dev/null || die "Go 1.26 or later is needed to build Helm and Kustomize"
+    "$LIVE/packaging/build.sh" "$1/bin"
+}
+install_packaging() {
+    need_packages packaging-packages lua5.4=lua5.4
+    cached packaging "$PACKAGING_HOME" packaging_programs
+}
+
+[ $# -gt 0 ] || set -- kafka hdfs python kubernetes packaging
 for part in system "$@"; do
     case $part in
-    system | kafka | hdfs | python | kubernetes) lock "$part" && "install_$part" ;;
-    *) die "install.sh knows kafka, hdfs, python and kubernetes, not $part" ;;
+    system | kafka | hdfs | python | kubernetes | packaging) lock "$part" && "install_$part" ;;
+    *) die "install.sh knows kafka, hdfs, python, kubernetes and packaging, not $part" ;;
     esac
 done

@@ -1,4 +1,5 @@
-use gristmill_crds::{Lag, MessageCounts, ZoneStatus};
+use gristmill_crds::report::IngestPhase;
+use gristmill_crds::{Lag, MessageCounts, RetentionStatus, ZoneStatus};
 
 use super::*;
 use crate::documents::Documents;
@@ -13,7 +14,18 @@ fn metrics() -> IngestMetrics {
         partitions: 8,
         lag: Some(Lag { records: 18_200, seconds: Some(42) }),
         watermark: Some(time.clone()),
-        zone: Some(ZoneStatus { id: "5f0c".to_owned(), format: 1, sequence: 4211, last_commit_time: Some(time) }),
+        zone: Some(ZoneStatus {
+            id: "5f0c".to_owned(),
+            format: 1,
+            sequence: 4211,
+            last_commit_time: Some(time.clone()),
+        }),
+        retention: Some(RetentionStatus {
+            removed_files: 12,
+            removed_bytes: "3221225472".to_owned(),
+            held_by: "books".to_owned(),
+            oldest_file_time: Some(time),
+        }),
         messages: MessageCounts { accepted: 812_345, rejected: 1201, tombstones: 3, absent: 0, gaps: 0 },
         ..StatusBoard::new(&plan).report()
     };
@@ -91,4 +103,49 @@ fn every_metric_keeps_to_the_naming_rules_of_prometheus() {
 fn no_series_is_labelled_by_partition() {
     let text = text();
     assert!(!text.contains("partition=") && !text.contains("topic="), "{text}");
+}
+
+/// What `label="..."` and `label=~"...|..."` of expressions name.
+fn values_of<'a>(label: &str, text: &'a str) -> Vec<&'a str> {
+    let after = text.split(label).skip(1).filter_map(|rest| {
+        let rest = rest.trim_start_matches(['=', '~', '!', '\\']);
+        rest.strip_prefix('"')?.split(['"', '\\']).next()
+    });
+    after.flat_map(|values| values.split('|')).filter(|value| !value.starts_with('$')).collect()
+}
+
+#[test]
+fn rules_and_dashboards_of_the_chart_ask_for_what_is_told() {
+    let text = text() + &metrics().text();
+    let told: Vec<_> = text.lines().filter_map(|line| line.split_once('{')).map(|(name, _)| name).collect();
+    let phases = [
+        IngestPhase::Starting,
+        IngestPhase::Ingesting,
+        IngestPhase::Held,
+        IngestPhase::SourceUnavailable,
+        IngestPhase::StoreUnavailable,
+        IngestPhase::Draining,
+    ]
+    .map(IngestPhase::reason);
+    for (file, asked) in [
+        ("alerts.yaml", include_str!("../../../charts/gristmill/alerts.yaml")),
+        ("dashboards/ingest.json", include_str!("../../../charts/gristmill/dashboards/ingest.json")),
+    ] {
+        let words = asked.split(|c: char| !c.is_ascii_lowercase() && c != '_');
+        let names: Vec<_> =
+            words.filter(|word| word.starts_with("gristmill_") || word.starts_with("process_")).collect();
+        assert!(names.len() > 5, "charts/gristmill/{file} names {names:?} only");
+        for name in names {
+            assert!(told.contains(&name), "charts/gristmill/{file} asks for {name}, which no worker tells");
+        }
+        for phase in values_of("phase", asked) {
+            assert!(phases.contains(&phase), "charts/gristmill/{file} asks for a phase {phase}, which there is not");
+        }
+        for result in values_of("result", asked) {
+            assert!(
+                RESULTS.contains(&result),
+                "charts/gristmill/{file} asks for a result {result}, which there is not"
+            );
+        }
+    }
 }
