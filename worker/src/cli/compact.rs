@@ -13,8 +13,9 @@ use super::resources::hadoop_of;
 use super::zone::duration;
 use crate::compact::{self, Budget, Options, Outcome, Report, Zones};
 use crate::documents::Documents;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::local::local_compaction;
+use crate::memory::Memory;
 use crate::secrets::Secrets;
 use crate::termination::TerminationLog;
 
@@ -72,11 +73,7 @@ async fn compact(args: &CompactArgs) -> Result<Report, Failure> {
 }
 
 fn options(args: &CompactArgs) -> Result<Options, Failure> {
-    let budget = Budget::of_variable(Some(&args.memory)).map_err(|error| Failure {
-        exit: Exit::Usage,
-        reason: "Invalid",
-        message: format!("--memory or GRISTMILL_MEMORY: {error}"),
-    })?;
+    let budget = Budget::of(Memory::of_argument(&args.memory)?);
     let usual = Options::default();
     let spill_directory = args.spill_dir.clone().unwrap_or(usual.spill_directory);
     Ok(Options { budget, spill_directory, ..usual })

@@ -12,10 +12,11 @@ use super::progress::{Progress, ProgressMode};
 use super::resources::{IngestResource, hadoop_of_ingest};
 use super::zone::duration;
 use crate::admin::AdminServer;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::ingest::{self, Budget, Options, Summary, Until};
 use crate::kafka::Connection;
 use crate::local::refuse_shared_zone;
+use crate::memory::Memory;
 use crate::rotation;
 use crate::secrets::Secrets;
 use crate::termination::TerminationLog;
@@ -90,11 +91,7 @@ async fn ingest(args: &IngestArgs, with_bar: bool) -> Result<(), Failure> {
     if args.local.is_none() && !args.attach {
         refuse_shared_zone(&plan.raw_path)?;
     }
-    let budget = Budget::of_variable(Some(&args.memory)).map_err(|error| Failure {
-        exit: Exit::Usage,
-        reason: "Invalid",
-        message: format!("--memory or GRISTMILL_MEMORY: {error}"),
-    })?;
+    let budget = Budget::of(Memory::of_argument(&args.memory)?);
     let hadoop = hadoop_of_ingest(&plan, &secrets)?;
     let resume_file = args.resume_file.clone();
     let mut options = Options { hadoop, wait: wait(args), budget, resume_file, ..Options::new(&plan) };

@@ -8,7 +8,6 @@ use clap::Args;
 use futures::StreamExt;
 use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
-use gristmill_crds::Quantity;
 use gristmill_crds::plan::{CompactionPlan, IngestPlan, Schedule};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +23,7 @@ use crate::documents::Documents;
 use crate::exit::{Exit, Failure};
 use crate::ingest::{Budget, Options};
 use crate::local::{local_compaction, local_ingest, refuse_shared_zone};
+use crate::memory::Memory;
 use crate::secrets::Secrets;
 use crate::zone::SystemClock;
 
@@ -71,18 +71,19 @@ struct Resources {
 /// Runs everything until a signal, or until an ingest fails.
 pub(super) async fn run(args: RunArgs) -> Result<(), Failure> {
     let resources = Resources::read(&args)?;
-    let share = share(&args.memory, resources.ingests.len() + usize::from(!resources.compactions.is_empty()))?;
+    let jobs = resources.ingests.len() + usize::from(!resources.compactions.is_empty());
+    let memory = Memory::of_argument(&args.memory)?.shared_by(jobs);
     let cancel = CancellationToken::new();
     cancel_on_signal(cancel.clone())?;
     // Runs come one at a time: each has the whole share of memory.
     let turn = Mutex::new(());
     let running = FuturesUnordered::<LocalBoxFuture<'_, Result<(), Failure>>>::new();
     for plan in &resources.ingests {
-        let work = ingest_until(plan, &resources.secrets, &args, share, cancel.child_token());
+        let work = ingest_until(plan, &resources.secrets, &args, memory, cancel.child_token());
         running.push(Box::pin(work.instrument(tracing::info_span!("ingest", name = plan.name))));
     }
     for (plan, schedule) in &resources.compactions {
-        let work = compact_by(schedule, plan, &resources.secrets, &args, (share, &turn, &cancel));
+        let work = compact_by(schedule, plan, &resources.secrets, &args, (memory, &turn, &cancel));
         running.push(Box::pin(work.instrument(tracing::info_span!("compact", name = plan.name))));
     }
     all(running, &cancel).await
@@ -148,28 +149,18 @@ impl Resources {
     }
 }
 
-/// The memory of each of so many, in bytes.
-fn share(memory: &str, sharers: usize) -> Result<u64, Failure> {
-    let bytes = Quantity(memory.to_owned()).to_bytes().map_err(|error| Failure {
-        exit: Exit::Usage,
-        reason: "Invalid",
-        message: format!("--memory or GRISTMILL_MEMORY: {error}"),
-    })?;
-    Ok(bytes / sharers.max(1) as u64)
-}
-
 async fn ingest_until(
     plan: &IngestPlan,
     secrets: &Secrets,
     args: &RunArgs,
-    share: u64,
+    memory: Memory,
     cancel: CancellationToken,
 ) -> Result<(), Failure> {
     if plan.suspend {
         tracing::info!("suspended");
         return Ok(());
     }
-    let budget = Budget::of_memory(share);
+    let budget = Budget::of(memory);
     let hadoop = hadoop_of_ingest(plan, secrets)?;
     let options = Options { hadoop, budget, cancel, ..Options::new(plan) };
     let _admin = match args.admin_addr {
@@ -187,14 +178,14 @@ async fn compact_by(
     plan: &CompactionPlan,
     secrets: &Secrets,
     args: &RunArgs,
-    (share, turn, cancel): (u64, &Mutex<()>, &CancellationToken),
+    (memory, turn, cancel): (Memory, &Mutex<()>, &CancellationToken),
 ) -> Result<(), Failure> {
     if plan.suspend {
         tracing::info!(compaction = plan.name, "suspended");
         return Ok(());
     }
     let usual = compact::Options::default();
-    let budget = compact::Budget::of_memory(share);
+    let budget = compact::Budget::of(memory);
     let spill_directory = args.spill_dir.clone().unwrap_or(usual.spill_directory.clone());
     let options = compact::Options { budget, spill_directory, ..usual };
     by_schedule(schedule, &SystemClock, cancel, async || {

@@ -17,6 +17,7 @@ mod budget;
 mod compatible;
 mod consumer;
 mod contest;
+mod distinct;
 mod error;
 mod filter;
 mod gate;
@@ -24,11 +25,13 @@ mod groups;
 mod known;
 mod marks;
 mod merging;
+mod order;
 mod output;
 mod places;
 mod ranges;
 mod report;
 mod rewrite;
+mod row_bytes;
 mod runs;
 mod scan;
 mod selection;
@@ -203,7 +206,10 @@ async fn attempt(
             // Best effort: what stays is garbage that no entry names.
             drop(zone.discard_staged().await);
             // Another run may have retired a file while it was read here.
-            zone.refresh().await.map_err(Error::Zone)?;
+            if let Err(second) = zone.refresh().await {
+                warn!(error = %second, "the zone can't be read again after the error that ends this run");
+                return Err(error);
+            }
             return if error.is_lost_file() && zone.fold().head() > before {
                 Ok(Attempt::Overtaken)
             } else {

@@ -5,14 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
-use futures::TryStreamExt;
 use gristmill_core::compact::{Bucket, ContenderReader, Contenders, KeyHash, LateRule, Origin, RunPlan, Side, Topics};
 use gristmill_core::log::{LiveFile, Sequence};
 use tracing::info;
 
 use super::filter::DeltaKeys;
 use super::gate::Gate;
-use super::groups::{Group, groups};
+use super::groups::{Files, Group};
 use super::known::{CompleteKeys, KnownKeys};
 use super::ranges::Ranges;
 use super::selection::conformed;
@@ -91,12 +90,14 @@ pub(super) async fn scan(
         late: AtomicU64::new(0),
         zone: Found::default(),
     });
-    let gate = Gate::new(budget.reading, super::Budget::to_read);
-    let (keys, known) = (Arc::new(DeltaKeys::new(&compaction.plan.key)), Arc::new(KnownKeys::new(rows, budget.filter)));
+    let gate = budget.gate_of_reading();
+    let asked_for = if run.zone.is_empty() { 0 } else { rows };
+    let known = Arc::new(KnownKeys::new(asked_for, budget.filter));
+    let keys = Arc::new(DeltaKeys::new(&compaction.plan.key));
     let keep = (!run.zone.is_empty()).then_some((&keys, &known));
 
-    groups(raw, &run.delta, 0..count(&run.delta))
-        .try_for_each_concurrent(options.threads, |group| {
+    Files { zone: raw, files: &run.delta, numbers: 0..count(&run.delta) }
+        .for_each_group(options.threads, |group| {
             let taken = scan.taken(run, group.live.sequence);
             read_delta(&scan, group, taken, keep, &gate)
         })
@@ -104,8 +105,8 @@ pub(super) async fn scan(
     if !run.zone.is_empty() {
         let known = Arc::into_inner(known).expect("the threads that added keys are done").complete();
         let known = Arc::new(known);
-        groups(zone, &run.zone, 0..count(&run.zone))
-            .try_for_each_concurrent(options.threads, |group| read_zone(&scan, group, &keys, &known, &gate))
+        Files { zone, files: &run.zone, numbers: 0..count(&run.zone) }
+            .for_each_group(options.threads, |group| read_zone(&scan, group, &keys, &known, &gate))
             .await?;
         let [row_groups, keys_read, rows_read] =
             [&scan.zone.all, &scan.zone.keys_read, &scan.zone.rows_read].map(|count| count.load(Ordering::Relaxed));
