@@ -9,12 +9,11 @@
 
 use std::time::Instant;
 
+use gristmill::parquet_file::Layout;
 use gristmill_core::raw::{Message, MessageDecoder, Verdict};
 use gristmill_crds::StreamIngest;
 use gristmill_crds::plan::IngestPlan;
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
 use quick_xml::events::Event;
 use serde_json::json;
 
@@ -29,9 +28,6 @@ const SEED: u64 = 20_261_123;
 
 /// Rows are taken as a batch at this size, as a worker does with its share of memory.
 const BATCH_BYTES: usize = 8 << 20;
-
-/// The level that a zone is written with.
-const ZSTD_LEVEL: i32 = 3;
 
 fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1);
@@ -148,11 +144,18 @@ fn decode(
 
 /// Length of the file.
 fn decode_to_parquet(plan: &IngestPlan, documents: &[String]) -> Result<usize, Failure> {
-    let zstd = Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?);
-    let properties = WriterProperties::builder().set_compression(zstd).build();
-    let mut writer = ArrowWriter::try_new(Vec::new(), MessageDecoder::new(plan).row_schema(), Some(properties))?;
-    decode(plan, documents, |batch| Ok(writer.write(batch)?))?;
-    Ok(writer.into_inner()?.len())
+    let mut writer = None;
+    decode(plan, documents, |batch| {
+        let writer = match &mut writer {
+            Some(writer) => writer,
+            none => {
+                let properties = Layout::default().beginning_with(batch).properties();
+                none.insert(ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties))?)
+            }
+        };
+        Ok(writer.write(batch)?)
+    })?;
+    Ok(writer.map_or(Ok(0), |writer| writer.into_inner().map(|file| file.len()))?)
 }
 
 /// Seconds of this thread on a core, so that other processes do not count; of the clock where the kernel does not tell.

@@ -17,6 +17,7 @@ pub mod ingest;
 pub mod kafka;
 pub mod lint;
 pub mod local;
+pub mod memory;
 pub mod metrics;
 pub mod parquet_file;
 pub mod produce;

@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use gristmill::cli::Cli;
 
+/// The C library's allocator keeps what a thread gave back for that thread, and asks the kernel for large blocks each time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     Cli::parse().run()
 }

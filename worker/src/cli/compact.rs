@@ -15,6 +15,7 @@ use crate::compact::{self, Budget, Options, Report, Zones};
 use crate::documents::Documents;
 use crate::exit::{Exit, Failure};
 use crate::local::local_compaction;
+use crate::memory::Memory;
 use crate::secrets::Secrets;
 use crate::termination::TerminationLog;
 
@@ -137,11 +138,7 @@ fn write_summary(file: &Path, report: &Report) -> Result<(), Failure> {
 }
 
 fn options(args: &CompactArgs) -> Result<Options, Failure> {
-    let budget = Budget::of_variable(Some(&args.memory)).map_err(|error| Failure {
-        exit: Exit::Usage,
-        reason: "Invalid",
-        message: format!("--memory or GRISTMILL_MEMORY: {error}"),
-    })?;
+    let budget = Budget::of(Memory::of_argument(&args.memory)?);
     let usual = Options::default();
     let spill_directory = args.spill_dir.clone().unwrap_or(usual.spill_directory);
     let kind = if args.rebuild { RunKind::Rebuild } else { RunKind::Increment };

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use gristmill_crds::Quantity;
 use gristmill_crds::plan::IngestPlan;
 
 use super::cancel_on_signal;
@@ -13,10 +12,11 @@ use super::progress::{Progress, ProgressMode};
 use super::resources::{IngestResource, hadoop_of_ingest};
 use super::zone::duration;
 use crate::admin::AdminServer;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::ingest::{self, Budget, Options, Summary, Until};
 use crate::kafka::Connection;
 use crate::local::refuse_shared_zone;
+use crate::memory::Memory;
 use crate::rotation;
 use crate::secrets::Secrets;
 use crate::termination::TerminationLog;
@@ -91,12 +91,9 @@ async fn ingest(args: &IngestArgs, with_bar: bool) -> Result<(), Failure> {
     if args.local.is_none() && !args.attach {
         refuse_shared_zone(&plan.raw_path)?;
     }
-    let budget = Budget::of_variable(Some(&args.memory)).map_err(|error| Failure {
-        exit: Exit::Usage,
-        reason: "Invalid",
-        message: format!("--memory or GRISTMILL_MEMORY: {error}"),
-    })?;
-    warn_of_memory(&plan, Quantity(args.memory.clone()).to_bytes().unwrap_or(u64::MAX));
+    let memory = Memory::of_argument(&args.memory)?;
+    let budget = Budget::of(memory);
+    warn_of_memory(&plan, memory);
     let hadoop = hadoop_of_ingest(&plan, &secrets)?;
     let resume_file = args.resume_file.clone();
     let mut options = Options { hadoop, wait: wait(args), budget, resume_file, ..Options::new(&plan) };
@@ -125,8 +122,8 @@ async fn ingest(args: &IngestArgs, with_bar: bool) -> Result<(), Failure> {
 
 /// One line if the memory does not surely hold a message as long as the resource allows. Shorter ones may be all that comes,
 /// so nothing is refused.
-pub(super) fn warn_of_memory(plan: &IngestPlan, memory: u64) {
-    if let Some(message) = plan.short_memory(memory) {
+pub(super) fn warn_of_memory(plan: &IngestPlan, memory: Memory) {
+    if let Some(message) = plan.short_memory(memory.of_a_job()) {
         tracing::warn!("--memory (GRISTMILL_MEMORY, pod.memory in a cluster) {message}");
     }
 }

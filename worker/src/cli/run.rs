@@ -8,7 +8,6 @@ use clap::Args;
 use futures::StreamExt;
 use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
-use gristmill_crds::Quantity;
 use gristmill_crds::plan::{CompactionPlan, IngestPlan, Schedule};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +24,7 @@ use crate::documents::Documents;
 use crate::exit::{Exit, Failure};
 use crate::ingest::{Budget, Options, StatusBoard};
 use crate::local::{local_compaction, local_ingest, refuse_shared_zone};
+use crate::memory::Memory;
 use crate::secrets::Secrets;
 use crate::zone::SystemClock;
 
@@ -73,7 +73,8 @@ struct Resources {
 /// Runs everything until a signal, or until an ingest fails.
 pub(super) async fn run(args: RunArgs) -> Result<(), Failure> {
     let resources = Resources::read(&args)?;
-    let share = share(&args.memory, resources.ingests.len() + usize::from(!resources.compactions.is_empty()))?;
+    let jobs = resources.ingests.len() + usize::from(!resources.compactions.is_empty());
+    let memory = Memory::of_argument(&args.memory)?.shared_by(jobs);
     let cancel = CancellationToken::new();
     cancel_on_signal(cancel.clone())?;
     // Runs come one at a time: each has the whole share of memory.
@@ -88,7 +89,7 @@ pub(super) async fn run(args: RunArgs) -> Result<(), Failure> {
         let registration = Registration::of(plan, resources.compactions.iter().map(|(plan, _)| plan));
         let awaited = registration.awaited();
         let options = Options { board: board.clone(), cancel: cancel.child_token(), awaited, ..Options::new(plan) };
-        let work = ingest_until(plan, &resources.secrets, &args, share, options);
+        let work = ingest_until(plan, &resources.secrets, &args, memory, options);
         running.push(Box::pin(work.instrument(tracing::info_span!("ingest", name = plan.name))));
         let zones = |plan: &CompactionPlan| zones_of(plan, &resources.secrets, &args);
         let cancel = &cancel;
@@ -104,7 +105,7 @@ pub(super) async fn run(args: RunArgs) -> Result<(), Failure> {
             (&ingest.0.namespace, &ingest.0.name) == (&plan.ingest.namespace, &plan.ingest.name)
         };
         let board = resources.ingests.iter().zip(&boards).find(is_source).map(|(_, board)| board.clone());
-        let work = compact_by(schedule, plan, &resources.secrets, &args, (share, &turn, &cancel, board));
+        let work = compact_by(schedule, plan, &resources.secrets, &args, (memory, &turn, &cancel, board));
         running.push(Box::pin(work.instrument(tracing::info_span!("compact", name = plan.name))));
     }
     all(running, &cancel).await
@@ -170,25 +171,15 @@ impl Resources {
     }
 }
 
-/// The memory of each of so many, in bytes.
-fn share(memory: &str, sharers: usize) -> Result<u64, Failure> {
-    let bytes = Quantity(memory.to_owned()).to_bytes().map_err(|error| Failure {
-        exit: Exit::Usage,
-        reason: "Invalid",
-        message: format!("--memory or GRISTMILL_MEMORY: {error}"),
-    })?;
-    Ok(bytes / sharers.max(1) as u64)
-}
-
 async fn ingest_until(
     plan: &IngestPlan,
     secrets: &Secrets,
     args: &RunArgs,
-    share: u64,
+    memory: Memory,
     options: Options,
 ) -> Result<(), Failure> {
-    ingest::warn_of_memory(plan, share);
-    let budget = Budget::of_memory(share);
+    ingest::warn_of_memory(plan, memory);
+    let budget = Budget::of(memory);
     let hadoop = hadoop_of_ingest(plan, secrets)?;
     let options = Options { hadoop, budget, ..options };
     let _admin = match args.admin_addr {
@@ -206,14 +197,14 @@ async fn compact_by(
     plan: &CompactionPlan,
     secrets: &Secrets,
     args: &RunArgs,
-    (share, turn, cancel, board): (u64, &Mutex<()>, &CancellationToken, Option<StatusBoard>),
+    (memory, turn, cancel, board): (Memory, &Mutex<()>, &CancellationToken, Option<StatusBoard>),
 ) -> Result<(), Failure> {
     if plan.suspend {
         tracing::info!(compaction = plan.name, "suspended");
         return Ok(());
     }
     let usual = compact::Options::default();
-    let budget = compact::Budget::of_memory(share);
+    let budget = compact::Budget::of(memory);
     let spill_directory = args.spill_dir.clone().unwrap_or(usual.spill_directory.clone());
     let process = compact::ProcessUse::Shared;
     let options = compact::Options { budget, spill_directory, process, ..usual };

@@ -5,17 +5,16 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use futures::TryStreamExt;
 use gristmill_core::compact::{ContenderReader, Contest, Origin, RowDigests, Side, Versions};
 use gristmill_core::log::LiveFile;
 
 use super::gate::Gate;
-use super::groups::{Group, groups};
+use super::groups::{Files, Group};
 use super::marks::Marks;
 use super::ranges::Ranges;
 use super::selection::{Selection, conformed};
 use super::settling::each_range;
-use super::{Budget, Compaction, Error};
+use super::{Compaction, Error};
 use crate::zone::ZoneReader;
 
 /// Rows that stand against each other, on both sides.
@@ -55,7 +54,7 @@ pub(super) async fn unequal(
     let rows = Arc::clone(compaction.layout.rows());
     let user = (0..user_columns.fields().len()).collect();
     let comparison = Arc::new(Comparison { rows, user, digests, versions, reader });
-    let gate = Gate::new(options.budget.reading, Budget::to_read);
+    let gate = options.budget.gate_of_reading();
 
     for (side, zone, files, marks) in
         [(Side::Delta, compaction.raw, &run.delta, contested.delta), (Side::Zone, zone, &run.zone, contested.zone)]
@@ -78,8 +77,8 @@ impl Reading<'_> {
     async fn digest(&self, comparison: &Arc<Comparison>, marks: Marks, gate: &Gate) -> Result<(), Error> {
         let marked: BTreeMap<u32, Selection> =
             marks.into_files().into_iter().map(|(file, marks)| (file, Selection::of(marks))).collect();
-        groups(self.zone, self.files, marked.keys().copied())
-            .try_for_each_concurrent(self.threads, |group| {
+        Files { zone: self.zone, files: self.files, numbers: marked.keys().copied() }
+            .for_each_group(self.threads, |group| {
                 let selection = marked[&group.file].slice(group.rows.start, group.rows.len());
                 self.digest_group(comparison, group, selection, gate)
             })

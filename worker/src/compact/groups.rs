@@ -3,15 +3,16 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use futures::{Stream, StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use gristmill_core::log::LiveFile;
+use tokio::sync::mpsc;
 
 use super::Error;
 use super::gate::Gate;
 use crate::parquet_file::{Batches, ParquetReader};
 use crate::zone::ZoneReader;
 
-/// Files that are opened ahead: each holds the end of its file in memory, and hides the latency of HDFS.
+/// Files that are opened at a time: each holds the end of its file in memory, and hides the latency of HDFS.
 const OPENED_AHEAD: usize = 4;
 
 /// A row group of a file of one side.
@@ -25,25 +26,45 @@ pub(super) struct Group<'z> {
     pub(super) rows: Range<usize>,
 }
 
-/// The row groups of files that are told by their number.
-pub(super) fn groups<'z>(
-    zone: &'z ZoneReader,
-    files: &'z [LiveFile],
-    numbers: impl IntoIterator<Item = u32>,
-) -> impl Stream<Item = Result<Group<'z>, Error>> {
-    stream::iter(numbers)
-        .map(move |file| async move {
-            let live = files.get(file as usize).expect("numbers come from these files");
-            let reader = Arc::new(ParquetReader::open(zone, &live.file).await.map_err(Error::File)?);
-            let groups = reader
-                .row_groups()
-                .into_iter()
-                .enumerate()
-                .map(move |(number, rows)| Ok(Group { reader: Arc::clone(&reader), live, file, number, rows }));
-            Ok::<_, Error>(stream::iter(groups.collect::<Vec<_>>()))
-        })
-        .buffered(OPENED_AHEAD)
-        .try_flatten()
+/// Files of a side, told by their number.
+pub(super) struct Files<'z, N> {
+    pub(super) zone: &'z ZoneReader,
+    pub(super) files: &'z [LiveFile],
+    pub(super) numbers: N,
+}
+
+impl<'z, N: Iterator<Item = u32>> Files<'z, N> {
+    /// Does `work` with each row group of the files, with so many at a time.
+    ///
+    /// Opening goes on by itself while row groups are read. As a part of the stream it would rest whenever enough of them
+    /// are, in the middle of a request, and nobody could be sure that the store's client holds no lock there.
+    pub(super) async fn for_each_group<W>(self, at_a_time: usize, work: impl Fn(Group<'z>) -> W) -> Result<(), Error>
+    where
+        W: Future<Output = Result<(), Error>>,
+    {
+        let Self { zone, files, numbers } = self;
+        let (opened, mut next) = mpsc::channel(at_a_time.max(1));
+        // Its sender goes with it: reading ends when there is nothing more to open.
+        let opening = async move {
+            let numbers = stream::iter(numbers.map(Ok::<_, Error>));
+            let open = async |file: u32| {
+                let live = files.get(file as usize).expect("numbers come from these files");
+                let reader = Arc::new(ParquetReader::open(zone, &live.file).await.map_err(Error::File)?);
+                for (number, rows) in reader.row_groups().into_iter().enumerate() {
+                    let group = Group { reader: Arc::clone(&reader), live, file, number, rows };
+                    if opened.send(group).await.is_err() {
+                        // Nobody reads any more: reading has failed, and says so.
+                        break;
+                    }
+                }
+                Ok(())
+            };
+            numbers.try_for_each_concurrent(OPENED_AHEAD, open).await
+        };
+        let groups = stream::poll_fn(|context| next.poll_recv(context)).map(Ok);
+        let reading = groups.try_for_each_concurrent(at_a_time, work);
+        tokio::try_join!(opening, reading).map(|((), ())| ())
+    }
 }
 
 impl<'z> Group<'z> {

@@ -2,24 +2,22 @@
 //! records beside the zone, in files of the same entry.
 
 use std::collections::BTreeMap;
-use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::SchemaRef;
-use futures::TryStreamExt;
 use gristmill_core::compact::{Conflict, LateRule, Origin, late_rejects};
 use gristmill_core::log::{FileEntry, FileZone, Genesis, LogTime, layout};
 use gristmill_core::raw::{reject_schema, schema_id};
 use gristmill_crds::LatePolicy;
 
 use super::gate::Gate;
-use super::groups::{Group, groups};
+use super::groups::{Files, Group};
 use super::marks::Marks;
 use super::selection::{Selection, conformed};
-use super::{Budget, Compaction, Error};
+use super::{Compaction, Error};
 use crate::blocking::blocking;
 use crate::parquet_file::{ClosedFile, Layout, ParquetFile};
 use crate::zone::Zone;
@@ -93,16 +91,19 @@ pub(super) async fn reject(
         topic: genesis.topic.clone(),
         rule,
     };
-    let gate = Gate::new(compaction.options.budget.reading, Budget::to_read);
-    let mut output = Output::new(compaction, zone, start);
-    let mut groups = pin!(groups(compaction.raw, &compaction.run.delta, selected.keys().copied()));
-    while let Some(group) = groups.try_next().await? {
-        let selection = selected[&group.file].slice(group.rows.start, group.rows.len());
-        if !selection.is_empty() {
-            write_group(group, selection, &records, &gate, &mut output).await?;
-        }
-    }
-    output.finish().await
+    let gate = compaction.options.budget.gate_of_reading();
+    let output = tokio::sync::Mutex::new(Output::new(compaction, zone, start));
+    let delta = Files { zone: compaction.raw, files: &compaction.run.delta, numbers: selected.keys().copied() };
+    delta
+        .for_each_group(1, |group| async {
+            let selection = selected[&group.file].slice(group.rows.start, group.rows.len());
+            if selection.is_empty() {
+                return Ok(());
+            }
+            write_group(group, selection, &records, &gate, &mut *output.lock().await).await
+        })
+        .await?;
+    output.into_inner().finish().await
 }
 
 /// How rows become reject records.

@@ -1,6 +1,7 @@
 //! The outputs: the rows of each place in files of about the target size, a bounded number of them open at a time.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::RecordBatch;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -11,11 +12,12 @@ use tokio::sync::{Mutex, Semaphore};
 
 use super::filter::filtered_columns;
 use super::gate::Gate;
+use super::order::{Most, Order};
 use super::places::Place;
 use super::runs::{Merge, Run};
-use super::sorting::{HeldRows, Order, PlaceRows};
+use super::sorting::{HeldRows, PlaceRows};
 use super::spill::Spill;
-use super::{Budget, Compaction, Error};
+use super::{Compaction, Error};
 use crate::blocking::blocking;
 use crate::parquet_file::{self, ClosedFile, ParquetFile};
 use crate::zone::Zone;
@@ -26,12 +28,10 @@ const CHUNK_ROWS: usize = 8192;
 const CHUNK_BYTES: usize = 4 << 20;
 /// Fewer still in small files, so that one ends near its target.
 const CHUNKS_OF_A_FILE: u64 = 16;
-/// Bytes that a bloom filter takes for a row, at most: it is folded to what its rows need when it is written.
-const FILTER_BYTES: usize = 4;
-/// Rows that a filter is made for at the most.
-const FILTER_ROWS: usize = parquet::file::properties::DEFAULT_BLOOM_FILTER_NDV as usize;
 /// Bytes of an output that has hardly any rows.
 pub(super) const LEAST_OUTPUT: usize = 64 << 10;
+/// A file is closed at this part of its target: another row group would be a small one.
+const FULL_PERCENT: u64 = 90;
 
 /// Writes the outputs.
 pub(super) struct Outputs<'c> {
@@ -46,29 +46,43 @@ pub(super) struct Outputs<'c> {
     writing: Gate,
     schema: String,
     filters: Vec<String>,
-    row_group_bytes: usize,
+    /// Columns that need no dictionary, by the first rows that were written.
+    distinct: OnceLock<Vec<String>>,
+    density: Density,
 }
 
 impl<'c> Outputs<'c> {
     pub(super) fn new(compaction: &'c Compaction<'c>, order: Arc<Order>, zone: &'c mut Zone) -> Self {
-        let options = compaction.options;
-        let filters = filtered_columns(&compaction.plan.key, compaction.layout.file());
-        let in_filters = filters.len() * FILTER_ROWS * FILTER_BYTES;
-        let writing = options.budget.writing;
-        // Room for as many outputs as there are threads, each with its filters.
-        let row_group_bytes = (writing / options.threads).saturating_sub(in_filters).max(writing / options.threads / 2);
+        let budget = &compaction.options.budget;
         Self {
             compaction,
             order,
             spill: Arc::clone(&compaction.spill),
             zone: Mutex::new(zone),
-            processors: Semaphore::new(options.threads),
-            merging: Gate::new(options.budget.sorting, Budget::to_merge),
-            writing: Gate::new(writing, Budget::to_merge),
+            processors: Semaphore::new(compaction.options.threads),
+            merging: Gate::new(budget.sorting, budget.to_merge()),
+            writing: Gate::new(budget.writing, budget.to_merge()),
             schema: schema_id(compaction.layout.file()),
-            filters,
-            row_group_bytes: options.row_group_bytes.min(row_group_bytes.max(LEAST_OUTPUT)),
+            filters: filtered_columns(&compaction.plan.key, compaction.layout.file()),
+            distinct: OnceLock::new(),
+            density: Density::default(),
         }
+    }
+
+    /// The layout of files that so many rows go to.
+    fn layout(&self, expected_rows: u64) -> parquet_file::Layout {
+        let options = self.compaction.options;
+        let layout = parquet_file::Layout {
+            without_dictionary: Vec::new(),
+            bloom_filters: self.filters.clone(),
+            expected_rows,
+            row_group_bytes: options.row_group_bytes,
+            compression: self.compaction.plan.compression,
+        };
+        // Room for as many outputs as there are threads, each with its filters.
+        let of_output = options.budget.writing / options.threads;
+        let row_group_bytes = of_output.saturating_sub(layout.filter_bytes()).max(of_output / 2).max(LEAST_OUTPUT);
+        parquet_file::Layout { row_group_bytes: options.row_group_bytes.min(row_group_bytes), ..layout }
     }
 
     /// Writes the rows of all places; the entries of the files.
@@ -88,30 +102,27 @@ impl<'c> Outputs<'c> {
             PlaceRows::Spilled(runs) => runs.iter().map(Run::chunk_bytes).sum::<usize>() * 2,
         };
         let _merging = self.merging.enter_clamped(merged).await;
-        let filters = self.filters.len() * count.min(FILTER_ROWS) * FILTER_BYTES;
-        let memory = self.row_group_bytes.min(count.saturating_mul(row_bytes)) + filters;
+        let layout = self.layout(count as u64);
+        let memory = layout.row_group_bytes.min(count.saturating_mul(row_bytes)) + layout.filter_bytes();
         let _writing = self.writing.enter_clamped(memory.max(LEAST_OUTPUT)).await;
         let mut rows = Source::of(rows, &self.order, &self.spill);
-        let target = self.compaction.plan.target_size;
-        let chunk_bytes = usize::try_from(target / CHUNKS_OF_A_FILE).unwrap_or(usize::MAX).min(CHUNK_BYTES);
-        let chunk_rows = (chunk_bytes / row_bytes.max(1)).clamp(1, self.most_rows().min(CHUNK_ROWS));
+        let most = self.chunk();
         let (mut files, mut open): (Vec<FileEntry>, Option<ParquetFile>) = (Vec::new(), None);
-        let mut next = self.next(&mut rows, chunk_rows).await?;
+        let mut next = self.next(&mut rows, most).await?;
         while let Some(mut chunk) = next {
             // A chunk has no more rows than a file: it ends this one, or goes on in another.
             let room = self.most_rows() - open.as_ref().map_or(0, |file| usize::try_from(file.rows()).unwrap_or(0));
             if chunk.num_rows() > room {
                 let last = chunk.slice(0, room);
                 chunk = chunk.slice(room, chunk.num_rows() - room);
-                let file = self.write_chunk(open.take(), last, count as u64).await?;
+                let file = self.write_chunk(open.take(), last, &layout).await?;
                 files.push(self.close(file, &directory, &place).await?);
             }
             // The next rows are put together while these are encoded.
             let (written, following) =
-                tokio::join!(self.write_chunk(open.take(), chunk, count as u64), self.next(&mut rows, chunk_rows));
-            let file = written?;
+                tokio::join!(self.write_chunk(open.take(), chunk, &layout), self.next(&mut rows, most));
+            let (file, is_full) = self.judge(written?).await?;
             next = following?;
-            let is_full = file.bytes() >= target || file.rows() >= self.most_rows() as u64;
             if is_full && next.is_some() {
                 files.push(self.close(file, &directory, &place).await?);
             } else {
@@ -124,12 +135,45 @@ impl<'c> Outputs<'c> {
         Ok(files)
     }
 
+    /// What is put together at a time.
+    fn chunk(&self) -> Most {
+        let bytes = usize::try_from(self.compaction.plan.target_size / CHUNKS_OF_A_FILE).unwrap_or(usize::MAX);
+        Most { rows: self.most_rows().min(CHUNK_ROWS), bytes: bytes.min(CHUNK_BYTES) }
+    }
+
+    /// Whether a file has its size.
+    ///
+    /// The row group in progress is not compressed yet. When it should have filled the file it is ended, and the real
+    /// length decides.
+    async fn judge(&self, mut file: ParquetFile) -> Result<(ParquetFile, bool), Error> {
+        let target = self.compaction.plan.target_size;
+        if file.rows() >= self.most_rows() as u64 {
+            return Ok((file, true));
+        }
+        let (complete, estimated) = (file.complete_bytes(), file.bytes() - file.complete_bytes());
+        if complete + self.density.encoded(estimated) < target {
+            return Ok((file, false));
+        }
+        let processor = self.processors.acquire().await.expect("nobody closes it");
+        let (mut file, ended) = blocking(move || {
+            let ended = file.end_row_group();
+            (file, ended)
+        })
+        .await;
+        drop(processor);
+        ended.map_err(Error::File)?;
+        file.hand_over().await.map_err(Error::File)?;
+        self.density.learn(estimated, file.complete_bytes() - complete);
+        let is_full = file.complete_bytes() >= target / 100 * FULL_PERCENT;
+        Ok((file, is_full))
+    }
+
     /// Rows of a file at the most.
     fn most_rows(&self) -> usize {
         self.compaction.plan.max_records.map_or(usize::MAX, |rows| usize::try_from(rows).unwrap_or(usize::MAX))
     }
 
-    async fn next(&self, rows: &mut Option<Source>, most: usize) -> Result<Option<RecordBatch>, Error> {
+    async fn next(&self, rows: &mut Option<Source>, most: Most) -> Result<Option<RecordBatch>, Error> {
         let Some(mut source) = rows.take() else { return Ok(None) };
         let _processor = self.processors.acquire().await.expect("nobody closes it");
         let (source, chunk) = blocking(move || {
@@ -145,11 +189,11 @@ impl<'c> Outputs<'c> {
         &self,
         file: Option<ParquetFile>,
         chunk: RecordBatch,
-        rows: u64,
+        layout: &parquet_file::Layout,
     ) -> Result<ParquetFile, Error> {
         let mut file = match file {
             Some(file) => file,
-            None => self.create(rows).await?,
+            None => self.create(layout, &chunk).await?,
         };
         self.compaction.options.progress.add(chunk.num_rows());
         let processor = self.processors.acquire().await.expect("nobody closes it");
@@ -164,14 +208,10 @@ impl<'c> Outputs<'c> {
         Ok(file)
     }
 
-    async fn create(&self, expected_rows: u64) -> Result<ParquetFile, Error> {
+    async fn create(&self, layout: &parquet_file::Layout, first: &RecordBatch) -> Result<ParquetFile, Error> {
         let staged = self.zone.lock().await.stage().await.map_err(Error::Zone)?;
-        let layout = parquet_file::Layout {
-            bloom_filters: self.filters.clone(),
-            expected_rows,
-            row_group_bytes: self.row_group_bytes,
-            compression: self.compaction.plan.compression,
-        };
+        let without_dictionary = self.distinct.get_or_init(|| parquet_file::distinct_columns(first)).clone();
+        let layout = parquet_file::Layout { without_dictionary, ..layout.clone() };
         ParquetFile::create(staged, Arc::clone(self.order.file()), &layout).map_err(Error::File)
     }
 
@@ -205,7 +245,7 @@ fn size_of_place(rows: &PlaceRows) -> (usize, usize) {
 
 /// The rows of a place, in order.
 enum Source {
-    Held(HeldRows),
+    Held(HeldRows, Arc<Order>),
     /// Runs that are not opened yet.
     Runs(Vec<Run>, Arc<Order>, Arc<Spill>),
     Merge(Merge),
@@ -214,19 +254,43 @@ enum Source {
 impl Source {
     fn of(rows: PlaceRows, order: &Arc<Order>, spill: &Arc<Spill>) -> Option<Self> {
         Some(match rows {
-            PlaceRows::Held(rows) => Self::Held(rows),
+            PlaceRows::Held(rows) => Self::Held(rows, Arc::clone(order)),
             PlaceRows::Spilled(runs) => Self::Runs(runs, Arc::clone(order), Arc::clone(spill)),
         })
     }
 
-    fn next(&mut self, most: usize) -> Result<Option<RecordBatch>, Error> {
+    fn next(&mut self, most: Most) -> Result<Option<RecordBatch>, Error> {
         if let Self::Runs(runs, order, spill) = self {
             *self = Self::Merge(Merge::of(std::mem::take(runs), Arc::clone(order), Arc::clone(spill))?);
         }
         match self {
-            Self::Held(rows) => rows.next(most),
+            Self::Held(rows, order) => rows.next(most, order),
             Self::Merge(merge) => merge.next(most),
             Self::Runs(..) => Ok(None),
         }
+    }
+}
+
+/// What the encoder's estimates of row groups came to, in this run so far.
+#[derive(Default)]
+struct Density {
+    estimated: AtomicU64,
+    encoded: AtomicU64,
+}
+
+impl Density {
+    /// The length that an estimate will come to.
+    fn encoded(&self, estimate: u64) -> u64 {
+        let [estimated, encoded] = [&self.estimated, &self.encoded].map(|sum| u128::from(sum.load(Ordering::Relaxed)));
+        if estimated == 0 {
+            estimate
+        } else {
+            u64::try_from(u128::from(estimate) * encoded / estimated).unwrap_or(u64::MAX)
+        }
+    }
+
+    fn learn(&self, estimated: u64, encoded: u64) {
+        self.estimated.fetch_add(estimated, Ordering::Relaxed);
+        self.encoded.fetch_add(encoded, Ordering::Relaxed);
     }
 }

@@ -68,7 +68,7 @@ impl Places {
             self.fields.iter().zip(&columns).map(|(field, column)| coarse(field, column)).collect();
         let values = self.values.convert_columns(&coarse).map_err(split_failed)?;
         let buckets = self.buckets_of(rows)?;
-        let mut of_batch: HashMap<(u32, &[u8]), u32> = HashMap::new();
+        let mut of_batch: HashMap<(u32, &[u8]), u32, foldhash::fast::FixedState> = HashMap::default();
         let mut places = Vec::with_capacity(rows.num_rows());
         for row in 0..rows.num_rows() {
             let bucket = buckets.as_ref().map_or(0, |buckets| buckets[row]);

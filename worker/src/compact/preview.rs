@@ -4,19 +4,18 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::TryStreamExt;
 use gristmill_core::compact::{ContenderReader, Plan, RunPlan, directory};
 use gristmill_core::log::{FileZone, LiveFile, LogTime, RunKind, RunRows};
 use gristmill_crds::plan::CompactionPlan;
 
 use super::attempt::Compaction;
 use super::gate::Gate;
-use super::groups::{Group, groups};
+use super::groups::{Files, Group};
 use super::merging::merged;
 use super::places::{Place, Places};
 use super::selection::{Selection, conformed};
 use super::settling::{self, Decided};
-use super::{Budget, Error, Options, Phase, Zones, compatible, expected, planned};
+use super::{Error, Options, Phase, Zones, compatible, expected, planned};
 use crate::zone::{Zone, ZoneReader};
 
 /// Files, and what is in them.
@@ -183,9 +182,9 @@ async fn places(
         places: Places::try_new(&plan.partition_by, layout.rows(), &reader, plan.buckets)?,
         counts: Mutex::default(),
     };
-    let (counting, gate) = (Arc::new(counting), Gate::new(options.budget.reading, Budget::to_read));
-    groups(raw, &run.delta, selected.keys().copied())
-        .try_for_each_concurrent(options.threads, |group| {
+    let (counting, gate) = (Arc::new(counting), options.budget.gate_of_reading());
+    Files { zone: raw, files: &run.delta, numbers: selected.keys().copied() }
+        .for_each_group(options.threads, |group| {
             let rows = selected[&group.file].slice(group.rows.start, group.rows.len());
             count_group(&counting, group, rows, &gate)
         })

@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures::{StreamExt, TryStreamExt};
 use gristmill_core::log::FileEntry;
 use tokio::sync::Mutex;
 
 use super::gate::Gate;
-use super::groups::{Group, groups};
+use super::groups::{Files, Group};
 use super::merging::merged;
+use super::order::Order;
 use super::output::Outputs;
 use super::places::Places;
 use super::selection::{Selection, conformed};
 use super::settling::Decided;
-use super::sorting::{Order, Sorter};
-use super::{Budget, Compaction, Error, Phase};
+use super::sorting::Sorter;
+use super::{Compaction, Error, Phase};
 use crate::zone::Zone;
 
 /// Files added and files removed.
@@ -41,29 +41,24 @@ pub(super) async fn rewrite(
     let places = Places::try_new(&plan.partition_by, layout.rows(), &decided.reader, plan.buckets)?;
     let order = Arc::new(Order::try_new(layout, places, plan.sort_by.iter().chain(&plan.key))?);
     let budget = &options.budget;
-    let sorter = Sorter::new(Arc::clone(&order), Arc::clone(&compaction.spill), options.threads, budget.sorting, rows);
-    let reading = Reading {
-        compaction,
-        order: Arc::clone(&order),
-        sorter: Mutex::new(sorter),
-        gate: Gate::new(budget.reading, Budget::to_read),
-    };
+    let sorter = Sorter::new(Arc::clone(&order), Arc::clone(&compaction.spill), options.threads, *budget, rows);
+    let reading =
+        Reading { compaction, order: Arc::clone(&order), sorter: Mutex::new(sorter), gate: budget.gate_of_reading() };
     let threads = options.threads;
-    let of_delta = groups(compaction.raw, &run.delta, winners.keys().copied()).map_ok(|group| (group, &winners));
-    let of_zone = groups(zone.reader(), &run.zone, remaining.keys().copied()).map_ok(|group| (group, &remaining));
-    of_delta
-        .chain(of_zone)
-        .try_for_each_concurrent(threads, |(group, selected)| {
-            let rows = selected[&group.file].slice(group.rows.start, group.rows.len());
-            reading.read(group, rows)
-        })
-        .await?;
+    for (zone, files, selected) in [(compaction.raw, &run.delta, &winners), (zone.reader(), &run.zone, &remaining)] {
+        Files { zone, files, numbers: selected.keys().copied() }
+            .for_each_group(threads, |group| {
+                let rows = selected[&group.file].slice(group.rows.start, group.rows.len());
+                reading.read(group, rows)
+            })
+            .await?;
+    }
     let merged = merged(plan, run, |file| remaining.contains_key(&file), &order.places().into_iter().collect());
     let merged_rows = merged.iter().map(|file| run.zone[*file as usize].file.rows).sum();
     reading.sorter.lock().await.expect(merged_rows);
     options.progress.expect(merged_rows);
-    groups(zone.reader(), &run.zone, merged.iter().copied())
-        .try_for_each_concurrent(threads, |group| {
+    Files { zone: zone.reader(), files: &run.zone, numbers: merged.iter().copied() }
+        .for_each_group(threads, |group| {
             let all = Selection::all(group.rows.len());
             reading.read(group, all)
         })
@@ -99,10 +94,10 @@ impl Reading<'_> {
                 (Arc::clone(&self.order), Arc::clone(target), Arc::clone(&live), selection.clone());
             let piece = batches.next_with(move |batch| {
                 let selection = selection.slice(first, batch.num_rows());
-                let rows = selection.take(&batch)?;
-                let piece = match rows.num_rows() {
+                let (rows, selection) = selection.dense(&batch)?;
+                let piece = match selection.count() {
                     0 => None,
-                    _ => Some(order.piece(&conformed(&rows, &target, &live.file)?)?),
+                    _ => Some(order.piece(&conformed(&rows, &target, &live.file)?, &selection)?),
                 };
                 Ok::<_, Error>((batch.num_rows(), piece))
             });

@@ -9,7 +9,8 @@ use arrow::row::Rows;
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
 
-use super::sorting::{Order, first_bytes};
+use super::order::{Most, Order, failed, first_bytes};
+use super::row_bytes::RowBytes;
 use super::spill::{Extent, Spill};
 use super::{Budget, Error};
 
@@ -20,11 +21,12 @@ const LEAST_CHUNK: usize = 16 << 10;
 /// How much of the memory of a merge its chunks may be: what was merged is held until it is written.
 const OF_MEMORY: usize = 4;
 
-/// Bytes of a chunk, if `total` bytes are sorted in `memory`.
+/// Bytes of a chunk, if `total` bytes are sorted in the memory for it.
 ///
 /// # Errors
 /// There are so many runs that not one chunk of each would fit.
-pub(super) fn chunk_bytes(memory: usize, total: usize) -> Result<usize, Error> {
+pub(super) fn chunk_bytes(budget: &Budget, total: usize) -> Result<usize, Error> {
+    let memory = budget.sorting;
     let runs = total.div_ceil(memory.max(1)).max(1);
     let chunk = memory / OF_MEMORY / runs;
     // Fewer runs of larger chunks: the memory that is needed grows with the root of the rows.
@@ -41,7 +43,7 @@ pub(super) fn chunk_bytes(memory: usize, total: usize) -> Result<usize, Error> {
         what: format!("the order of {} MiB of rows", total >> 20),
         needed: needed as u64,
         share: memory as u64,
-        memory: Budget::to_merge(needed),
+        memory: budget.to_merge().of(needed),
     })
 }
 
@@ -101,6 +103,7 @@ pub(super) struct Merge {
 struct Cursor {
     run: Run,
     rows: RecordBatch,
+    bytes: RowBytes,
     keys: Rows,
     row: usize,
     first_bytes: [u64; 2],
@@ -111,7 +114,8 @@ impl Cursor {
         let Some(rows) = run.next(spill)? else { return Ok(None) };
         let keys = order.keys(&rows)?;
         let first_bytes = first_bytes(keys.row(0).data());
-        Ok(Some(Self { run, rows, keys, row: 0, first_bytes }))
+        let bytes = RowBytes::of(&rows);
+        Ok(Some(Self { run, rows, bytes, keys, row: 0, first_bytes }))
     }
 
     fn is_before(&self, other: &Self) -> bool {
@@ -133,6 +137,7 @@ impl Cursor {
     fn refill(&mut self, order: &Order, spill: &Spill) -> Result<bool, Error> {
         let Some(rows) = self.run.next(spill)? else { return Ok(false) };
         self.keys = order.keys(&rows)?;
+        self.bytes = RowBytes::of(&rows);
         (self.rows, self.row) = (rows, 0);
         self.first_bytes = first_bytes(self.keys.row(0).data());
         Ok(true)
@@ -149,16 +154,20 @@ impl Merge {
         Ok(merge)
     }
 
-    /// The next rows, about so many; none at the end.
-    pub(super) fn next(&mut self, most: usize) -> Result<Option<RecordBatch>, Error> {
+    /// The next rows; none at the end.
+    pub(super) fn next(&mut self, most: Most) -> Result<Option<RecordBatch>, Error> {
         // A batch of each run, and those that the rows of this chunk are in but that are used up.
         let mut batches: Vec<RecordBatch> = self.runs.iter().map(|cursor| cursor.rows.clone()).collect();
         let mut place: Vec<usize> = (0..self.runs.len()).collect();
-        let mut rows: Vec<(usize, usize)> = Vec::with_capacity(most);
-        while rows.len() < most
+        let (mut rows, mut bytes): (Vec<(usize, usize)>, usize) = (Vec::with_capacity(most.rows), 0);
+        while rows.len() < most.rows
             && let Some(first) = self.heap.first().copied()
         {
             let cursor = &mut self.runs[first];
+            bytes += cursor.bytes.row(cursor.row);
+            if bytes > most.bytes && !rows.is_empty() {
+                break;
+            }
             rows.push((place[first], cursor.row));
             if cursor.advance() {
                 if cursor.refill(&self.order, &self.spill)? {
@@ -175,7 +184,7 @@ impl Merge {
         }
         let batches: Vec<&RecordBatch> = batches.iter().collect();
         let merged = interleave_record_batch(&batches, &rows);
-        merged.map(Some).map_err(|source| Error::Arrow { act: "put rows in order", source })
+        merged.map(Some).map_err(failed)
     }
 
     /// Moves a node of the heap down to where it belongs.

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow::array::RecordBatch;
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, SchemaRef};
-use futures::TryStreamExt;
 use gristmill_core::compact::{
     Bucket, ContenderReader, Contenders, KeyHash, Origin, RunPlan, Side, Superseded, Topics,
 };
@@ -15,7 +14,7 @@ use tracing::info;
 
 use super::filter::DeltaKeys;
 use super::gate::Gate;
-use super::groups::{Group, groups};
+use super::groups::{Files, Group};
 use super::known::{CompleteKeys, KnownKeys};
 use super::late::LateRows;
 use super::marks::Marks;
@@ -102,14 +101,16 @@ pub(super) async fn scan(
         old: AtomicU64::new(0),
         zone: Found::default(),
     });
-    let gate = Gate::new(budget.reading, super::Budget::to_read);
-    let (keys, known) = (Arc::new(DeltaKeys::new(&compaction.plan.key)), Arc::new(KnownKeys::new(rows, budget.filter)));
+    let gate = budget.gate_of_reading();
+    let asked_for = if run.zone.is_empty() { 0 } else { rows };
+    let known = Arc::new(KnownKeys::new(asked_for, budget.filter));
+    let keys = Arc::new(DeltaKeys::new(&compaction.plan.key));
     let keep = (!run.zone.is_empty()).then_some((&keys, &known));
 
     let progress = &options.progress;
     progress.begin(Phase::Keys, rows as u64);
-    groups(raw, &run.delta, 0..count(&run.delta))
-        .try_for_each_concurrent(options.threads, |group| async {
+    Files { zone: raw, files: &run.delta, numbers: 0..count(&run.delta) }
+        .for_each_group(options.threads, |group| async {
             let (taken, rows) = (scan.taken(run, group.live.sequence), group.rows.len());
             read_delta(&scan, group, taken, keep, &gate).await?;
             progress.add(rows);
@@ -120,8 +121,8 @@ pub(super) async fn scan(
         let known = Arc::into_inner(known).expect("the threads that added keys are done").complete();
         let known = Arc::new(known);
         progress.begin(Phase::Zone, run.zone.iter().map(|live| live.file.rows).sum());
-        groups(zone, &run.zone, 0..count(&run.zone))
-            .try_for_each_concurrent(options.threads, |group| async {
+        Files { zone, files: &run.zone, numbers: 0..count(&run.zone) }
+            .for_each_group(options.threads, |group| async {
                 let rows = group.rows.len();
                 read_zone(&scan, group, &keys, &known, &gate).await?;
                 progress.add(rows);

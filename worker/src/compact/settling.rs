@@ -12,7 +12,7 @@ use super::gate::Gate;
 use super::marks::Marks;
 use super::ranges::{Ranges, Records};
 use super::scan::scan;
-use super::{Budget, Compaction, Error, Options, Phase};
+use super::{Compaction, Error, Options, Phase};
 use crate::blocking::blocking;
 use crate::zone::ZoneReader;
 
@@ -92,7 +92,9 @@ pub(super) async fn each_range<R: Records, T: Send + 'static>(
     work: impl Fn(&mut R) -> T + Clone + Send + 'static,
     mut taken: impl FnMut(T),
 ) -> Result<(), Error> {
-    let gate = Gate::new(options.budget.settling, Budget::to_settle);
+    let gate = Gate::new(options.budget.settling, options.budget.to_settle());
+    let all = Arc::clone(ranges);
+    blocking(move || all.complete()).await.map_err(Error::Spill)?;
     let made = stream::iter(0..ranges.count()).map(|range| {
         let (ranges, gate, work) = (Arc::clone(ranges), &gate, work.clone());
         async move {

@@ -1,115 +1,39 @@
-//! Rows that are written, in order: by where they go, then by the columns of the sort.
+//! Rows that are written, held by where they go.
 //!
 //! Rows are held until their share of the memory is full; then all that are held are sorted and spilled as one run. What
-//! was spilled is merged when it is written. Without a spill nothing is: each place's rows are sorted where they are.
+//! was spilled is merged when it is written. Without a spill nothing is: each place's rows are sorted when they are written.
 
 use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::RecordBatch;
 use arrow::compute::interleave_record_batch;
-use arrow::datatypes::SchemaRef;
-use arrow::row::{RowConverter, Rows, SortField};
 use futures::{StreamExt, TryStreamExt, stream};
-use gristmill_core::compact::Layout;
 
-use super::Error;
-use super::places::{Place, Places};
+use super::order::{Most, Order, Piece, Sorted, failed};
+use super::places::Place;
 use super::runs::{self, Run};
 use super::spill::Spill;
+use super::{Budget, Error};
 use crate::blocking::blocking;
 
-/// A place's rows are sorted by a column that every row has if its directory names all of the sort.
-const LAST_RESORT: &str = "kafka_offset";
+/// Rows of a place that one batch has, below which they are copied together before they are sorted: a batch of its own
+/// costs as much as so many rows.
+const FEW_ROWS: usize = 16;
 
-/// How rows are told where they go and in which order.
-pub(super) struct Order {
-    places: Places,
-    sort: RowConverter,
-    /// The columns of the sort in a row of a file.
-    sort_columns: Vec<usize>,
-    file: SchemaRef,
-    file_columns: Vec<usize>,
-}
-
-/// A row's place in the order of its place: its first bytes there, and where it is.
+/// Rows of one place in one piece.
 #[derive(Debug, Clone, Copy)]
-struct Entry {
-    first_bytes: [u64; 2],
+struct Slice {
     piece: u32,
-    row: u32,
+    start: u32,
+    rows: u32,
 }
 
-/// Rows of one batch, with all that is needed to sort them.
-pub(super) struct Piece {
-    rows: RecordBatch,
-    keys: Rows,
-    places: Vec<u32>,
-}
-
-impl Piece {
-    pub(super) fn rows(&self) -> usize {
-        self.rows.num_rows()
-    }
-
-    fn memory(&self) -> usize {
-        self.rows.get_array_memory_size() + self.keys.size() + self.places.len() * size_of::<Entry>()
-    }
-}
-
-impl Order {
-    /// The order of rows of a layout: by these columns where they are in the file, else they are the same in all of it.
-    pub(super) fn try_new<'s>(
-        layout: &Layout,
-        places: Places,
-        sort_by: impl Iterator<Item = &'s String>,
-    ) -> Result<Self, Error> {
-        let file = layout.file();
-        let mut sort_columns: Vec<usize> = Vec::new();
-        for column in sort_by.filter_map(|name| file.index_of(name).ok()) {
-            if !sort_columns.contains(&column) {
-                sort_columns.push(column);
-            }
-        }
-        if sort_columns.is_empty() {
-            sort_columns.push(file.index_of(LAST_RESORT).expect("every file carries it"));
-        }
-        let fields = sort_columns.iter().map(|column| SortField::new(file.field(*column).data_type().clone()));
-        let sort =
-            RowConverter::new(fields.collect()).map_err(|source| Error::Arrow { act: "put rows in order", source })?;
-        Ok(Self { places, sort, sort_columns, file: Arc::clone(file), file_columns: layout.file_columns().to_vec() })
-    }
-
-    /// The places that rows have named so far.
-    pub(super) fn places(&self) -> Vec<Place> {
-        self.places.known()
-    }
-
-    /// Whole rows as a piece.
-    pub(super) fn piece(&self, rows: &RecordBatch) -> Result<Piece, Error> {
-        let places = self.places.of(rows)?;
-        let rows = rows.project(&self.file_columns).expect("a file's columns are those of a row");
-        let keys = self.keys(&rows)?;
-        Ok(Piece { rows, keys, places })
-    }
-
-    /// What rows of a file are sorted by, as bytes.
-    pub(super) fn keys(&self, rows: &RecordBatch) -> Result<Rows, Error> {
-        let columns: Vec<ArrayRef> = self.sort_columns.iter().map(|column| Arc::clone(rows.column(*column))).collect();
-        self.sort.convert_columns(&columns).map_err(|source| Error::Arrow { act: "put rows in order", source })
-    }
-
-    /// The columns of a file.
-    pub(super) fn file(&self) -> &SchemaRef {
-        &self.file
-    }
-}
-
-/// Rows that are held: sorted by nothing yet, but told apart by where they go.
-pub(super) struct Held {
-    pieces: Vec<(RecordBatch, Rows)>,
-    places: BTreeMap<u32, Vec<Entry>>,
+/// Rows that are held, told apart by where they go.
+struct Held {
+    pieces: Vec<RecordBatch>,
+    places: BTreeMap<u32, Vec<Slice>>,
     memory: usize,
     rows: usize,
 }
@@ -119,42 +43,39 @@ impl Held {
         Self { pieces: Vec::new(), places: BTreeMap::new(), memory: 0, rows: 0 }
     }
 
-    fn push(&mut self, piece: Piece) {
-        self.memory += piece.memory();
-        self.rows += piece.rows.num_rows();
-        let number = u32::try_from(self.pieces.len()).expect("memory has fewer batches");
-        let Piece { rows, keys, places } = piece;
-        for (row, place) in (0..).zip(places) {
-            let first_bytes = first_bytes(keys.row(row as usize).data());
-            self.places.entry(place).or_default().push(Entry { first_bytes, piece: number, row });
+    fn push(&mut self, Piece { rows, places }: Piece) {
+        self.memory +=
+            rows.get_array_memory_size() + rows.num_rows() * Sorted::BYTES + places.len() * size_of::<Slice>();
+        self.rows += rows.num_rows();
+        let piece = u32::try_from(self.pieces.len()).expect("memory has fewer batches");
+        self.pieces.push(rows);
+        let mut start = 0;
+        for (place, rows) in places {
+            self.places.entry(place).or_default().push(Slice { piece, start, rows });
+            start += rows;
         }
-        self.pieces.push((rows, keys));
     }
 
     fn row_bytes(&self) -> usize {
         (self.memory / self.rows.max(1)).max(1)
     }
 
-    /// Rows in this order.
-    fn gather(&self, rows: &[Entry]) -> Result<RecordBatch, Error> {
-        let batches: Vec<&RecordBatch> = self.pieces.iter().map(|(rows, _)| rows).collect();
-        let rows: Vec<(usize, usize)> = rows.iter().map(|entry| (entry.piece as usize, entry.row as usize)).collect();
-        interleave_record_batch(&batches, &rows).map_err(|source| Error::Arrow { act: "put rows in order", source })
+    /// The rows of one place, in batches of which each is in order.
+    fn batches(&self, slices: &[Slice]) -> Result<Vec<RecordBatch>, Error> {
+        let rows: usize = slices.iter().map(|slice| slice.rows as usize).sum();
+        if rows >= slices.len() * FEW_ROWS || slices.len() == 1 {
+            let cut =
+                |slice: &Slice| self.pieces[slice.piece as usize].slice(slice.start as usize, slice.rows as usize);
+            return Ok(slices.iter().map(cut).collect());
+        }
+        let pieces: Vec<&RecordBatch> = slices.iter().map(|slice| &self.pieces[slice.piece as usize]).collect();
+        let rows: Vec<(usize, usize)> = slices
+            .iter()
+            .enumerate()
+            .flat_map(|(piece, slice)| (slice.start..slice.start + slice.rows).map(move |row| (piece, row as usize)))
+            .collect();
+        Ok(vec![interleave_record_batch(&pieces, &rows).map_err(failed)?])
     }
-
-    fn sort(&self, rows: &mut [Entry]) {
-        let key = |entry: &Entry| self.pieces[entry.piece as usize].1.row(entry.row as usize);
-        rows.sort_unstable_by(|a, b| a.first_bytes.cmp(&b.first_bytes).then_with(|| key(a).cmp(&key(b))));
-    }
-}
-
-/// The first bytes of a key as numbers that compare as they do.
-pub(super) fn first_bytes(key: &[u8]) -> [u64; 2] {
-    let mut bytes = [0; 16];
-    let length = key.len().min(16);
-    bytes[..length].copy_from_slice(&key[..length]);
-    let (first, second) = bytes.split_at(8);
-    [first, second].map(|half| u64::from_be_bytes(half.try_into().expect("8 bytes")))
 }
 
 /// Takes rows and gives them back in order.
@@ -162,7 +83,7 @@ pub(super) struct Sorter {
     order: Arc<Order>,
     spill: Arc<Spill>,
     threads: usize,
-    most_memory: usize,
+    budget: Budget,
     /// Rows that will come in all.
     expected: u64,
     held: Held,
@@ -173,8 +94,8 @@ pub(super) struct Sorter {
 type Spilled = BTreeMap<u32, Vec<Run>>;
 
 impl Sorter {
-    pub(super) fn new(order: Arc<Order>, spill: Arc<Spill>, threads: usize, most_memory: usize, expected: u64) -> Self {
-        Self { order, spill, threads, most_memory, expected, held: Held::new(), spilled: Spilled::new() }
+    pub(super) fn new(order: Arc<Order>, spill: Arc<Spill>, threads: usize, budget: Budget, expected: u64) -> Self {
+        Self { order, spill, threads, budget, expected, held: Held::new(), spilled: Spilled::new() }
     }
 
     /// More rows will come than was said before.
@@ -185,23 +106,22 @@ impl Sorter {
     /// Takes rows; spills what is held when its share of the memory is full.
     pub(super) async fn push(&mut self, piece: Piece) -> Result<(), Error> {
         self.held.push(piece);
-        if self.held.memory < self.most_memory { Ok(()) } else { self.spill_held().await }
+        if self.held.memory < self.budget.sorting { Ok(()) } else { self.spill_held().await }
     }
 
     async fn spill_held(&mut self) -> Result<(), Error> {
         let mut held = mem::replace(&mut self.held, Held::new());
         let places = mem::take(&mut held.places);
-        let row_bytes = held.row_bytes();
-        let bytes = usize::try_from(self.expected).unwrap_or(usize::MAX).saturating_mul(row_bytes);
-        let chunk_rows = runs::chunk_bytes(self.most_memory, bytes).map(|bytes| (bytes / row_bytes).max(1))?;
+        let bytes = usize::try_from(self.expected).unwrap_or(usize::MAX).saturating_mul(held.row_bytes());
+        let most = Most { rows: usize::MAX, bytes: runs::chunk_bytes(&self.budget, bytes)? };
         let held = Arc::new(held);
-        let spilling = stream::iter(places).map(|(place, mut rows)| {
-            let (held, spill) = (Arc::clone(&held), Arc::clone(&self.spill));
+        let spilling = stream::iter(places).map(|(place, slices)| {
+            let (held, spill, order) = (Arc::clone(&held), Arc::clone(&self.spill), Arc::clone(&self.order));
             blocking(move || {
-                held.sort(&mut rows);
+                let mut rows = order.sorted(held.batches(&slices)?)?;
                 let mut run = Run::default();
-                for chunk in rows.chunks(chunk_rows) {
-                    run.push(&held.gather(chunk)?, &spill)?;
+                while let Some(chunk) = rows.next(most)? {
+                    run.push(&chunk, &spill)?;
                 }
                 Ok::<_, Error>((place, run))
             })
@@ -218,19 +138,13 @@ impl Sorter {
         if !self.spilled.is_empty() {
             self.spill_held().await?;
         }
-        let Held { places: rows_of, .. } = &mut self.held;
-        let rows_of = mem::take(rows_of);
-        let row_bytes = self.held.row_bytes();
+        let places = mem::take(&mut self.held.places);
         let held = Arc::new(self.held);
         let known = self.order.places();
         let place = |number: u32| known[number as usize].clone();
-        let mut all: Vec<(Place, PlaceRows)> = rows_of
-            .into_iter()
-            .map(|(number, rows)| {
-                let rows = HeldRows { held: Arc::clone(&held), rows, row_bytes, next: None };
-                (place(number), PlaceRows::Held(rows))
-            })
-            .collect();
+        let held_rows = |slices| HeldRows { held: Arc::clone(&held), slices, sorted: None };
+        let mut all: Vec<(Place, PlaceRows)> =
+            places.into_iter().map(|(number, slices)| (place(number), PlaceRows::Held(held_rows(slices)))).collect();
         all.extend(self.spilled.into_iter().map(|(number, runs)| (place(number), PlaceRows::Spilled(runs))));
         all.sort_by(|a, b| a.0.cmp(&b.0));
         Ok(all)
@@ -246,31 +160,28 @@ pub(super) enum PlaceRows {
 /// Rows of one place that are in memory.
 pub(super) struct HeldRows {
     held: Arc<Held>,
-    rows: Vec<Entry>,
-    row_bytes: usize,
-    /// Where the next chunk begins; nowhere before they are sorted.
-    next: Option<usize>,
+    slices: Vec<Slice>,
+    /// Nothing before they are asked for.
+    sorted: Option<Sorted>,
 }
 
 impl HeldRows {
     /// How many.
     pub(super) fn len(&self) -> usize {
-        self.rows.len()
+        self.slices.iter().map(|slice| slice.rows as usize).sum()
     }
 
     /// Bytes of a row in memory.
     pub(super) fn row_bytes(&self) -> usize {
-        self.row_bytes
+        self.held.row_bytes()
     }
 
-    /// The next rows, at most so many; none at the end.
-    pub(super) fn next(&mut self, most: usize) -> Result<Option<RecordBatch>, Error> {
-        let start = self.next.unwrap_or_else(|| {
-            self.held.sort(&mut self.rows);
-            0
-        });
-        let end = self.rows.len().min(start + most);
-        self.next = Some(end);
-        if start == end { Ok(None) } else { self.held.gather(&self.rows[start..end]).map(Some) }
+    /// The next rows; none at the end.
+    pub(super) fn next(&mut self, most: Most, order: &Order) -> Result<Option<RecordBatch>, Error> {
+        let sorted = match self.sorted.take() {
+            Some(sorted) => sorted,
+            None => order.sorted(self.held.batches(&self.slices)?)?,
+        };
+        self.sorted.insert(sorted).next(most)
     }
 }

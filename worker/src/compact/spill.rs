@@ -32,6 +32,14 @@ impl Extent {
     pub(super) fn len(&self) -> usize {
         self.length
     }
+
+    /// Takes the first bytes off.
+    pub(super) fn split_off(&mut self, length: usize) -> Self {
+        let first = Self { start: self.start, length };
+        self.start += length as u64;
+        self.length -= length;
+        first
+    }
 }
 
 /// A file for what does not fit into memory. It is made when the first bytes come.

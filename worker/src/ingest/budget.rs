@@ -2,17 +2,9 @@
 //!
 //! Reading and writing take turns, so the shares below are all that grows: what does not fit waits in Kafka.
 
-use gristmill_crds::Quantity;
-use gristmill_crds::scalar::InvalidScalar;
-
 use crate::kafka::{Connection, Reception};
+use crate::memory::Memory;
 
-/// Memory of a worker on a laptop, and of a pod whose resource says nothing.
-const DEFAULT_MEMORY: u64 = 256 << 20;
-/// What the process needs beside its buffers: code, librdkafka, the runtime, the log's fold.
-const BASE: u64 = 96 << 20;
-/// Below this share of everything no Parquet file is worth its footer.
-const LEAST: u64 = 32 << 20;
 /// More decoded rows at a time make nothing faster: it is about 10,000 rows of a usual message.
 const MOST_DECODED: u64 = 8 << 20;
 
@@ -36,14 +28,14 @@ pub struct Budget {
 
 impl Budget {
     /// Shares out the memory of a process.
-    pub fn of_memory(memory: u64) -> Self {
-        let total = memory.saturating_sub(BASE).max(LEAST);
+    pub fn of(memory: Memory) -> Self {
+        let total = memory.buffers();
         Self {
             queued: total / 8,
             fetch: total / 16,
             held: total / 16,
             decoded: (total / 20).min(MOST_DECODED),
-            row_group: total / 4,
+            row_group: total / 7,
             reject_row_group: total / 8,
         }
     }
@@ -62,20 +54,11 @@ impl Budget {
         let Self { queued: _, fetch: _, held, decoded, row_group, reject_row_group } = *self;
         held + 2 * decoded + row_group + reject_row_group
     }
-
-    /// Shares out what `GRISTMILL_MEMORY` says, bytes or a quantity such as 256Mi; 256Mi if it is not set.
-    ///
-    /// # Errors
-    /// It is no size.
-    pub fn of_variable(value: Option<&str>) -> Result<Self, InvalidScalar> {
-        let memory = value.map_or(Ok(DEFAULT_MEMORY), |text| Quantity(text.to_owned()).to_bytes())?;
-        Ok(Self::of_memory(memory))
-    }
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self::of_memory(DEFAULT_MEMORY)
+        Self::of(Memory::default())
     }
 }
 
@@ -88,8 +71,9 @@ mod tests {
     #[case(256 << 20)]
     #[case(8 << 30)]
     fn shares_fit_into_the_memory_beside_the_process(#[case] memory: u64) {
-        let Budget { queued, fetch, held, decoded, row_group, reject_row_group } = Budget::of_memory(memory);
-        assert!(queued + fetch + held + 2 * decoded + row_group + reject_row_group <= (memory - BASE) / 4 * 3);
+        let memory = Memory::of_bytes(memory);
+        let Budget { queued, fetch, held, decoded, row_group, reject_row_group } = Budget::of(memory);
+        assert!(queued + fetch + held + 2 * decoded + row_group + reject_row_group <= memory.buffers() / 4 * 3);
     }
 
     #[test]
@@ -100,13 +84,5 @@ mod tests {
         let reception = budget.reception(&Connection::plaintext("127.0.0.1:1").with_settings(settings), 8 << 20);
         assert_eq!((reception.fetch, reception.queued), (50 << 20, budget.queued));
         assert_eq!(reception.longest(), (50 + 8 + 1) << 20);
-    }
-
-    #[test]
-    fn variable_is_read_as_bytes_or_quantity() {
-        let bytes = Budget::of_variable(Some("536870912")).unwrap();
-        assert_eq!(bytes, Budget::of_variable(Some("512Mi")).unwrap());
-        assert_eq!(Budget::of_variable(None).unwrap(), Budget::of_memory(256 << 20));
-        assert!(Budget::of_variable(Some("much")).is_err());
     }
 }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::array::RecordBatch;
 use chrono::{DateTime, Utc};
 use gristmill_core::log::{FileEntry, FileSchema, FileZone, layout};
 use gristmill_core::raw::{Message, MessageDecoder, Verdict};
@@ -121,12 +122,12 @@ impl OpenFile {
     /// Encodes what is decoded; row groups that are complete go to the store.
     pub(super) async fn flush(&mut self, zone: &mut Zone) -> Result<(), ParquetError> {
         if let Some(batch) = self.decoder.take_rows() {
-            let file = begin(&mut self.rows, zone, batch.schema(), &self.row_layout).await?;
+            let file = begin(&mut self.rows, zone, &batch, &self.row_layout).await?;
             file.write(&batch).await?;
         }
         if let Some(batch) = self.decoder.take_rejects() {
             self.reasons.count(&batch);
-            let file = begin(&mut self.rejects, zone, batch.schema(), &self.reject_layout).await?;
+            let file = begin(&mut self.rejects, zone, &batch, &self.reject_layout).await?;
             file.write(&batch).await?;
         }
         Ok(())
@@ -179,14 +180,14 @@ impl OpenFile {
 async fn begin<'f>(
     file: &'f mut Option<ParquetFile>,
     zone: &mut Zone,
-    schema: arrow::datatypes::SchemaRef,
+    first: &RecordBatch,
     layout: &Layout,
 ) -> Result<&'f mut ParquetFile, ParquetError> {
     match file {
         Some(file) => Ok(file),
         None => {
             let staged = zone.stage().await.map_err(ParquetError::Zone)?;
-            Ok(file.insert(ParquetFile::create(staged, schema, layout)?))
+            Ok(file.insert(ParquetFile::create(staged, first.schema(), &layout.beginning_with(first))?))
         }
     }
 }

@@ -170,6 +170,32 @@ async fn outputs_above_the_target_size_are_split_without_losing_a_row() {
     assert_eq!(warehouse.rows().await.len(), 20_000);
 }
 
+/// The encoder's estimate of what is not compressed yet is several times what it comes to.
+#[tokio::test]
+async fn files_have_about_their_target_size_after_compression_and_the_next_run_leaves_them() {
+    let mut warehouse = Warehouse::in_memory();
+    let target = 128 << 10;
+    warehouse.plan.target_size = target;
+    let titled = |number: i64| book(&format!("{number:09}")).titled(&"The same long title ".repeat(20)).at(number);
+    warehouse.ingest((0..120_000).map(titled)).await;
+    warehouse.compact().await;
+    let files = warehouse.listed_files().await;
+    let mut lengths = Vec::new();
+    for file in &files {
+        lengths.push(warehouse.store.length(file).await.unwrap().unwrap());
+    }
+    lengths.sort_unstable();
+    assert!(lengths.len() > 3, "{lengths:?}");
+    // One file has what was left.
+    assert!(lengths[1..].iter().all(|length| (target * 3 / 4..target * 5 / 4).contains(length)), "{lengths:?}");
+
+    warehouse.ingest([titled(-1)]).await;
+    warehouse.compact().await;
+
+    let after = warehouse.listed_files().await;
+    assert!(files.iter().filter(|file| after.contains(file)).count() >= files.len() - 1, "{files:?} {after:?}");
+}
+
 /// Long enough that footer and columns are fetched one by one, and of many row groups.
 #[tokio::test]
 async fn file_of_many_row_groups_is_rewritten_without_losing_a_row() {
@@ -213,6 +239,7 @@ async fn row_group_that_does_not_fit_into_memory_is_refused_before_anything_is_w
     let mut warehouse = Warehouse::in_memory();
     warehouse.ingest((0..20_000).map(|number| book(&number.to_string()).at(number))).await;
     warehouse.options.budget.reading = 4 << 10;
+    warehouse.options.budget.row_group = 4 << 10;
 
     let error = warehouse.try_compact().await.unwrap_err();
 

@@ -77,8 +77,7 @@ impl Warehouse {
 
     /// The same zones with so little memory that every batch is spilled, and with one output open at a time.
     pub(crate) fn spilling(mut self) -> Self {
-        let reading = self.options.budget.reading;
-        let budget = Budget { keys: 1, filter: 1, reading, settling: 1 << 20, sorting: 1, writing: 1 };
+        let budget = Budget { keys: 1, filter: 1, settling: 1 << 20, sorting: 1, writing: 1, ..self.options.budget };
         self.options = Options { budget, open_files: 1, threads: 2, ..self.options };
         self
     }

@@ -34,13 +34,33 @@ pub(super) struct Contender {
     pub(super) topic: u32,
     pub(super) address: RowAddress,
     /// Where the bytes of orderBy begin, behind their length; nowhere if there are none.
-    order: u32,
+    order: OrderStart,
     flags: u8,
 }
 
+/// An offset into the bytes of all orders. In 6 bytes a contender has 64, and no process has more memory than they count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct OrderStart([u16; 3]);
+
+impl OrderStart {
+    const NONE: Self = Self([u16::MAX; 3]);
+
+    fn of(offset: usize) -> Self {
+        let [low, middle, high, rest] = [0, 16, 32, 48].map(|bits| (offset >> bits) as u16);
+        assert!(rest == 0, "no process has 256 TiB of orders");
+        Self([low, middle, high])
+    }
+
+    fn offset(self) -> usize {
+        let [low, middle, high] = self.0.map(usize::from);
+        low | middle << 16 | high << 32
+    }
+}
+
+const _: () = assert!(size_of::<Contender>() == 64);
+
 const OF_ZONE: u8 = 1;
 const HAS_TIMESTAMP: u8 = 2;
-const NO_ORDER: u32 = u32::MAX;
 
 /// Bytes of an encoded contender before those of its order.
 const ENCODED: usize = 16 + 8 + 8 + 6 * 4 + 1 + 4;
@@ -103,23 +123,22 @@ impl Contenders {
         self.rows.push(row);
     }
 
-    fn push_order(&mut self, order: &[u8]) -> u32 {
+    fn push_order(&mut self, order: &[u8]) -> OrderStart {
         if order.is_empty() {
-            return NO_ORDER;
+            return OrderStart::NONE;
         }
-        // A caller holds no more than its share of the memory, which is far below 4 GiB a set.
-        let start = u32::try_from(self.order.len()).expect("a set of contenders has less than 4 GiB of orders");
-        let length = u32::try_from(order.len()).expect("the order of a row has less than 4 GiB");
+        let start = OrderStart::of(self.order.len());
+        let length = u32::try_from(order.len()).expect("a row is of one message of Kafka, which has less than 2 GiB");
         self.order.extend_from_slice(&length.to_le_bytes());
         self.order.extend_from_slice(order);
         start
     }
 
     fn order(&self, contender: &Contender) -> &[u8] {
-        if contender.order == NO_ORDER {
+        if contender.order == OrderStart::NONE {
             return &[];
         }
-        let (length, bytes) = take::<4>(&self.order[contender.order as usize..]);
+        let (length, bytes) = take::<4>(&self.order[contender.order.offset()..]);
         &bytes[..u32::from_le_bytes(length) as usize]
     }
 
@@ -133,6 +152,11 @@ impl Contenders {
             record_index: contender.record_index,
             generation: contender.generation,
         }
+    }
+
+    /// None yet, with room for as many as these.
+    pub fn with_room_of(other: &Self) -> Self {
+        Self { rows: Vec::with_capacity(other.rows.len()), order: Vec::with_capacity(other.order.len()) }
     }
 
     /// Adds one of these to others.
@@ -217,4 +241,18 @@ impl Cursor<'_> {
 fn take<const N: usize>(bytes: &[u8]) -> ([u8; N], &[u8]) {
     let (taken, rest) = bytes.split_first_chunk::<N>().expect("the bytes are those that were encoded in this run");
     (*taken, rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::OrderStart;
+
+    #[test]
+    fn orders_may_begin_beyond_4_gib() {
+        for offset in [0, 7, u32::MAX as usize, u32::MAX as usize + 1, (1 << 47) + 5] {
+            let start = OrderStart::of(offset);
+            assert_eq!(start.offset(), offset);
+            assert_ne!(start, OrderStart::NONE);
+        }
+    }
 }

@@ -47,6 +47,11 @@ impl Versions {
         self.0.len() * Self::BYTES
     }
 
+    /// None yet, with room for as many as these.
+    pub fn with_room_of(other: &Self) -> Self {
+        Self(Vec::with_capacity(other.0.len()))
+    }
+
     /// Adds one of these to others.
     pub fn copy_to(&self, index: usize, other: &mut Versions) {
         other.0.push(self.0[index]);
