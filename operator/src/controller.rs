@@ -97,6 +97,7 @@ pub async fn run(options: RunOptions) -> Result<(), StartError> {
 pub async fn control(operator: Arc<Operator>, scope: Scope, stop: Stop, became_ready: watch::Sender<bool>) {
     let (streams, streams_filled) = stream_ingests(Arc::clone(&operator), &scope, stop.clone());
     let (compactions, compactions_filled) = hourly_compactions(operator, &scope, stop.clone());
+    let is_ready = became_ready.subscribe();
     let filled = async {
         let all = async { streams_filled.await.is_ok() && compactions_filled.await.is_ok() };
         tokio::select! {
@@ -106,10 +107,20 @@ pub async fn control(operator: Arc<Operator>, scope: Scope, stop: Stop, became_r
                 }
                 became_ready.send_replace(filled);
             }
-            () = stop => {}
+            () = stop.clone() => {}
         }
     };
-    tokio::join!(streams, compactions, filled);
+    let work = async { tokio::join!(streams, compactions, filled) };
+    tokio::select! {
+        _ = work => {}
+        // Reconciles wait for the caches, and controllers for reconciles: before those are filled nothing is under way.
+        () = async {
+            stop.await;
+            if *is_ready.borrow() {
+                std::future::pending::<()>().await;
+            }
+        } => {}
+    }
 }
 
 impl Scope {

@@ -59,6 +59,13 @@ impl Cluster {
         self
     }
 
+    /// The cluster with a right fewer for the operator.
+    pub(crate) fn denying(mut self, resource: &str, verb: &str) -> Self {
+        let shared = Arc::get_mut(&mut self.0).expect("nobody else has it yet");
+        assert!(shared.granted.remove(&(resource.to_owned(), verb.to_owned())), "{verb} {resource} is not granted");
+        self
+    }
+
     /// Creates or replaces an object, as a user or another controller does.
     pub(crate) fn put(&self, object: Value) {
         let key = key_of(&object);

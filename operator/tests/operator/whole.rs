@@ -93,6 +93,15 @@ async fn deleted_deployment_comes_back() {
     operator.stop().await;
 }
 
+#[tokio::test]
+async fn operator_whose_caches_are_never_filled_stops_when_it_is_told_to() {
+    let cluster = Cluster::new().with(stream()).denying("batch/jobs", "list");
+    let operator = Running::start(&cluster).await;
+    cluster.until("the jobs were asked for", |c| c.used().contains(&("/pods".to_owned(), "list".to_owned()))).await;
+    assert!(!*operator.ready.borrow());
+    tokio::time::timeout(std::time::Duration::from_secs(60), operator.stop()).await.expect("it stops");
+}
+
 /// The API server in memory refuses what the ClusterRole does not grant, so this also shows that it grants enough.
 #[tokio::test]
 async fn cluster_role_grants_exactly_what_a_life_with_both_resources_needs() {

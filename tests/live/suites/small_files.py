@@ -70,13 +70,13 @@ def ideal(lengths):
 
 def check_files(found, appended):
     """Each directory has at most three files more than its bytes need, the zone at most twice as many and one each."""
-    for directory, lengths in found.items():
-        require(len(lengths) <= ideal(lengths) + SLACK,
-                f"{directory} has {len(lengths)} files of {sum(lengths)} bytes: {sorted(lengths)}")
     files, ideals = sum(map(len, found.values())), sum(map(ideal, found.values()))
     say(f"{appended} files if each hour only added its own, {files} now, {ideals} of {TARGET} bytes would do, "
         f"in {len(found)} directories; the largest directory has {max(map(len, found.values()))} "
         f"of {max(map(ideal, found.values()))}")
+    for directory, lengths in found.items():
+        require(len(lengths) <= ideal(lengths) + SLACK,
+                f"{directory} has {len(lengths)} files of {sum(lengths)} bytes: {sorted(lengths)}")
     require(files <= 2 * ideals + len(found), f"{files} files are more than twice {ideals} and {len(found)}")
 
 
