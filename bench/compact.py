@@ -156,6 +156,7 @@ def compare(zone):
 
 
 def large(zone):
+    os.environ["MIMALLOC_PURGE_DELAY"] = "100"  # as in the image
     limit = int(re.match(r"(\d+)Mi$", LIMIT).group(1))
     print(f"{LARGE} rows in a process of {LIMIT}", flush=True)
     zone.append(LARGE, "--files", max(32, LARGE // 1_000_000), "--duplicates", DUPLICATES)

@@ -98,6 +98,7 @@ pub async fn control(operator: Arc<Operator>, scope: Scope, stop: Stop, became_r
     let (streams, streams_filled) = stream_ingests(Arc::clone(&operator), &scope, stop.clone());
     let (compactions, compactions_filled) = hourly_compactions(operator, &scope, stop.clone());
     let is_ready = became_ready.subscribe();
+    let stopped = stop.clone();
     let filled = async {
         let all = async { streams_filled.await.is_ok() && compactions_filled.await.is_ok() };
         tokio::select! {
@@ -107,7 +108,7 @@ pub async fn control(operator: Arc<Operator>, scope: Scope, stop: Stop, became_r
                 }
                 became_ready.send_replace(filled);
             }
-            () = stop.clone() => {}
+            () = stopped => {}
         }
     };
     let work = async { tokio::join!(streams, compactions, filled) };

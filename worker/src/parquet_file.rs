@@ -34,7 +34,7 @@ const BATCH_ROWS: usize = 8192;
 /// What is read first, in the hope that the whole footer lies in it; a file up to this length is read in one go.
 const TAIL_BYTES: u64 = 256 << 10;
 
-/// Level 3, which others write, takes 17 % more of a whole compaction's CPU and saves 1.6 % of its bytes.
+/// Level 3, which others write, saved 1.6 % of the bytes of books and took 1.7 s more of a compaction's 9.5 s of user time.
 const ZSTD_LEVEL: i32 = 1;
 
 /// A key that is not in a row group is taken for one that is in 1 of 100,000 cases: 4 bytes a row. A delta of 10,000

@@ -60,17 +60,17 @@ impl Budget {
     }
 
     /// What the process needs to read a row group.
-    fn to_read(&self) -> Need {
+    fn to_read(self) -> Need {
         Need { part: PART_OF_ONE_GROUP, process: self.process }
     }
 
     /// What the process needs to settle so much at a time.
-    pub(super) fn to_settle(&self) -> Need {
+    pub(super) fn to_settle(self) -> Need {
         Need { part: PART_OF_KEYS, process: self.process }
     }
 
     /// What the process needs to merge so much at a time.
-    pub(super) fn to_merge(&self) -> Need {
+    pub(super) fn to_merge(self) -> Need {
         Need { part: PART_OF_SORTING, process: self.process }
     }
 }

@@ -67,11 +67,14 @@ async fn try_advance(plan: &CompactionPlan, raw: &ZoneReader, zone: &Zone) -> Re
 pub(super) async fn mark(plan: &CompactionPlan, raw: &ZoneReader, zone: &Zone) -> Result<(), Error> {
     let id = zone.fold().zone_id();
     let mut raw = join(plan, raw).await.map_err(Error::Zone)?;
-    if let Some(position) = raw.fold().consumers().get(&id).map(|consumer| consumer.position) {
-        match raw.advance(id, position).await.map_err(Error::Zone)? {
-            Appended::Won(sequence) => info!(%sequence, position, "marked RAW's log"),
-            Appended::Lost(refusal) => info!(%refusal, position, "RAW's log was not marked"),
-        }
+    let marked = match raw.fold().consumers().get(&id).map(|consumer| consumer.position) {
+        Some(position) => raw.advance(id, position).await,
+        // Somebody has taken it off the register meanwhile.
+        None => raw.register(id, format!("{}/{}", plan.namespace, plan.name)).await,
+    };
+    match marked.map_err(Error::Zone)? {
+        Appended::Won(sequence) => info!(%sequence, "marked RAW's log"),
+        Appended::Lost(refusal) => info!(%refusal, "RAW's log was not marked"),
     }
     raw.close().await;
     Ok(())

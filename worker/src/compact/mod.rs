@@ -159,14 +159,17 @@ pub async fn run(plan: &CompactionPlan, zones: &Zones, options: &Options) -> Res
     for _ in 0..MAX_ATTEMPTS {
         // After the Processed zone was folded: whatever position it has, RAW's log is read at least that far.
         raw.refresh().await.map_err(Error::Zone)?;
-        if options.kind == RunKind::Rebuild && !moves_on(raw.fold(), zone.fold()) {
+        let mut plan_of_run = planned(plan, raw.fold(), zone.fold(), options.kind).map_err(Error::Refused)?;
+        // Only for a run that is not refused: a mark must not bring RAW's log past a position that it is behind.
+        let is_rebuild = options.kind == RunKind::Rebuild && matches!(plan_of_run, Plan::Run(_));
+        if is_rebuild && !moves_on(raw.fold(), zone.fold()) {
             consumer::mark(plan, &raw, &zone).await?;
             raw.refresh().await.map_err(Error::Zone)?;
             if !moves_on(raw.fold(), zone.fold()) {
                 continue;
             }
+            plan_of_run = planned(plan, raw.fold(), zone.fold(), options.kind).map_err(Error::Refused)?;
         }
-        let plan_of_run = planned(plan, raw.fold(), zone.fold(), options.kind).map_err(Error::Refused)?;
         let Plan::Run(run) = plan_of_run else {
             consumer::advance(plan, &raw, &zone).await;
             return Ok(Report::new(Outcome::NothingNew, &raw, &zone));

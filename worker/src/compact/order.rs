@@ -172,7 +172,7 @@ impl Sorted {
     /// The next rows; none at the end.
     pub(super) fn next(&mut self, most: Most) -> Result<Option<RecordBatch>, Error> {
         let left = &self.entries[self.next..];
-        let (mut rows, mut bytes) = (Vec::with_capacity(most.rows.min(left.len())), 0);
+        let (mut rows, mut bytes) = (Vec::with_capacity(most.rows.min(left.len()).min(8192)), 0);
         for entry in left.iter().take(most.rows) {
             let (batch, row) = (entry.batch as usize, entry.row as usize);
             bytes += self.bytes[batch].row(row);

@@ -282,11 +282,8 @@ impl Density {
     /// The length that an estimate will come to.
     fn encoded(&self, estimate: u64) -> u64 {
         let [estimated, encoded] = [&self.estimated, &self.encoded].map(|sum| u128::from(sum.load(Ordering::Relaxed)));
-        if estimated == 0 {
-            estimate
-        } else {
-            u64::try_from(u128::from(estimate) * encoded / estimated).unwrap_or(u64::MAX)
-        }
+        let corrected = (u128::from(estimate) * encoded).checked_div(estimated);
+        corrected.map_or(estimate, |length| u64::try_from(length).unwrap_or(u64::MAX))
     }
 
     fn learn(&self, estimated: u64, encoded: u64) {

@@ -32,7 +32,11 @@ impl<S: Source> Worker<'_, S> {
         // What others have committed counts as well.
         self.settle(self.grace).await?;
         match &self.denied {
-            Some((since, fault)) => self.blind(self.clock.uptime().saturating_sub(*since), fault)?,
+            Some((since, fault)) => {
+                self.blind(self.clock.uptime().saturating_sub(*since), fault)?;
+                // On a silent topic only an end of partition says that it may be read again, and that comes after a seek.
+                self.feed.seek(&self.progress.positions()).await.map_err(Passing::into_failure)?;
+            }
             None if self.patience.board.report().phase == IngestPhase::SourceUnavailable => self.ingesting(),
             None => {}
         }

@@ -131,8 +131,12 @@ impl<'m, S: Source> Worker<'m, S> {
                 self.take(&message).await
             }
             // What is left over from before a hold says nothing: its messages were dropped.
-            SourceEvent::EndOfPartition(_) if self.is_held => Ok(()),
+            SourceEvent::EndOfPartition(_) if self.is_held => {
+                self.denied = None;
+                Ok(())
+            }
             SourceEvent::EndOfPartition(partition) => {
+                self.denied = None;
                 self.progress.reach_end(partition);
                 if self.progress.advanced() {
                     self.open.note_advance();

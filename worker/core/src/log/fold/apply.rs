@@ -111,9 +111,11 @@ impl Fold {
                 .entry(range.partition)
                 .or_insert_with(|| PartitionState::at(&range.topic_id, range.generation, range.from));
             if range.gaps > 0 {
-                // Nobody has read what was lost: older readings of it stay what they are.
+                // Nobody has read what was lost: older readings of it stay what they are. A gap is found before anything is
+                // read behind it, and what was read before it is committed first: it stands at the front of a range.
                 self.readings.extend(state.reading(range.partition, range.from));
-                state.begun = Some(range.to);
+                let lost = i64::try_from(range.gaps).unwrap_or(i64::MAX);
+                state.begun = Some(range.from.saturating_add(lost).min(range.to));
             }
             state.next = range.to;
             state.counts.add(range.counts());
