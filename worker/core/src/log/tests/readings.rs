@@ -67,6 +67,16 @@ fn offsets_that_were_lost_before_they_were_read_again_do_not_count() {
 }
 
 #[test]
+fn what_was_read_behind_lost_offsets_in_one_commit_counts() {
+    let mut fold = raw_fold();
+    read(&mut fold, 0, 100, 200);
+    rewound(&mut fold, "a", "topic-1", &[(0, 100)]);
+    let mixed = PartitionRange { generation: 1, accepted: 30, gaps: 20, ..range(0, 100, 150) };
+    fold.apply(&raw_entry(0x778, raw_data(vec![mixed], vec![]))).expect("valid");
+    assert_eq!(readings(&fold), [of(1, 120, 150)]);
+}
+
+#[test]
 fn partition_that_a_rewind_does_not_name_counts_from_where_it_stands() {
     let mut fold = raw_fold();
     read(&mut fold, 0, 100, 200);
