@@ -36,7 +36,7 @@ pub struct Processed {
     /// How large files are, and which are put together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<ProcessedFiles>,
-    /// Compression of the Parquet files. Default Zstd (level 3). A change concerns new files only.
+    /// Compression of the Parquet files. Default Zstd. A change concerns new files only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compression: Option<Compression>,
     /// Parts that keys are spread over by their hash. Default 1, at most 256. It can't be changed.

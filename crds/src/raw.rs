@@ -20,7 +20,7 @@ pub struct Raw {
     /// When an open file is closed and committed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<RawFiles>,
-    /// Compression of the Parquet files. Default Zstd (level 3). A change concerns new files only.
+    /// Compression of the Parquet files. Default Zstd. A change concerns new files only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compression: Option<Compression>,
     /// How long rows stay in RAW. Default: for ever.
@@ -52,7 +52,7 @@ pub struct RawFiles {
 /// Compression of Parquet files.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Compression {
-    /// zstd at level 3: small files.
+    /// zstd: small files.
     #[default]
     Zstd,
     /// snappy: larger files, less CPU.

@@ -21,8 +21,8 @@ PARTITIONS = 4
 # Messages of each of two rounds, of one to five books each.
 MESSAGES = size(20_000, 2_000)
 KILLS = size(20, 3)
-# Few rows a file, so that there are files to be killed between.
-ROWS_OF_A_FILE = 300
+# Few a file, so that there are files to be killed between.
+MESSAGES_OF_A_FILE = 300
 RAW, ARCHIVE = "/raw_zone/retention", "/raw_zone/retention-archive"
 PLACE = ["kafka_partition", "kafka_offset", "record_index"]
 RETENTION = {"after": "1s", "action": "Archive", "archivePath": HDFS_URL + ARCHIVE}
@@ -30,7 +30,7 @@ RETENTION = {"after": "1s", "action": "Archive", "archivePath": HDFS_URL + ARCHI
 
 def documents():
     """The ingest without retention, so that none of its workers is faster; with it; and two compactions of its zone."""
-    raw = {"files": {"maxRecords": ROWS_OF_A_FILE}}
+    raw = {"files": {"maxRecords": MESSAGES_OF_A_FILE}}
     ingest = manifest.ingest("retention", TOPIC, HDFS_URL + RAW, raw=raw)
     written = [manifest.write(ingest, file="ingest.yaml"),
                manifest.write(manifest.merged(ingest, {"spec": {"raw": {"retention": RETENTION}}}), file="retention.yaml")]
