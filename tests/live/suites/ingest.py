@@ -44,7 +44,7 @@ class Group:
     def __init__(self, document, feed, watch, randomness):
         self.document, self.feed, self.watch, self.randomness = document, feed, watch, randomness
         self.workers = []
-        self.kills = []
+        self.kills, self.stops = [], []
 
     def join(self):
         self.workers.append(Worker(self.document, "--attach"))
@@ -75,6 +75,7 @@ class Group:
         sleeper = self.any()
         stop = Kill(self.watch, sleeper)
         sleeper.stop()
+        self.stops.append(stop)
         wait(f"take-over of partitions {sorted(stop.partitions)} of {sleeper.name}, which is stopped",
              lambda: self.go_on() and stop.seconds(self.watch) is not None)
         commits = len(sleeper.commits())
@@ -107,16 +108,16 @@ def disturb(group):
 
 
 def report(group):
-    """A kill that hits who has just taken over begins the group's session anew: those are told apart."""
+    """A kill or a stop of who has just taken over begins the group's session anew: those are told apart."""
     taken = [(kill, kill.seconds(group.watch)) for kill in group.kills]
     say("seconds from kill to the next commit of all its partitions: " + ", ".join(
         f"{number}: {'none' if seconds is None else format(seconds, '.1f')}" for number, (_, seconds) in enumerate(taken, 1)))
     alone, overlapping = [], []
     for kill, seconds in taken:
         if seconds is not None:
-            others = any(kill.moment < other.moment < kill.moment + seconds for other in group.kills)
+            others = any(kill.moment < other.moment < kill.moment + seconds for other in group.kills + group.stops)
             (overlapping if others else alone).append(seconds)
-    for what, each in (("with no other kill until then", alone), ("with another kill until then", overlapping)):
+    for what, each in (("with no other kill or stop until then", alone), ("with another until then", overlapping)):
         if each:
             say(f"of {len(each)} kills {what}: median {statistics.median(each):.1f} s, most {max(each):.1f} s (expected: 30 s)")
 
