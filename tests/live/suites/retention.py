@@ -20,6 +20,7 @@ TOPIC = "retention"
 PARTITIONS = 4
 # Messages of each of two rounds, of one to five books each.
 MESSAGES = size(20_000, 2_000)
+# At the most: each goes on with the copies that those before it have made.
 KILLS = size(20, 3)
 # Few a file, so that there are files to be killed between.
 MESSAGES_OF_A_FILE = 300
@@ -105,6 +106,9 @@ def kill_some(document, randomness, seconds):
             live, removed = copies.check_none_is_lost()
             say(f"kill {number + 1} of {KILLS}{'' if ended is None else f' (it had ended with {ended})'}: "
                 f"{live} files live, {removed} have left, {len(copies.archived())} copies")
+        if not live:
+            # A run was done before it was killed: there is nothing more to be killed in.
+            return
 
 
 def work():
