@@ -28,14 +28,21 @@ struct JsonReport<'r> {
     cost: Option<JsonCost>,
 }
 
+/// Rows of a run, done or to be done.
 #[derive(Default, Serialize)]
-struct JsonRows {
+pub(super) struct JsonRows {
     read: u64,
     duplicate_in_delta: u64,
     duplicate_in_zone: u64,
     late: u64,
     rejected: u64,
     written: u64,
+}
+
+impl From<RunRows> for JsonRows {
+    fn from(RunRows { read, duplicate_in_delta, duplicate_in_zone, written, late, rejected }: RunRows) -> Self {
+        Self { read, duplicate_in_delta, duplicate_in_zone, late, rejected, written }
+    }
 }
 
 #[derive(Default, Serialize)]
@@ -80,7 +87,6 @@ pub(super) fn json(report: &Report) -> String {
         Outcome::NothingNew => without_run,
         Outcome::Committed { sequence, from, to, summary } => {
             let RunSummary { start_time, completion_time, rows, files, late_before, cost, kind, through: _ } = summary;
-            let RunRows { read, duplicate_in_delta, duplicate_in_zone, written, late, rejected } = *rows;
             let RunFiles { before, after, bytes_before, bytes_after } = *files;
             JsonReport {
                 result: "succeeded",
@@ -88,7 +94,7 @@ pub(super) fn json(report: &Report) -> String {
                 sequence: sequence.position(),
                 from_sequence: *from,
                 to_sequence: *to,
-                rows: JsonRows { read, duplicate_in_delta, duplicate_in_zone, late, rejected, written },
+                rows: (*rows).into(),
                 files: JsonFiles { before, after, bytes_before, bytes_after },
                 late_before: *late_before,
                 start_time: Some(start_time.to_string()),

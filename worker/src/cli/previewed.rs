@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use gristmill_core::log::{LogTime, RunKind, RunRows};
 use serde::Serialize;
 
+use super::compacted::JsonRows;
 use crate::compact::{Part, Preview, Size};
 
 /// Directories that a person is shown; a script gets all.
@@ -44,16 +45,6 @@ impl From<Size> for JsonSize {
 }
 
 #[derive(Serialize)]
-struct JsonRows {
-    read: u64,
-    duplicate_in_delta: u64,
-    duplicate_in_zone: u64,
-    late: u64,
-    rejected: u64,
-    written: u64,
-}
-
-#[derive(Serialize)]
 struct JsonPart<'p> {
     bucket: u32,
     directory: &'p str,
@@ -79,7 +70,6 @@ pub(super) fn json<'p>(preview: &'p Preview) -> String {
         rewritten,
         merged,
     } = preview;
-    let RunRows { read, duplicate_in_delta, duplicate_in_zone, written, late, rejected } = *rows;
     let part = |Part { bucket, directory, rows }: &'p Part| JsonPart { bucket: *bucket, directory, rows: *rows };
     let object = JsonPreview {
         dry_run: true,
@@ -89,7 +79,7 @@ pub(super) fn json<'p>(preview: &'p Preview) -> String {
         from_sequence: *from,
         to_sequence: *to,
         delta: (*delta).into(),
-        rows: JsonRows { read, duplicate_in_delta, duplicate_in_zone, late, rejected, written },
+        rows: (*rows).into(),
         late_before: *late_before,
         zone_now: (*zone).into(),
         rewritten: (*rewritten).into(),
