@@ -144,6 +144,17 @@ def run_to_end(manifest, *arguments, expect=0, **options):
     return worker
 
 
+def run_and_kill(command, seconds):
+    """Begins a command and ends it with SIGKILL after so long; the code that it had ended with by then, if it had."""
+    with open(os.path.join(TMP, "killed.log"), "w", encoding="utf-8") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    time.sleep(seconds)
+    ended = process.poll()
+    process.kill()
+    process.wait()
+    return ended
+
+
 def check_memory(*workers):
     """VmHWM of each is at most its budget and 96 MiB, which together are what it was told."""
     workers = workers or tuple(_sampler.workers)

@@ -5,7 +5,6 @@ import datetime
 import json
 import os
 import random
-import subprocess
 import time
 import urllib.parse
 import uuid
@@ -17,8 +16,8 @@ import manifest
 import oracle
 import topics
 import zone_log
-from suite import HDFS_URL, SEED, TMP, gristmill_json, main, require, run, say, size
-from worker import end_all, run_to_end
+from suite import HDFS_URL, SEED, gristmill_json, main, require, run, say, size
+from worker import end_all, run_and_kill, run_to_end
 
 TOPIC = "compaction"
 PARTITIONS = 4
@@ -113,12 +112,7 @@ def compact(document):
 def kill_some(document, kills, randomness, seconds):
     """Runs that are ended with SIGKILL at any moment of the time that a run takes."""
     for _ in range(kills):
-        with open(os.path.join(TMP, "killed.log"), "w", encoding="utf-8") as log:
-            process = subprocess.Popen(["gristmill", "compact", "-f", document], stdout=log, stderr=log)
-        time.sleep(randomness.uniform(0, seconds))
-        ended = process.poll()
-        process.kill()
-        process.wait()
+        ended = run_and_kill(["gristmill", "compact", "-f", document], randomness.uniform(0, seconds))
         say(f"killed a compaction{'' if ended is None else f', which had ended with {ended}'}")
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import shutil
-import subprocess
 import time
 
 import manifest
@@ -14,7 +13,7 @@ import oracle
 import topics
 import zone_log
 from suite import HDFS_URL, SEED, TMP, main, require, run, say, size
-from worker import end_all, run_to_end
+from worker import end_all, run_and_kill, run_to_end
 
 TOPIC = "retention"
 PARTITIONS = 4
@@ -96,12 +95,7 @@ def land(ingest, seed):
 
 def kill_some(document, randomness, seconds):
     for number in range(KILLS):
-        with open(os.path.join(TMP, "killed.log"), "w", encoding="utf-8") as log:
-            process = subprocess.Popen(["gristmill", "retention", "-f", document], stdout=log, stderr=log)
-        time.sleep(randomness.uniform(0, seconds))
-        ended = process.poll()
-        process.kill()
-        process.wait()
+        ended = run_and_kill(["gristmill", "retention", "-f", document], randomness.uniform(0, seconds))
         with Copies() as copies:
             live, removed = copies.check_none_is_lost()
             say(f"kill {number + 1} of {KILLS}{'' if ended is None else f' (it had ended with {ended})'}: "
