@@ -87,17 +87,35 @@ impl<'a> Applier<'a> {
     /// The API server refuses or can't be reached.
     pub async fn prune(&self, config_maps: Vec<Arc<ConfigMap>>) -> Result<(), Error> {
         for config_map in config_maps {
-            let object = title(config_map.as_ref());
-            // By uid: the cache may lag behind a map of the same name that was made again.
-            let preconditions = Preconditions { uid: config_map.uid(), resource_version: None };
-            let parameters = DeleteParams::background().preconditions(preconditions);
-            match self.api::<ConfigMap>().delete(&config_map.name_any(), &parameters).await {
-                Ok(_) => info!(namespace = self.namespace, %object, "deleted, nothing uses it"),
-                Err(kube::Error::Api(answer)) if answer.is_not_found() || answer.is_conflict() => {}
-                Err(source) => return Err(Error::Delete { object, source }),
-            }
+            self.delete(config_map.as_ref()).await?;
         }
         Ok(())
+    }
+
+    /// Deletes an object that is not wanted any more, if this resource controls it.
+    ///
+    /// # Errors
+    /// The API server refuses or can't be reached.
+    pub async fn remove<K: Child>(&self, live: Option<&K>) -> Result<(), Error> {
+        match live {
+            Some(live) if controller(live).is_some_and(|owner| owner.uid == self.owner.uid) => self.delete(live).await,
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    async fn delete<K: Child>(&self, live: &K) -> Result<(), Error> {
+        let object = title(live);
+        // By uid: the cache may lag behind an object of the same name that was made again.
+        let preconditions = Preconditions { uid: live.uid(), resource_version: None };
+        let parameters = DeleteParams::background().preconditions(preconditions);
+        match self.api::<K>().delete(&live.name_any(), &parameters).await {
+            Ok(_) => {
+                info!(namespace = self.namespace, %object, "deleted, nothing uses it");
+                Ok(())
+            }
+            Err(kube::Error::Api(answer)) if answer.is_not_found() || answer.is_conflict() => Ok(()),
+            Err(source) => Err(Error::Delete { object, source }),
+        }
     }
 
     fn api<K: Child>(&self) -> Api<K> {
@@ -113,14 +131,17 @@ impl<'a> Applier<'a> {
     /// Ours is what this resource controls, or what nobody controls and carries our labels: a restored backup.
     fn check_ours<K: Child>(&self, wanted: &K, found: &K) -> Result<(), Error> {
         let taken = |owner: String| Err(Error::NameTaken { object: title(wanted), owner });
-        let controller = found.owner_references().iter().find(|owner| owner.controller == Some(true));
-        match controller {
+        match controller(found) {
             Some(owner) if owner.uid == self.owner.uid => Ok(()),
             Some(owner) => taken(format!("{} {} (uid {})", owner.kind, owner.name, owner.uid)),
             None if wanted.labels().iter().all(|(key, value)| found.labels().get(key) == Some(value)) => Ok(()),
             None => taken("someone else".to_owned()),
         }
     }
+}
+
+fn controller<K: Child>(object: &K) -> Option<&OwnerReference> {
+    object.owner_references().iter().find(|owner| owner.controller == Some(true))
 }
 
 /// ConfigMaps that nothing can use any more.
@@ -152,18 +173,33 @@ fn is_as_wanted<K: Child>(live: &K, wanted: &K) -> bool {
 
 /// Whether every field of `wanted` has its value in `live`.
 ///
-/// Lists of objects may hold more than is wanted, as the lists of Kubernetes that merge by key do; lists of
-/// scalars must be equal.
+/// Lists that merge by key may hold more than is wanted. Other lists and selectors are whole to Kubernetes: an element
+/// more, such as one more peer of a NetworkPolicy, is another value.
 fn contains(live: &Value, wanted: &Value) -> bool {
     match (live, wanted) {
-        (Value::Object(live), Value::Object(wanted)) => {
-            wanted.iter().all(|(key, wanted)| live.get(key).is_some_and(|live| contains(live, wanted)))
-        }
-        (Value::Array(live), Value::Array(wanted)) if wanted.iter().any(Value::is_object) => {
+        (Value::Object(live), Value::Object(wanted)) => wanted.iter().all(|(key, wanted)| {
+            let same =
+                |live: &Value| if WHOLE.contains(&key.as_str()) { live == wanted } else { contains(live, wanted) };
+            live.get(key).is_some_and(same)
+        }),
+        (Value::Array(live), Value::Array(wanted)) if wanted.iter().any(has_merge_key) => {
             wanted.iter().all(|wanted| live.iter().any(|live| contains(live, wanted)))
+        }
+        (Value::Array(live), Value::Array(wanted)) => {
+            live.len() == wanted.len() && live.iter().zip(wanted).all(|(live, wanted)| contains(live, wanted))
         }
         (live, wanted) => live == wanted,
     }
+}
+
+/// Maps that Kubernetes takes as one value (`x-kubernetes-map-type: atomic`).
+const WHOLE: [&str; 4] = ["selector", "podSelector", "namespaceSelector", "nodeSelector"];
+
+/// Keys by which lists of Kubernetes merge (`x-kubernetes-list-map-keys`).
+const MERGE_KEYS: [&str; 6] = ["name", "containerPort", "mountPath", "ip", "topologyKey", "uid"];
+
+fn has_merge_key(element: &Value) -> bool {
+    MERGE_KEYS.iter().any(|key| element.get(key).is_some())
 }
 
 fn json<K: Child>(object: &K) -> Value {
@@ -189,6 +225,13 @@ mod tests {
     #[case::element_added_to_a_list(json!([{"name": "y"}, {"name": "x"}]), json!([{"name": "x"}]), true)]
     #[case::element_missing_in_a_list(json!([{"name": "y"}]), json!([{"name": "x"}]), false)]
     #[case::argument_added(json!(["a", "b"]), json!(["a"]), false)]
+    #[case::peer_added(json!({"from": [{"podSelector": {}}, {}]}), json!({"from": [{"podSelector": {}}]}), false)]
+    #[case::default_in_a_whole_list(json!([{"port": 53, "protocol": "TCP"}]), json!([{"port": 53}]), true)]
+    #[case::selector_narrowed(
+        json!({"podSelector": {"matchLabels": {"a": "b", "c": "d"}}}),
+        json!({"podSelector": {"matchLabels": {"a": "b"}}}),
+        false
+    )]
     fn live_object_is_compared_by_wanted_fields(
         #[case] live: serde_json::Value,
         #[case] wanted: serde_json::Value,

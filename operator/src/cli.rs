@@ -34,6 +34,10 @@ pub struct RunOptions {
     /// When a node pulls that image; Kubernetes' default when absent.
     #[arg(long, env = "GRISTMILL_IMAGE_PULL_POLICY")]
     pub image_pull_policy: Option<PullPolicy>,
+    /// Namespace of the operator's own pod, from which workers accept its questions. Default: that of its service account
+    /// or of the kubeconfig.
+    #[arg(long, env = "POD_NAMESPACE")]
+    pub namespace: Option<String>,
     /// Watch one namespace only.
     #[arg(long, env = "GRISTMILL_WATCH_NAMESPACE")]
     pub watch_namespace: Option<String>,

@@ -40,11 +40,18 @@ pub struct Settings {
     pub worker_image: String,
     /// When a node pulls it.
     pub image_pull_policy: Option<PullPolicy>,
+    /// Namespace that the operator runs in: workers let it read their status.
+    pub namespace: String,
 }
 
-impl From<&RunOptions> for Settings {
-    fn from(options: &RunOptions) -> Self {
-        Self { worker_image: options.worker_image.clone(), image_pull_policy: options.image_pull_policy }
+impl Settings {
+    /// The settings of these options; `namespace` is that of the client's credentials, for where no option names it.
+    pub fn new(options: &RunOptions, namespace: &str) -> Self {
+        Self {
+            worker_image: options.worker_image.clone(),
+            image_pull_policy: options.image_pull_policy,
+            namespace: options.namespace.clone().unwrap_or_else(|| namespace.to_owned()),
+        }
     }
 }
 

@@ -78,7 +78,7 @@ pub async fn run(options: RunOptions) -> Result<(), StartError> {
     let stop = stop_signal().map_err(StartError::Signal)?;
     let operator = Arc::new(Operator {
         client: client.clone(),
-        settings: Settings::from(&options),
+        settings: Settings::new(&options, client.default_namespace()),
         workers: WorkerClient::new(ADMIN_PORT),
         now: Box::new(system_time),
         retries: Retries::default(),
@@ -159,17 +159,35 @@ fn stream_ingests(operator: Arc<Operator>, scope: &Scope, stop: Stop) -> (impl F
     let (deployments, deployment_changes) = watched(scope.children(), labelled(), ());
     let (config_maps, config_map_changes) = watched(scope.children(), labelled(), ());
     let (service_accounts, service_account_changes) = watched(scope.children(), labelled(), ());
+    let (disruption_budgets, disruption_budget_changes) = watched(scope.children(), labelled(), ());
+    let (network_policies, network_policy_changes) = watched(scope.children(), labelled(), ());
     let (pods, pod_changes) = watched(scope.children(), labelled(), ());
-    let caches =
-        vec![filled(&resources), filled(&deployments), filled(&config_maps), filled(&service_accounts), filled(&pods)];
+    let caches = vec![
+        filled(&resources),
+        filled(&deployments),
+        filled(&config_maps),
+        filled(&service_accounts),
+        filled(&disruption_budgets),
+        filled(&network_policies),
+        filled(&pods),
+    ];
     let context = Arc::new(stream_ingest::Context {
         operator: Arc::clone(&operator),
-        cache: stream_ingest::observe::Cache { deployments, config_maps, service_accounts, pods },
+        cache: stream_ingest::observe::Cache {
+            deployments,
+            config_maps,
+            service_accounts,
+            disruption_budgets,
+            network_policies,
+            pods,
+        },
     });
     let controller = Controller::for_stream_with(own, resources, kind.clone())
         .watches_stream(deployment_changes, owner(STREAM_INGEST, &kind))
         .watches_stream(config_map_changes, owner(STREAM_INGEST, &kind))
         .watches_stream(service_account_changes, owner(STREAM_INGEST, &kind))
+        .watches_stream(disruption_budget_changes, owner(STREAM_INGEST, &kind))
+        .watches_stream(network_policy_changes, owner(STREAM_INGEST, &kind))
         .watches_stream(pod_changes, owner(STREAM_INGEST, &kind))
         .with_config(Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY))
         .graceful_shutdown_on(stop)

@@ -72,7 +72,7 @@ pub enum Error {
         /// Why.
         source: kube::Error,
     },
-    /// A ConfigMap that no pod uses any more could not be deleted.
+    /// An object that is not wanted any more could not be deleted.
     #[error("cannot delete {object}")]
     Delete {
         /// The object.

@@ -9,7 +9,8 @@
 //! - Both reconcilers read from caches alone, so that an idle cluster costs no requests; the only other read
 //!   is a worker's `GET /status`.
 //! - The operator reads no Secret and speaks to neither Kafka nor HDFS.
-//! - It deletes nothing but ConfigMaps of its own that no pod can use any more. Data is never touched.
+//! - It deletes nothing but objects of its own that the resource wants no more: ConfigMaps that no pod can use, and a
+//!   NetworkPolicy that was disabled. Data is never touched.
 //! - A resource that does not read or is refused never stops another one, nor a worker that already runs.
 #![forbid(unsafe_code)]
 

@@ -1,11 +1,15 @@
 //! The objects of a StreamIngest. Pure: equal inputs build equal objects.
 
+mod network_policy;
+
 use gristmill_crds::plan::{IngestPlan, Reference};
 use gristmill_crds::{IngestProjection, PodOptions, StreamIngest};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::core::v1::{
     ConfigMap, Container, ContainerPort, ContainerResizePolicy, HTTPGetAction, Probe, ServiceAccount,
 };
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
@@ -27,6 +31,10 @@ pub struct Wanted {
     pub config_map: ConfigMap,
     /// Its worker.
     pub deployment: Deployment,
+    /// How many of its workers may be evicted at once.
+    pub disruption_budget: PodDisruptionBudget,
+    /// Who reaches its workers; none if the resource wants none.
+    pub network_policy: Option<NetworkPolicy>,
 }
 
 /// Builds the objects of a resource that has a plan.
@@ -34,8 +42,16 @@ pub fn build(ingest: &StreamIngest, plan: &IngestPlan, settings: &Settings) -> W
     let projection = IngestProjection::new(ingest);
     let child = labels::ingest_name(&ingest.name_any());
     let config_map = labels::config_map_name(&child, &projection.digest());
+    let policy = ingest.spec.network_policy.as_ref();
     Wanted {
         deployment: deployment(ingest, plan, &config_map, settings),
+        disruption_budget: disruption_budget(ingest),
+        network_policy: network_policy::network_policy(
+            metadata(ingest, child.clone()),
+            pods(ingest),
+            policy,
+            &settings.namespace,
+        ),
         config_map: pod::config_map(metadata(ingest, config_map), &projection.documents()),
         service_account: pod::service_account(metadata(ingest, child)),
     }
@@ -58,10 +74,7 @@ fn deployment(ingest: &StreamIngest, plan: &IngestPlan, config_map: &str, settin
         metadata: metadata(ingest, child),
         spec: Some(DeploymentSpec {
             replicas: Some(if plan.suspend { 0 } else { plan.scaling.initial_replicas() }),
-            selector: LabelSelector {
-                match_labels: Some([(STREAM_INGEST.to_owned(), name)].into()),
-                ..Default::default()
-            },
+            selector: pods(ingest),
             // The old worker leaves before the new one comes: a surge needs quota for two and rebalances twice.
             strategy: Some(DeploymentStrategy {
                 type_: Some("RollingUpdate".to_owned()),
@@ -77,6 +90,26 @@ fn deployment(ingest: &StreamIngest, plan: &IngestPlan, config_map: &str, settin
         }),
         ..Default::default()
     }
+}
+
+/// One worker at a time may be evicted: the others take its partitions over and a drain of a node goes on. A minimum of
+/// one would keep a single worker on its node for ever.
+fn disruption_budget(ingest: &StreamIngest) -> PodDisruptionBudget {
+    PodDisruptionBudget {
+        metadata: metadata(ingest, labels::ingest_name(&ingest.name_any())),
+        spec: Some(PodDisruptionBudgetSpec {
+            max_unavailable: Some(IntOrString::Int(1)),
+            selector: Some(pods(ingest)),
+            // A worker that is not ready does nothing that an eviction could disturb.
+            unhealthy_pod_eviction_policy: Some("AlwaysAllow".to_owned()),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn pods(ingest: &StreamIngest) -> LabelSelector {
+    LabelSelector { match_labels: Some([(STREAM_INGEST.to_owned(), ingest.name_any())].into()), ..Default::default() }
 }
 
 fn container(options: &PodOptions, references: &[Reference], settings: &Settings) -> Container {

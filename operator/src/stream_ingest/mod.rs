@@ -63,14 +63,21 @@ async fn settle(stream: &Stream, observed: &Observed, operator: &Operator) -> Re
     let ingest = stream.typed()?;
     let plan = IngestPlan::try_from(ingest).and_then(IngestPlan::in_cluster).map_err(Error::Invalid)?;
     // No `..`: a new object must be applied here.
-    let Wanted { service_account, config_map, deployment } = build(ingest, &plan, &operator.settings);
+    let Wanted { service_account, config_map, deployment, disruption_budget, network_policy } =
+        build(ingest, &plan, &operator.settings);
     let current = config_map.name_any();
     let config_map = crate::pod::with_live_text(config_map, &observed.config_maps);
 
     let applier = Applier::new(&operator.client, stream.namespace(), stream.owner_reference());
     applier.apply(service_account, observed.service_account.as_deref()).await?;
     applier.apply(config_map, observed.config_map(&current)).await?;
+    // Before the pods, so that none runs without it.
+    match network_policy {
+        Some(wanted) => applier.apply(wanted, observed.network_policy.as_deref()).await?,
+        None => applier.remove(observed.network_policy.as_deref()).await?,
+    }
     applier.apply(deployment, observed.deployment.as_deref()).await?;
+    applier.apply(disruption_budget, observed.disruption_budget.as_deref()).await?;
     applier.prune(unused(&observed.config_maps, &current, &in_use(observed))).await?;
     Ok(plan)
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use gristmill_crds::report::IngestReport;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::ResourceExt;
 use kube::runtime::reflector::Store;
 
@@ -23,6 +25,10 @@ pub struct Cache {
     pub config_maps: Store<ConfigMap>,
     /// ServiceAccounts with our label.
     pub service_accounts: Store<ServiceAccount>,
+    /// PodDisruptionBudgets with our label.
+    pub disruption_budgets: Store<PodDisruptionBudget>,
+    /// NetworkPolicies with our label.
+    pub network_policies: Store<NetworkPolicy>,
     /// Pods with our label.
     pub pods: Store<Pod>,
 }
@@ -35,6 +41,10 @@ pub struct Observed {
     pub config_maps: Vec<Arc<ConfigMap>>,
     /// Its ServiceAccount.
     pub service_account: Option<Arc<ServiceAccount>>,
+    /// Its PodDisruptionBudget.
+    pub disruption_budget: Option<Arc<PodDisruptionBudget>>,
+    /// Its NetworkPolicy.
+    pub network_policy: Option<Arc<NetworkPolicy>>,
     /// Its pods, those that end included.
     pub pods: Vec<Arc<Pod>>,
     /// What its worker says.
@@ -87,12 +97,15 @@ pub async fn observe(stream: &Stream, context: &Context) -> Result<Observed, Err
     let (namespace, name) = (stream.namespace(), stream.name());
     let child = labels::ingest_name(name);
     // No `..`: a new cache must be read here.
-    let Cache { deployments, config_maps, service_accounts, pods } = &context.cache;
+    let Cache { deployments, config_maps, service_accounts, disruption_budgets, network_policies, pods } =
+        &context.cache;
     let pods = labelled(pods, namespace, STREAM_INGEST, name).await?;
     Ok(Observed {
         deployment: cached(deployments, namespace, &child).await?,
         config_maps: labelled(config_maps, namespace, STREAM_INGEST, name).await?,
         service_account: cached(service_accounts, namespace, &child).await?,
+        disruption_budget: cached(disruption_budgets, namespace, &child).await?,
+        network_policy: cached(network_policies, namespace, &child).await?,
         worker: ask(&pods, &context.operator.workers).await,
         pods,
     })

@@ -225,7 +225,8 @@ fn refusal(code: u16, reason: &str, message: &str) -> Response<Body> {
 pub(crate) fn key_of(object: &Value) -> Key {
     let api_version = object["apiVersion"].as_str().unwrap();
     let group = api_version.split_once('/').map_or("", |(group, _)| group);
-    let plural = format!("{}s", object["kind"].as_str().unwrap().to_lowercase());
+    let kind = object["kind"].as_str().unwrap().to_lowercase();
+    let plural = kind.strip_suffix('y').map_or_else(|| format!("{kind}s"), |stem| format!("{stem}ies"));
     let text = |field: &str| object["metadata"][field].as_str().unwrap().to_owned();
     (format!("{group}/{plural}"), text("namespace"), text("name"))
 }

@@ -9,7 +9,11 @@ use serde_json::Value;
 use crate::documents::quickstart;
 
 fn settings() -> Settings {
-    Settings { worker_image: "gristmill:0.1.0".to_owned(), image_pull_policy: None }
+    Settings {
+        worker_image: "gristmill:0.1.0".to_owned(),
+        image_pull_policy: None,
+        namespace: "gristmill-system".to_owned(),
+    }
 }
 
 fn built(ingest: &StreamIngest) -> stream_ingest::build::Wanted {
@@ -21,12 +25,14 @@ fn text_of(config_map: &k8s_openapi::api::core::v1::ConfigMap) -> &str {
 }
 
 #[test]
-fn stream_ingest_builds_its_three_objects() {
+fn stream_ingest_builds_its_objects() {
     let (ingest, _) = quickstart();
     let wanted = built(&ingest);
     insta::assert_yaml_snapshot!("ingest_service_account", wanted.service_account);
     insta::assert_yaml_snapshot!("ingest_config_map", wanted.config_map);
     insta::assert_yaml_snapshot!("ingest_deployment", wanted.deployment);
+    insta::assert_yaml_snapshot!("ingest_disruption_budget", wanted.disruption_budget);
+    insta::assert_yaml_snapshot!("ingest_network_policy", wanted.network_policy);
 }
 
 #[test]
@@ -75,6 +81,20 @@ fn pod_size_does_not_rename_the_config_map() {
     let after = built(&ingest);
     assert_eq!(before.config_map, after.config_map);
     assert_ne!(before.deployment, after.deployment);
+}
+
+#[test]
+fn network_policy_lets_in_who_is_named_and_out_what_is_named() {
+    let (mut ingest, _) = quickstart();
+    ingest.spec.network_policy = Some(
+        serde_json::from_value(serde_json::json!({
+            "mode": "IngressAndEgress",
+            "metricsFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
+            "egress": [{"to": [{"ipBlock": {"cidr": "10.20.0.0/16"}}], "ports": [{"protocol": "TCP", "port": 9093}]}],
+        }))
+        .unwrap(),
+    );
+    insta::assert_yaml_snapshot!("ingest_network_policy_both_ways", built(&ingest).network_policy);
 }
 
 #[test]

@@ -151,6 +151,8 @@ impl Cluster {
                 deployments: self.cache("apps/deployments", ()),
                 config_maps: self.cache("/configmaps", ()),
                 service_accounts: self.cache("/serviceaccounts", ()),
+                disruption_budgets: self.cache("policy/poddisruptionbudgets", ()),
+                network_policies: self.cache("networking.k8s.io/networkpolicies", ()),
                 pods: self.cache("/pods", ()),
             },
         };
@@ -184,6 +186,7 @@ impl Cluster {
             settings: Settings {
                 worker_image: "gristmill:test".to_owned(),
                 image_pull_policy: Some(PullPolicy::IfNotPresent),
+                namespace: "gristmill-system".to_owned(),
             },
             workers: WorkerClient::new(self.serve_worker().await),
             now: Box::new(move || *cluster.0.time.lock().unwrap()),

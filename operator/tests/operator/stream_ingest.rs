@@ -6,6 +6,7 @@ use crate::cluster::Cluster;
 use crate::documents::{ingest_report, running, stream, worker_pod};
 
 const STREAMS: &str = "gristmill.dev/streamingests";
+const POLICIES: &str = "networking.k8s.io/networkpolicies";
 
 /// A cluster in which `books` has been reconciled once.
 async fn settled() -> Cluster {
@@ -37,7 +38,13 @@ async fn first_reconcile_applies_all_objects_and_writes_the_status() {
     let writes = cluster.writes();
     assert_eq!(writes[0], "apply /serviceaccounts/books-ingest");
     assert!(writes[1].starts_with("apply /configmaps/books-ingest-"), "{writes:?}");
-    assert_eq!(writes[2..], ["apply apps/deployments/books-ingest", "apply gristmill.dev/streamingests/status/books"]);
+    let rest = [
+        "apply networking.k8s.io/networkpolicies/books-ingest",
+        "apply apps/deployments/books-ingest",
+        "apply policy/poddisruptionbudgets/books-ingest",
+        "apply gristmill.dev/streamingests/status/books",
+    ];
+    assert_eq!(writes[2..], rest);
     assert_eq!(cluster.condition(STREAMS, "Accepted").0, "True/Valid");
     assert_eq!(cluster.condition(STREAMS, "Ready").0, "Unknown/Pending");
     let owner = &cluster.get("apps/deployments", "books-ingest").unwrap()["metadata"]["ownerReferences"][0];
@@ -79,6 +86,35 @@ async fn drifted_deployment_is_applied_again() {
     cluster.reconcile_stream().await.unwrap();
     assert_eq!(cluster.writes(), ["apply apps/deployments/books-ingest"]);
     assert_eq!(cluster.get("apps/deployments", "books-ingest").unwrap()["spec"]["replicas"], 1);
+}
+
+#[tokio::test]
+async fn network_policy_that_was_opened_is_closed_again() {
+    let cluster = settled().await;
+    cluster.edit(POLICIES, "books-ingest", |policy| {
+        policy["spec"]["ingress"][0]["from"].as_array_mut().unwrap().push(json!({"podSelector": {}}));
+    });
+    cluster.reconcile_stream().await.unwrap();
+    assert_eq!(cluster.writes(), ["apply networking.k8s.io/networkpolicies/books-ingest"]);
+    let policy = cluster.get(POLICIES, "books-ingest").unwrap();
+    assert_eq!(policy["spec"]["ingress"][0]["from"].as_array().unwrap().len(), 1, "{policy}");
+}
+
+#[tokio::test]
+async fn network_policy_goes_when_it_is_disabled() {
+    let cluster = settled().await;
+    cluster.edit(STREAMS, "books", |stream| stream["spec"]["networkPolicy"] = json!({"mode": "Disabled"}));
+    cluster.reconcile_stream().await.unwrap();
+    assert_eq!(cluster.get(POLICIES, "books-ingest"), None);
+}
+
+#[tokio::test]
+async fn network_policy_of_someone_else_stays_when_ours_is_disabled() {
+    let cluster = settled().await;
+    cluster.edit(STREAMS, "books", |stream| stream["spec"]["networkPolicy"] = json!({"mode": "Disabled"}));
+    cluster.edit(POLICIES, "books-ingest", |policy| policy["metadata"]["ownerReferences"] = json!([]));
+    cluster.reconcile_stream().await.unwrap();
+    assert!(cluster.get(POLICIES, "books-ingest").is_some());
 }
 
 #[tokio::test]

@@ -83,13 +83,15 @@ async fn end_of_a_run_is_seen_without_being_asked_for() {
 }
 
 #[tokio::test]
-async fn deleted_deployment_comes_back() {
+async fn deleted_objects_come_back() {
     let cluster = Cluster::new().with(stream());
     let operator = Running::start(&cluster).await;
-    let exists = |c: &Cluster| c.get("apps/deployments", "books-ingest").is_some();
-    cluster.until("the deployment exists", exists).await;
-    cluster.delete("apps/deployments", "books-ingest");
-    cluster.until("the deployment is back", exists).await;
+    for resource in ["apps/deployments", "policy/poddisruptionbudgets", "networking.k8s.io/networkpolicies"] {
+        let exists = |c: &Cluster| c.get(resource, "books-ingest").is_some();
+        cluster.until("the object exists", exists).await;
+        cluster.delete(resource, "books-ingest");
+        cluster.until("the object is back", exists).await;
+    }
     operator.stop().await;
 }
 
@@ -119,6 +121,9 @@ async fn cluster_role_grants_exactly_what_a_life_with_both_resources_needs() {
     }
     let deleted = ("/configmaps".to_owned(), "delete".to_owned());
     cluster.until("the oldest documents are deleted", |c| c.used().contains(&deleted)).await;
+    cluster.edit(STREAMS, "books", |stream| stream["spec"]["networkPolicy"] = json!({"mode": "Disabled"}));
+    let opened = ("networking.k8s.io/networkpolicies".to_owned(), "delete".to_owned());
+    cluster.until("the policy is deleted", |c| c.used().contains(&opened)).await;
     let scheduled = |c: &Cluster| reason(c, COMPACTIONS, "books", "Ready").is_some();
     cluster.until("the compaction is scheduled", scheduled).await;
     operator.stop().await;
