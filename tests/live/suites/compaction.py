@@ -26,8 +26,12 @@ HOURS = 10
 MESSAGES = size(3_000, 300)
 KILLS = size(20, 3)
 REWIND, NEW_COLUMN = 5, 8
+# Hours in which the StreamIngest has no price.
+DROPPED = range(3, 7)
 RAW, PROCESSED = "/raw_zone/compaction", "/processed_zone/compaction"
 PUBLISHER = {"name": "publisher", "path": "publisher"}
+# All columns that files have or have had.
+NAMES = [column["name"] for column in [*manifest.RECORD["columns"], PUBLISHER] if column["name"] != "publication_year"]
 NOW = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
 # Late books are older than that by far, the others newer by far: what counts is the limit, not the second.
 LATENESS = {"column": "updated_at", "allowed": "100d", "policy": "Merge"}
@@ -87,8 +91,9 @@ class Zone:
             rows[values["record_id"]].append(Row(order, source, self.generation, values))
         return rows
 
-    def compact(self, delta):
-        """A row of one source gives way to its later reading; then the greatest wins, unless it says nothing new."""
+    def compact(self, delta, names):
+        """A row of one source gives way to its later reading; then the greatest wins, unless it says nothing new in the
+        columns of today. What a row of the zone has in a dropped column stays until another one takes its place."""
         for key, rows in delta.items():
             known = self.rows.get(key)
             rows = rows + [known] if known else rows
@@ -96,13 +101,13 @@ class Zone:
             for row in rows:
                 newest[row.source] = max(newest.get(row.source, 0), row.generation)
             best = max((row for row in rows if row.generation == newest[row.source]), key=lambda row: row.order)
-            if known is None or whole(best.values) != whole(known.values):
+            if known is None or any(whole(best.values)[name] != whole(known.values)[name] for name in names):
                 self.rows[key] = best
 
 
 def whole(values):
     """A row with null for the columns that it was written without."""
-    return {"publisher": None, **values}
+    return {"publisher": None, "price": None, **values}
 
 
 def compact(document):
@@ -138,9 +143,11 @@ def check(zone, names):
             oracle.fail(f"Processed: {len(wrong)} wrong, {len(missing)} missing, {len(more)} not expected", wrong)
         listed = {os.path.relpath(file, directory) for file in files}
         require(listed == live(directory), f"the listing and the log differ: {sorted(listed ^ live(directory))[:5]}")
-        counted = duckdb.sql(f"SELECT count(*), count(DISTINCT record_id) FROM read_parquet('{directory}/**/*.parquet', "
-                             "hive_partitioning = true, union_by_name = true)").fetchall()
-        require(counted == [(len(zone.rows),) * 2], f"DuckDB counts {counted} rows and keys, expected {len(zone.rows)}")
+        counted = duckdb.sql("SELECT count(*), count(DISTINCT record_id), count(price) FROM read_parquet("
+                             f"'{directory}/**/*.parquet', hive_partitioning = true, union_by_name = true)").fetchall()
+        priced = sum(whole(row.values)["price"] is not None for row in zone.rows.values())
+        expected = [(len(zone.rows), len(zone.rows), priced)]
+        require(counted == expected, f"DuckDB counts {counted} rows, keys and prices, expected {expected}")
         return listed
 
 
@@ -159,9 +166,8 @@ def balanced(rows):
 
 def documents(hour):
     """The resources as they are in an hour."""
-    record = dict(manifest.RECORD)
-    if hour >= NEW_COLUMN:
-        record["columns"] = [*record["columns"], PUBLISHER]
+    columns = [column for column in manifest.RECORD["columns"] if column["name"] != "price" or hour not in DROPPED]
+    record = {**manifest.RECORD, "columns": columns + ([PUBLISHER] if hour >= NEW_COLUMN else [])}
     rewind = {"rewind": {"nonce": "again", "position": "Earliest"}} if hour == REWIND else {}
     ingest = manifest.ingest("compaction", TOPIC, HDFS_URL + RAW, record=record, **rewind)
     compaction = manifest.compaction("compaction", HDFS_URL + PROCESSED, lateness=LATENESS)
@@ -194,9 +200,8 @@ def work():
         report = compact(document)
         seconds = max(seconds, time.monotonic() - begin)
         changed = dict(zone.rows)
-        zone.compact(delta)
-        names = [column["name"] for column in record["columns"] if column["name"] != "publication_year"]
-        before, files = files, check(zone, names)
+        zone.compact(delta, [column["name"] for column in record["columns"]])
+        before, files = files, check(zone, NAMES)
         rows = report["rows"]
         say(f"hour {hour}: {report['result']}, {rows}, {len(zone.rows)} rows in {len(files)} files")
         require(balanced(rows), f"hour {hour}: the rows do not add up: {rows}")

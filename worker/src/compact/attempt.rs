@@ -95,11 +95,11 @@ impl<'r> Compaction<'r> {
     /// Everything up to the commit.
     async fn produce(&self, zone: &mut Zone, start_time: LogTime) -> Result<ProcessedData, Error> {
         let usage = Usage::begin().filter(|_| self.options.process == ProcessUse::Alone);
-        compatible::check(&self.layout, zone.reader(), &self.run.zone).await?;
+        let dropped = compatible::check(&self.layout, zone.reader(), &self.run.zone).await?;
         let mut decided = settling::decide(self, zone.reader()).await?;
         let rows = decided.rows;
         let rejected = std::mem::replace(&mut decided.rejected, Marks::of(&[]));
-        let (mut added, removed) = rewrite::rewrite(self, zone, decided).await?;
+        let (mut added, removed) = rewrite::rewrite(self, zone, decided, &dropped).await?;
         let files = self.files(&added, &removed);
         added.extend(late::reject(self, zone, rejected, start_time).await?);
         self.options.progress.begin(Phase::Committing, 0);

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use arrow::datatypes::FieldRef;
 use gristmill_core::compact::Layout;
 use gristmill_core::log::LiveFile;
 use gristmill_core::raw::schema_id;
@@ -10,20 +11,21 @@ use super::Error;
 use crate::parquet_file::ParquetReader;
 use crate::zone::ZoneReader;
 
-/// Checks the columns of every live file.
+/// Checks the columns of every live file; those that only files have, and the resource does not.
 ///
 /// An entry names its file's schema and partition values, so that one footer tells for all files of a schema, and none is
 /// read while all were written with today's.
-pub(super) async fn check(layout: &Layout, zone: &ZoneReader, live: &[LiveFile]) -> Result<(), Error> {
+pub(super) async fn check(layout: &Layout, zone: &ZoneReader, live: &[LiveFile]) -> Result<Vec<FieldRef>, Error> {
     let today = schema_id(layout.file());
     let mut checked = HashSet::from([today.as_str()]);
+    let mut dropped = Vec::new();
     for LiveFile { file, .. } in live {
         let conflict = |source| Error::Column { path: file.path.to_string(), source };
         layout.keeps_partition(file.partition.as_deref().unwrap_or_default()).map_err(conflict)?;
         if checked.insert(&file.schema) {
             let reader = ParquetReader::open(zone, file).await.map_err(Error::File)?;
-            layout.keeps_columns(reader.schema()).map_err(conflict)?;
+            layout.take_dropped(reader.schema(), &mut dropped).map_err(conflict)?;
         }
     }
-    Ok(())
+    Ok(dropped)
 }

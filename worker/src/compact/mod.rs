@@ -5,6 +5,7 @@
 //!                 pass 1 ─▶ scan: keys of the delta, keys of the zone's files that may hold them, by ranges of their hash
 //!                           settling: who wins, range by range (pure) ─▶ contest: equal rows change nothing
 //!                 pass 2 ─▶ rewrite: winners and the rest of replaced files ─▶ sorting (runs) ─▶ output
+//!                           dropped: columns that only files have stay with the rows that have values in them
 //!                           late: rows that come too late, if they are rejected ─▶ files beside the zone
 //!                        ─▶ append outputs and position as one entry ─▶ publish
 //! ```
@@ -19,6 +20,7 @@ mod budget;
 mod compatible;
 mod consumer;
 mod contest;
+mod dropped;
 mod error;
 mod filter;
 mod gate;

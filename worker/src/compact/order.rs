@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::{interleave_record_batch, take_record_batch};
-use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, Rows, SortField};
 use gristmill_core::compact::Layout;
@@ -23,7 +22,6 @@ pub(super) struct Order {
     sort: RowConverter,
     /// The columns of the sort in a row of a file.
     sort_columns: Vec<usize>,
-    file: SchemaRef,
     file_columns: Vec<usize>,
 }
 
@@ -74,17 +72,12 @@ impl Order {
         }
         let fields = sort_columns.iter().map(|column| SortField::new(file.field(*column).data_type().clone()));
         let sort = RowConverter::new(fields.collect()).map_err(failed)?;
-        Ok(Self { places, sort, sort_columns, file: Arc::clone(file), file_columns: layout.file_columns().to_vec() })
+        Ok(Self { places, sort, sort_columns, file_columns: layout.file_columns().to_vec() })
     }
 
     /// The places that rows have named so far.
     pub(super) fn places(&self) -> Vec<Place> {
         self.places.known()
-    }
-
-    /// The columns of a file.
-    pub(super) fn file(&self) -> &SchemaRef {
-        &self.file
     }
 
     /// Some of these whole rows, in order.

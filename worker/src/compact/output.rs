@@ -7,9 +7,9 @@ use arrow::array::RecordBatch;
 use futures::{StreamExt, TryStreamExt, stream};
 use gristmill_core::compact::directory;
 use gristmill_core::log::FileEntry;
-use gristmill_core::raw::schema_id;
 use tokio::sync::{Mutex, Semaphore};
 
+use super::dropped::{ColumnsOfPlace, FileColumns};
 use super::filter::filtered_columns;
 use super::gate::Gate;
 use super::order::{Most, Order};
@@ -36,33 +36,37 @@ const FULL_PERCENT: u64 = 90;
 /// Writes the outputs.
 pub(super) struct Outputs<'c> {
     compaction: &'c Compaction<'c>,
-    order: Arc<Order>,
-    spill: Arc<Spill>,
+    columns: FileColumns,
     /// A stage is a name, and names are counted.
     zone: Mutex<&'c mut Zone>,
     /// Threads that sort, merge and encode: as many as there are processors.
     processors: Semaphore,
     merging: Gate,
     writing: Gate,
-    schema: String,
     filters: Vec<String>,
     /// Columns that need no dictionary, by the first rows that were written.
     distinct: OnceLock<Vec<String>>,
     density: Density,
 }
 
+/// The files of one place.
+struct PlaceFiles {
+    place: Place,
+    directory: String,
+    layout: parquet_file::Layout,
+    columns: ColumnsOfPlace,
+}
+
 impl<'c> Outputs<'c> {
-    pub(super) fn new(compaction: &'c Compaction<'c>, order: Arc<Order>, zone: &'c mut Zone) -> Self {
+    pub(super) fn new(compaction: &'c Compaction<'c>, columns: FileColumns, zone: &'c mut Zone) -> Self {
         let budget = &compaction.options.budget;
         Self {
             compaction,
-            order,
-            spill: Arc::clone(&compaction.spill),
+            columns,
             zone: Mutex::new(zone),
             processors: Semaphore::new(compaction.options.threads),
             merging: Gate::new(budget.sorting, budget.to_merge()),
             writing: Gate::new(budget.writing, budget.to_merge()),
-            schema: schema_id(compaction.layout.file()),
             filters: filtered_columns(&compaction.plan.key, compaction.layout.file()),
             distinct: OnceLock::new(),
             density: Density::default(),
@@ -86,16 +90,21 @@ impl<'c> Outputs<'c> {
     }
 
     /// Writes the rows of all places; the entries of the files.
-    pub(super) async fn write(self, places: Vec<(Place, PlaceRows)>) -> Result<Vec<FileEntry>, Error> {
+    pub(super) async fn write(
+        self,
+        places: Vec<(Place, PlaceRows)>,
+        order: &Arc<Order>,
+    ) -> Result<Vec<FileEntry>, Error> {
         let outputs = &self;
-        let writing = stream::iter(places).map(|(place, rows)| outputs.write_place(place, rows));
+        let writing = stream::iter(places).map(|(place, rows)| outputs.write_place(place, rows, order));
         let files: Vec<Vec<FileEntry>> =
             writing.buffer_unordered(self.compaction.options.open_files).try_collect().await?;
         Ok(files.into_iter().flatten().collect())
     }
 
-    async fn write_place(&self, place: Place, rows: PlaceRows) -> Result<Vec<FileEntry>, Error> {
+    async fn write_place(&self, place: Place, rows: PlaceRows, order: &Arc<Order>) -> Result<Vec<FileEntry>, Error> {
         let directory = directory(&place.values).map_err(Error::Directory)?;
+        let columns = self.columns.of(&place)?;
         let (count, row_bytes) = size_of_place(&rows);
         let merged = match &rows {
             PlaceRows::Held(_) => 0,
@@ -105,7 +114,8 @@ impl<'c> Outputs<'c> {
         let layout = self.layout(count as u64);
         let memory = layout.row_group_bytes.min(count.saturating_mul(row_bytes)) + layout.filter_bytes();
         let _writing = self.writing.enter_clamped(memory.max(LEAST_OUTPUT)).await;
-        let mut rows = Source::of(rows, &self.order, &self.spill);
+        let to = PlaceFiles { place, directory, layout, columns };
+        let mut rows = Source::of(rows, order, &self.compaction.spill);
         let most = self.chunk();
         let (mut files, mut open): (Vec<FileEntry>, Option<ParquetFile>) = (Vec::new(), None);
         let mut next = self.next(&mut rows, most).await?;
@@ -115,22 +125,22 @@ impl<'c> Outputs<'c> {
             if chunk.num_rows() > room {
                 let last = chunk.slice(0, room);
                 chunk = chunk.slice(room, chunk.num_rows() - room);
-                let file = self.write_chunk(open.take(), last, &layout).await?;
-                files.push(self.close(file, &directory, &place).await?);
+                let file = self.write_chunk(open.take(), last, &to).await?;
+                files.push(self.close(file, &to).await?);
             }
             // The next rows are put together while these are encoded.
             let (written, following) =
-                tokio::join!(self.write_chunk(open.take(), chunk, &layout), self.next(&mut rows, most));
+                tokio::join!(self.write_chunk(open.take(), chunk, &to), self.next(&mut rows, most));
             let (file, is_full) = self.judge(written?).await?;
             next = following?;
             if is_full && next.is_some() {
-                files.push(self.close(file, &directory, &place).await?);
+                files.push(self.close(file, &to).await?);
             } else {
                 open = Some(file);
             }
         }
         if let Some(file) = open {
-            files.push(self.close(file, &directory, &place).await?);
+            files.push(self.close(file, &to).await?);
         }
         Ok(files)
     }
@@ -189,11 +199,12 @@ impl<'c> Outputs<'c> {
         &self,
         file: Option<ParquetFile>,
         chunk: RecordBatch,
-        layout: &parquet_file::Layout,
+        to: &PlaceFiles,
     ) -> Result<ParquetFile, Error> {
+        let chunk = to.columns.project(chunk)?;
         let mut file = match file {
             Some(file) => file,
-            None => self.create(layout, &chunk).await?,
+            None => self.create(to, &chunk).await?,
         };
         self.compaction.options.progress.add(chunk.num_rows());
         let processor = self.processors.acquire().await.expect("nobody closes it");
@@ -208,14 +219,14 @@ impl<'c> Outputs<'c> {
         Ok(file)
     }
 
-    async fn create(&self, layout: &parquet_file::Layout, first: &RecordBatch) -> Result<ParquetFile, Error> {
+    async fn create(&self, to: &PlaceFiles, first: &RecordBatch) -> Result<ParquetFile, Error> {
         let staged = self.zone.lock().await.stage().await.map_err(Error::Zone)?;
         let without_dictionary = self.distinct.get_or_init(|| parquet_file::distinct_columns(first)).clone();
-        let layout = parquet_file::Layout { without_dictionary, ..layout.clone() };
-        ParquetFile::create(staged, Arc::clone(self.order.file()), &layout).map_err(Error::File)
+        let layout = parquet_file::Layout { without_dictionary, ..to.layout.clone() };
+        ParquetFile::create(staged, Arc::clone(&to.columns.schema), &layout).map_err(Error::File)
     }
 
-    async fn close(&self, mut file: ParquetFile, directory: &str, place: &Place) -> Result<FileEntry, Error> {
+    async fn close(&self, mut file: ParquetFile, to: &PlaceFiles) -> Result<FileEntry, Error> {
         let processor = self.processors.acquire().await.expect("nobody closes it");
         let (file, completed) = blocking(move || {
             let completed = file.complete();
@@ -225,7 +236,8 @@ impl<'c> Outputs<'c> {
         drop(processor);
         completed.map_err(Error::File)?;
         let ClosedFile { staged, rows } = file.close_completed().await.map_err(Error::File)?;
-        let entry = staged.into_processed(place.bucket, directory, place.values.clone(), rows, self.schema.clone());
+        let PlaceFiles { place, directory, columns, layout: _ } = to;
+        let entry = staged.into_processed(place.bucket, directory, place.values.clone(), rows, columns.id.clone());
         Ok(entry.expect("an encoded directory has plain names only"))
     }
 }

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow::datatypes::{FieldRef, SchemaRef};
 use gristmill_core::log::FileEntry;
 use tokio::sync::Mutex;
 
+use super::dropped::DroppedColumns;
 use super::gate::Gate;
 use super::groups::{Files, Group};
 use super::merging::merged;
@@ -24,13 +26,15 @@ pub(super) type Rewritten = (Vec<FileEntry>, Vec<FileEntry>);
 /// Rows of some files of a side, by the number of the file.
 type Selected = BTreeMap<u32, Selection>;
 
-/// Writes the outputs; the files added and those removed.
+/// Writes the outputs; the files added and those removed. `dropped` are columns that only files have.
 pub(super) async fn rewrite(
     compaction: &Compaction<'_>,
     zone: &mut Zone,
     decided: Decided,
+    dropped: &[FieldRef],
 ) -> Result<Rewritten, Error> {
-    let Compaction { run, options, plan, layout, .. } = compaction;
+    let Compaction { run, options, plan, .. } = compaction;
+    let layout = compaction.layout.with_dropped(dropped);
     let winners: Selected =
         decided.winners.into_files().into_iter().map(|(file, rows)| (file, Selection::of(rows))).collect();
     let remaining: Selected =
@@ -39,17 +43,28 @@ pub(super) async fn rewrite(
     options.progress.begin(Phase::Rows, rows);
 
     let places = Places::try_new(&plan.partition_by, layout.rows(), &decided.reader, plan.buckets)?;
-    let order = Arc::new(Order::try_new(layout, places, plan.sort_by.iter().chain(&plan.key))?);
+    let order = Arc::new(Order::try_new(&layout, places, plan.sort_by.iter().chain(&plan.key))?);
     let budget = &options.budget;
     let sorter = Sorter::new(Arc::clone(&order), Arc::clone(&compaction.spill), options.threads, *budget, rows);
-    let reading =
-        Reading { compaction, order: Arc::clone(&order), sorter: Mutex::new(sorter), gate: budget.gate_of_reading() };
+    let reading = Reading {
+        compaction,
+        rows: Arc::clone(layout.rows()),
+        dropped: Arc::new(DroppedColumns::of(&layout)),
+        order: Arc::clone(&order),
+        sorter: Mutex::new(sorter),
+        gate: budget.gate_of_reading(),
+    };
     let threads = options.threads;
-    for (zone, files, selected) in [(compaction.raw, &run.delta, &winners), (zone.reader(), &run.zone, &remaining)] {
+    // Of the delta nothing is taken that the resource does not name.
+    let sides = [
+        (compaction.raw, &run.delta, &winners, compaction.layout.rows()),
+        (zone.reader(), &run.zone, &remaining, layout.rows()),
+    ];
+    for (zone, files, selected, columns) in sides {
         Files { zone, files, numbers: selected.keys().copied() }
             .for_each_group(threads, |group| {
                 let rows = selected[&group.file].slice(group.rows.start, group.rows.len());
-                reading.read(group, rows)
+                reading.read(group, rows, columns)
             })
             .await?;
     }
@@ -60,46 +75,53 @@ pub(super) async fn rewrite(
     Files { zone: zone.reader(), files: &run.zone, numbers: merged.iter().copied() }
         .for_each_group(threads, |group| {
             let all = Selection::all(group.rows.len());
-            reading.read(group, all)
+            reading.read(group, all, layout.rows())
         })
         .await?;
     let left = remaining.keys().chain(&merged);
     let removed = left.map(|file| run.zone[*file as usize].file.clone()).collect();
     let places = reading.sorter.into_inner().finish().await?;
+    let dropped = Arc::into_inner(reading.dropped).expect("the threads that read rows are done");
+    let columns = dropped.finish(&order.places());
     options.progress.begin(Phase::Writing, rows + merged_rows);
-    Ok((Outputs::new(compaction, order, zone).write(places).await?, removed))
+    Ok((Outputs::new(compaction, columns, zone).write(places, &order).await?, removed))
 }
 
 /// What the readers share.
 struct Reading<'c> {
     compaction: &'c Compaction<'c>,
+    /// Whole rows as they are written.
+    rows: SchemaRef,
+    dropped: Arc<DroppedColumns>,
     order: Arc<Order>,
     sorter: Mutex<Sorter>,
     gate: Gate,
 }
 
 impl Reading<'_> {
-    /// Reads whole rows of a row group; one without any of them is not fetched.
-    async fn read(&self, group: Group<'_>, selection: Selection) -> Result<(), Error> {
+    /// Reads these columns of rows of a row group, others are null; a group without any of the rows is not fetched.
+    async fn read(&self, group: Group<'_>, selection: Selection, columns: &SchemaRef) -> Result<(), Error> {
         if selection.is_empty() {
             return Ok(());
         }
-        let target = self.compaction.layout.rows();
-        let columns: Vec<&str> = target.fields().iter().map(|field| field.name().as_str()).collect();
-        let (mut batches, _entered) = group.batches(&columns, &self.gate).await?;
+        let names: Vec<&str> = columns.fields().iter().map(|field| field.name().as_str()).collect();
+        let (mut batches, _entered) = group.batches(&names, &self.gate).await?;
         let live = Arc::new(group.live.clone());
         let mut first = 0;
         loop {
-            let (order, target, live, selection) =
-                (Arc::clone(&self.order), Arc::clone(target), Arc::clone(&live), selection.clone());
+            let (order, dropped) = (Arc::clone(&self.order), Arc::clone(&self.dropped));
+            let (columns, whole) = (Arc::clone(columns), Arc::clone(&self.rows));
+            let (live, selection) = (Arc::clone(&live), selection.clone());
             let piece = batches.next_with(move |batch| {
                 let selection = selection.slice(first, batch.num_rows());
                 let (rows, selection) = selection.dense(&batch)?;
-                let piece = match selection.count() {
-                    0 => None,
-                    _ => Some(order.piece(&conformed(&rows, &target, &live.file)?, &selection)?),
-                };
-                Ok::<_, Error>((batch.num_rows(), piece))
+                if selection.is_empty() {
+                    return Ok((batch.num_rows(), None));
+                }
+                let rows = conformed(&conformed(&rows, &columns, &live.file)?, &whole, &live.file)?;
+                let piece = order.piece(&rows, &selection)?;
+                dropped.look(&piece);
+                Ok::<_, Error>((batch.num_rows(), Some(piece)))
             });
             let Some(read) = piece.await.map_err(Error::File)? else { return Ok(()) };
             let (rows, piece) = read?;

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use crate::books::{Book, book};
 use crate::crashes::{Fate, run_dying_at};
 use crate::late::{Place, lateness};
+use crate::schemas::with_shelf;
 use crate::warehouse::Warehouse;
 
 /// What happens to a zone.
@@ -20,6 +21,15 @@ enum Event {
     Compact,
     /// A run dies at this store operation, and another one follows.
     CompactTwice(usize, Fate),
+    /// The resources get the shelf, or lose it.
+    Shelves(Shelves),
+}
+
+/// Whether the resources have a column `shelf`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shelves {
+    There,
+    Dropped,
 }
 
 fn row() -> impl Strategy<Value = Book> {
@@ -37,6 +47,15 @@ fn row() -> impl Strategy<Value = Book> {
     })
 }
 
+/// A history in which books stand on shelves, and that column goes and comes back.
+fn history_of_shelves() -> impl Strategy<Value = Vec<Event>> {
+    let shelved =
+        (row(), prop_oneof![Just(None), "[pq]".prop_map(Some)]).prop_map(|(row, shelf)| Book { shelf, ..row });
+    let ingest = (proptest::collection::vec(shelved, 1..6), 0..160i64).prop_map(|(rows, day)| Event::Ingest(rows, day));
+    let shelves = prop_oneof![Just(Shelves::There), Just(Shelves::Dropped)].prop_map(Event::Shelves);
+    proptest::collection::vec(prop_oneof![3 => ingest, 2 => Just(Event::Compact), 1 => shelves], 1..16)
+}
+
 fn history() -> impl Strategy<Value = Vec<Event>> {
     let ingest = (proptest::collection::vec(row(), 1..6), 0..160i64).prop_map(|(rows, day)| Event::Ingest(rows, day));
     proptest::collection::vec(prop_oneof![3 => ingest, 2 => Just(Event::Compact)], 1..12)
@@ -49,7 +68,7 @@ fn history_with_faults() -> impl Strategy<Value = Vec<Event>> {
     (history(), faults).prop_map(|(history, faults)| {
         let faulty = |(event, (fatal, fate))| match event {
             Event::Compact => Event::CompactTwice(fatal, fate),
-            Event::Ingest(..) | Event::CompactTwice(..) => event,
+            Event::Ingest(..) | Event::CompactTwice(..) | Event::Shelves(_) => event,
         };
         history.into_iter().zip(faults).map(faulty).collect()
     })
@@ -65,7 +84,7 @@ fn generations(history: Vec<Event>) -> Vec<Event> {
     };
     let event = |event| match event {
         Event::Ingest(rows, day) => Event::Ingest(rows.into_iter().map(&mut next).collect(), day),
-        Event::Compact | Event::CompactTwice(..) => event,
+        Event::Compact | Event::CompactTwice(..) | Event::Shelves(_) => event,
     };
     history.into_iter().map(event).collect()
 }
@@ -81,18 +100,29 @@ struct Oracle {
     delta: Vec<Book>,
     zone: HashMap<String, Book>,
     rejected: Vec<Place>,
+    shelves: Shelves,
 }
 
 impl Oracle {
     fn of(warehouse: &Warehouse) -> Self {
         let late = warehouse.plan.lateness.as_ref().map(|lateness| lateness.policy);
         let (delta, zone, rejected) = (Vec::new(), HashMap::new(), Vec::new());
-        Self { keep: warehouse.keep(), late, newest: None, through: None, delta, zone, rejected }
+        let keep = warehouse.keep();
+        Self { keep, late, newest: None, through: None, delta, zone, rejected, shelves: Shelves::There }
     }
 
     fn ingest(&mut self, rows: &[Book], day: i64) {
-        self.delta.extend(rows.iter().cloned());
+        let rows: Vec<Book> = rows.iter().map(|row| self.shelved(row.clone())).collect();
+        self.delta.extend(rows);
         self.newest = self.newest.max(Some(day));
+    }
+
+    /// A row as it is written now: without a shelf if the resources have none.
+    fn shelved(&self, row: Book) -> Book {
+        match self.shelves {
+            Shelves::There => row,
+            Shelves::Dropped => Book { shelf: None, ..row },
+        }
     }
 
     fn is_late(&self, row: &Book) -> bool {
@@ -116,7 +146,8 @@ impl Oracle {
         }
         self.through = self.through.max(self.newest);
         let mut keys: HashMap<String, Vec<Book>> = HashMap::new();
-        for row in self.delta.drain(..) {
+        for row in std::mem::take(&mut self.delta) {
+            let row = self.shelved(row);
             keys.entry(row.identity()).or_default().push(row);
         }
         for (key, mut rows) in keys {
@@ -132,7 +163,9 @@ impl Oracle {
     fn equal(&self, a: &Book, b: &Book) -> bool {
         let same_rating = a.rating.map(f64::to_bits) == b.rating.map(f64::to_bits);
         let same_time = self.late.is_none() || a.offset == b.offset;
-        a.id == b.id && a.title == b.title && a.year == b.year && same_rating && same_time
+        // What a row of the zone has in a dropped column is nobody's business.
+        let same_shelf = self.shelves == Shelves::Dropped || a.shelf == b.shelf;
+        a.id == b.id && a.title == b.title && a.year == b.year && same_rating && same_time && same_shelf
     }
 }
 
@@ -166,14 +199,22 @@ fn check(report: &Report) {
     }
 }
 
-async fn replay(history: Vec<Event>, warehouse: Warehouse) {
-    let mut oracle = Oracle::of(&warehouse);
+async fn replay(history: Vec<Event>, whole: Warehouse) {
+    let mut oracle = Oracle::of(&whole);
+    let mut warehouse = whole.clone();
     warehouse.raw().await;
     for event in history.into_iter().chain([Event::Compact]) {
         match event {
             Event::Ingest(rows, day) => {
                 oracle.ingest(&rows, day);
                 warehouse.ingest_on(Some(day), rows).await;
+            }
+            Event::Shelves(shelves) => {
+                oracle.shelves = shelves;
+                warehouse = match shelves {
+                    Shelves::There => whole.clone(),
+                    Shelves::Dropped => whole.without("shelf"),
+                };
             }
             Event::Compact | Event::CompactTwice(..) => {
                 oracle.compact();
@@ -182,11 +223,11 @@ async fn replay(history: Vec<Event>, warehouse: Warehouse) {
                     assert_distinct(&warehouse.listed_rejected().await);
                 }
                 check(&warehouse.compact().await);
-                warehouse.rows().await;
+                whole.rows().await;
                 assert_eq!(warehouse.rejected().await, oracle.rejected);
                 let mut expected: Vec<_> = oracle.zone.values().cloned().collect();
                 expected.sort_by_key(Book::identity);
-                let found = warehouse.live().await;
+                let found = whole.live().await;
                 assert_eq!(found.len(), expected.len());
                 for (found, expected) in found.iter().zip(&expected) {
                     // The debug form, since a NaN does not equal itself.
@@ -217,6 +258,11 @@ proptest! {
     fn zone_that_keeps_the_earliest_is_what_a_map_of_all_rows_says(history in history().prop_map(generations)) {
         let keep = |_: &mut StreamIngest, zone: &mut HourlyCompaction| zone.spec.deduplication.keep = Some(Keep::Earliest);
         runtime().block_on(replay(history, Warehouse::in_memory().edited(keep)));
+    }
+
+    #[test]
+    fn value_of_a_dropped_column_stays_with_its_row(history in history_of_shelves().prop_map(generations)) {
+        runtime().block_on(replay(history, Warehouse::in_memory().edited(with_shelf)));
     }
 
     #[test]

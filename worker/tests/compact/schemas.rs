@@ -1,11 +1,14 @@
 //! Columns that come, go and change their type while a zone has files.
 
+use arrow::datatypes::DataType;
 use gristmill::exit::{Exit, Failure};
-use gristmill_crds::{Column, HourlyCompaction, StreamIngest};
+use gristmill_crds::plan::CompactionPlan;
+use gristmill_crds::{Column, ColumnType, HourlyCompaction, StreamIngest};
 use rstest::rstest;
 
 use crate::books::{Book, book};
-use crate::warehouse::{Warehouse, counts};
+use crate::late::lateness;
+use crate::warehouse::{Warehouse, counts, resources};
 
 /// A zone's orderBy stays: a column of it can't be removed.
 fn unordered(_: &mut StreamIngest, compaction: &mut HourlyCompaction) {
@@ -31,7 +34,8 @@ fn as_text(name: &str) -> impl FnOnce(&mut StreamIngest, &mut HourlyCompaction) 
     }
 }
 
-fn with_shelf(ingest: &mut StreamIngest, _: &mut HourlyCompaction) {
+/// A column that none of the documents has by itself.
+pub(crate) fn with_shelf(ingest: &mut StreamIngest, _: &mut HourlyCompaction) {
     let column = r#"{"name": "shelf", "path": "shelf"}"#;
     ingest.spec.record.columns.push(serde_json::from_str::<Column>(column).unwrap());
 }
@@ -60,36 +64,159 @@ async fn holding_a_and_rated_b(warehouse: Warehouse) -> Warehouse {
     warehouse
 }
 
-#[tokio::test]
-async fn removed_column_is_refused_and_nothing_is_lost() {
+/// The zone with a rating in it, and its documents after the column was removed.
+async fn with_dropped_rating() -> (Warehouse, Warehouse) {
     let warehouse = holding_a_and_rated_b(Warehouse::in_memory().edited(unordered)).await;
     let narrow = warehouse.edited(without_rating);
-    narrow.ingest([book("a").titled("new").at(2)]).await;
+    (warehouse, narrow)
+}
 
-    let message = refused(&narrow).await;
-
-    assert!(message.contains("publication_year=2020/"), "{message}");
-    assert!(
-        message.contains("column \"rating\" is a Float64 there and not among the columns of the resource"),
-        "{message}"
-    );
-    assert!(message.contains("add the column back to spec.record.columns"), "{message}");
-    let kept = [("a old 2020".to_owned(), None), ("b untitled 2020".to_owned(), Some(4.5))];
-    assert_eq!(ratings(&warehouse).await, kept);
+/// Whether each published file has a column of this name, by the year of its directory.
+async fn files_with(warehouse: &Warehouse, column: &str) -> Vec<(String, bool)> {
+    let mut files = Vec::new();
+    for file in warehouse.listed_files().await {
+        let (_, rest) = file.as_str().split_once("publication_year=").unwrap();
+        let has = warehouse.columns_of(&file).await.iter().any(|other| other == column);
+        files.push((rest.split('/').next().unwrap().to_owned(), has));
+    }
+    files
 }
 
 #[tokio::test]
-async fn removed_column_that_is_added_back_goes_on_with_its_values() {
-    let warehouse = holding_a_and_rated_b(Warehouse::in_memory().edited(unordered)).await;
+async fn dropped_column_stays_with_the_row_that_a_rewrite_carries_over() {
+    let (warehouse, narrow) = with_dropped_rating().await;
+    narrow.ingest([book("a").titled("new").at(2), book("c").of(2021).at(3)]).await;
+
+    let report = narrow.compact().await;
+
+    assert_eq!(counts(&report), [2, 0, 0, 2]);
+    let kept = [("a new 2020", None), ("b untitled 2020", Some(4.5)), ("c untitled 2021", None)];
+    assert_eq!(ratings(&warehouse).await, kept.map(|(book, rating)| (book.to_owned(), rating)));
+    assert_eq!(files_with(&narrow, "rating").await, [("2020".to_owned(), true), ("2021".to_owned(), false)]);
+}
+
+#[tokio::test]
+async fn dropped_column_ends_with_the_last_row_that_has_a_value_in_it() {
+    let (_, narrow) = with_dropped_rating().await;
+    narrow.ingest([book("b").titled("new").at(2)]).await;
+
+    narrow.compact().await;
+
+    assert_eq!(files_with(&narrow, "rating").await, [("2020".to_owned(), false)]);
+    assert_eq!(narrow.listed_files().await.len(), 1);
+}
+
+/// Also where rows are spilled, and each file by itself goes on as it is.
+#[rstest]
+#[case::in_memory(Warehouse::in_memory())]
+#[case::spilling(Warehouse::in_memory().spilling())]
+#[tokio::test]
+async fn files_with_a_dropped_column_are_put_together_with_files_without_and_no_value_is_lost(
+    #[case] warehouse: Warehouse,
+) {
+    let warehouse = holding_a_and_rated_b(warehouse.edited(unordered)).await;
     let narrow = warehouse.edited(without_rating);
+    for number in 2..4 {
+        narrow.ingest([book(&format!("n{number}")).at(number)]).await;
+        narrow.compact().await;
+    }
+    assert_eq!(files_with(&narrow, "rating").await.iter().filter(|(_, has)| *has).count(), 1);
+
+    narrow.ingest([book("n4").at(4)]).await;
+    narrow.compact().await;
+
+    assert_eq!(files_with(&narrow, "rating").await, [("2020".to_owned(), true)], "four small files became one");
+    let rated: Vec<_> = ratings(&warehouse).await.into_iter().filter(|(_, rating)| rating.is_some()).collect();
+    assert_eq!(rated, [("b untitled 2020".to_owned(), Some(4.5))]);
+    assert_eq!(ratings(&warehouse).await.len(), 5);
+}
+
+/// The resource does not have the column: what new rows have in it is not taken over.
+#[tokio::test]
+async fn new_rows_with_a_dropped_column_beside_new_rows_without_compact_together() {
+    let (warehouse, narrow) = with_dropped_rating().await;
+    warehouse.ingest([book("c").rated(1.5).at(2)]).await;
+    narrow.ingest([book("d").at(3)]).await;
+
+    let report = narrow.compact().await;
+
+    assert_eq!(counts(&report), [2, 0, 0, 2]);
+    let expected =
+        [("a old 2020", None), ("b untitled 2020", Some(4.5)), ("c untitled 2020", None), ("d untitled 2020", None)];
+    assert_eq!(ratings(&warehouse).await, expected.map(|(book, rating)| (book.to_owned(), rating)));
+}
+
+/// A row that differs in a dropped column alone says nothing new.
+#[tokio::test]
+async fn duplicate_that_lacks_a_dropped_column_rewrites_nothing() {
+    let (warehouse, narrow) = with_dropped_rating().await;
+    let files = warehouse.listed_files().await;
+    narrow.ingest([book("b").at(2)]).await;
+
+    let report = narrow.compact().await;
+
+    assert_eq!(counts(&report), [1, 0, 1, 0]);
+    assert_eq!(warehouse.listed_files().await, files);
+    assert_eq!(ratings(&warehouse).await[1], ("b untitled 2020".to_owned(), Some(4.5)));
+}
+
+#[tokio::test]
+async fn dropped_column_that_comes_back_has_its_values_where_rows_kept_them() {
+    let (warehouse, narrow) = with_dropped_rating().await;
     narrow.ingest([book("a").titled("new").at(2)]).await;
-    refused(&narrow).await;
+    narrow.compact().await;
+    warehouse.ingest([book("c").rated(2.5).at(3)]).await;
 
-    let report = warehouse.compact().await;
+    warehouse.compact().await;
 
-    assert_eq!(counts(&report), [1, 0, 0, 1]);
-    let carried_over = [("a new 2020".to_owned(), None), ("b untitled 2020".to_owned(), Some(4.5))];
-    assert_eq!(ratings(&warehouse).await, carried_over);
+    let expected = [("a new 2020", None), ("b untitled 2020", Some(4.5)), ("c untitled 2020", Some(2.5))];
+    assert_eq!(ratings(&warehouse).await, expected.map(|(book, rating)| (book.to_owned(), rating)));
+}
+
+#[tokio::test]
+async fn dropped_column_comes_back_with_another_type_only_when_no_live_file_has_it() {
+    let (warehouse, narrow) = with_dropped_rating().await;
+    narrow.ingest([book("a").titled("new").at(2)]).await;
+    narrow.compact().await;
+    let retyped = warehouse.edited(|ingest, compaction| {
+        unordered(ingest, compaction);
+        as_text("rating")(ingest, compaction);
+    });
+    retyped.ingest([book("d").rated(7.0).at(3)]).await;
+
+    let message = refused(&retyped).await;
+
+    assert!(message.contains("column \"rating\" is a Float64 there and a Utf8 in the resource"), "{message}");
+    assert!(message.contains("give the column its old type, or a new name for the new type"), "{message}");
+    let kept = [("a new 2020".to_owned(), None), ("b untitled 2020".to_owned(), Some(4.5))];
+    assert_eq!(ratings(&warehouse).await, kept);
+    narrow.ingest([book("b").titled("new").at(4)]).await;
+    narrow.compact().await;
+    retyped.ingest([book("e").rated(8.0).at(5)]).await;
+    retyped.compact().await;
+    let mut types = Vec::new();
+    for file in retyped.listed_files().await {
+        let schema = retyped.schema_of(&file).await;
+        types.push(schema.field_with_name("rating").ok().map(|field| field.data_type().clone()));
+    }
+    types.sort();
+    assert_eq!(types, [None, Some(DataType::Utf8)]);
+}
+
+/// Rows are told apart and placed by these columns: a zone can't do without them.
+#[rstest]
+#[case::key("record_id")]
+#[case::partition("publication_year")]
+#[case::order("rating")]
+#[case::lateness("seen_at")]
+fn column_that_decides_can_not_be_dropped(#[case] column: &str) {
+    let (mut ingest, mut compaction) = resources();
+    lateness("Merge")(&mut ingest, &mut compaction);
+    ingest.spec.record.columns.retain(|other| other.name != column);
+
+    let refusal = CompactionPlan::try_new(&compaction, &ingest).unwrap_err();
+
+    assert!(refusal.to_string().contains(&format!("{column:?}")), "{refusal}");
 }
 
 #[tokio::test]
@@ -103,16 +230,17 @@ async fn projection_leaves_columns_out_of_the_zone_and_not_of_raw() {
     assert!(!columns.iter().any(|column| column == "rating"), "{columns:?}");
 }
 
+/// RAW goes on with the column.
 #[tokio::test]
-async fn column_of_the_zone_can_not_be_left_out_later() {
+async fn column_that_the_zone_leaves_out_later_stays_with_the_rows_that_have_it() {
     let warehouse = holding_a_and_rated_b(Warehouse::in_memory().edited(unordered)).await;
     let narrow = warehouse.edited(projected_without_rating);
-    narrow.ingest([book("a").titled("new").at(2)]).await;
+    narrow.ingest([book("a").titled("new").rated(3.5).at(2)]).await;
 
-    let message = refused(&narrow).await;
+    narrow.compact().await;
 
-    assert!(message.contains("column \"rating\" is a Float64 there"), "{message}");
-    assert!(message.contains("spec.columns of the HourlyCompaction"), "{message}");
+    let expected = [("a new 2020".to_owned(), None), ("b untitled 2020".to_owned(), Some(4.5))];
+    assert_eq!(ratings(&warehouse).await, expected);
 }
 
 /// Whether the column stands in files or names their directories.
@@ -134,16 +262,20 @@ async fn changed_type_is_refused_although_the_delta_has_only_the_new_one(#[case]
 
 /// The zone's newest file may be as the resource says and an older one not.
 #[tokio::test]
-async fn column_is_refused_for_the_one_live_file_that_has_it() {
+async fn type_is_refused_for_the_one_live_file_that_has_another() {
     let warehouse = Warehouse::in_memory();
     warehouse.ingest([book("a").of(2019).at(0)]).await;
     warehouse.compact().await;
     let wider = warehouse.edited(with_shelf);
     wider.ingest([book("b").on_shelf("A1").of(2020).at(1)]).await;
     wider.compact().await;
-    warehouse.ingest([book("c").of(2021).at(2)]).await;
+    let retyped = warehouse.edited(|ingest, compaction| {
+        with_shelf(ingest, compaction);
+        ingest.spec.record.columns.last_mut().unwrap().column_type = Some(ColumnType::Int32);
+    });
+    retyped.ingest([book("c").of(2021).at(2)]).await;
 
-    let message = refused(&warehouse).await;
+    let message = refused(&retyped).await;
 
     assert!(message.contains("publication_year=2020/"), "{message}");
     assert!(message.contains("column \"shelf\""), "{message}");

@@ -45,10 +45,14 @@ pub(crate) fn documents() -> String {
     DOCUMENTS.join("\n---\n")
 }
 
+/// The two documents of the tests.
+pub(crate) fn resources() -> (StreamIngest, HourlyCompaction) {
+    (serde_json::from_str(DOCUMENTS[0]).unwrap(), serde_json::from_str(DOCUMENTS[1]).unwrap())
+}
+
 /// The plan of the tests; `change` edits the two documents first.
 pub(crate) fn plan(change: impl FnOnce(&mut StreamIngest, &mut HourlyCompaction)) -> CompactionPlan {
-    let mut ingest: StreamIngest = serde_json::from_str(DOCUMENTS[0]).unwrap();
-    let mut compaction: HourlyCompaction = serde_json::from_str(DOCUMENTS[1]).unwrap();
+    let (mut ingest, mut compaction) = resources();
     change(&mut ingest, &mut compaction);
     CompactionPlan::try_new(&compaction, &ingest).unwrap()
 }
@@ -89,6 +93,14 @@ impl Warehouse {
     /// The same zones under documents that were edited.
     pub(crate) fn edited(&self, change: impl FnOnce(&mut StreamIngest, &mut HourlyCompaction)) -> Self {
         self.clone().planned(plan(change))
+    }
+
+    /// The same zones under the same documents without a column.
+    pub(crate) fn without(&self, column: &str) -> Self {
+        let mut warehouse = self.clone();
+        warehouse.plan.columns.retain(|other| other.name != column);
+        warehouse.plan.ingest.record.columns.retain(|other| other.name != column);
+        warehouse
     }
 
     /// Which row of a key stays.
@@ -252,11 +264,15 @@ impl Warehouse {
         batches.flat_map(|batch| books(&with_year(&batch.unwrap(), None))).collect()
     }
 
+    /// The schema of a published file.
+    pub(crate) async fn schema_of(&self, file: &StorePath) -> SchemaRef {
+        let bytes = self.store.read(file).await.unwrap();
+        Arc::clone(ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().schema())
+    }
+
     /// The columns inside a published file.
     pub(crate) async fn columns_of(&self, file: &StorePath) -> Vec<String> {
-        let bytes = self.store.read(file).await.unwrap();
-        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
-        reader.schema().fields().iter().map(|field| field.name().clone()).collect()
+        self.schema_of(file).await.fields().iter().map(|field| field.name().clone()).collect()
     }
 
     /// Late rows that the Processed zone's log says are rejected, by their place, having checked that the listing shows

@@ -7,7 +7,7 @@ use arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray,
     new_null_array,
 };
-use arrow::datatypes::{DataType, Date32Type, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Date32Type, Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use gristmill_crds::plan::ColumnPlan;
 
@@ -56,17 +56,16 @@ impl Conflict {
         Self { column: column.to_owned(), problem }
     }
 
-    fn dropped(column: &str, found: &DataType) -> Self {
+    fn changed_type(column: &str, found: &DataType, expected: &DataType) -> Self {
         let problem = format!(
-            "is a {found} there and not among the columns of the resource; add the column back to spec.record.columns of the StreamIngest (it may stay empty in new messages), and to spec.columns of the HourlyCompaction if that names any: a rewrite would drop its values; `gristmill compact --rebuild` drops the column for good"
+            "is a {found} there and a {expected} in the resource; give the column its old type, or a new name for the new type, or create a new HourlyCompaction with its own processed.path"
         );
         Self { column: column.to_owned(), problem }
     }
 
-    /// Giving the column its new name alone would not do: the old one would be dropped.
-    fn changed_type(column: &str, found: &DataType, expected: &DataType) -> Self {
+    fn two_types(column: &str, found: &DataType, other: &DataType) -> Self {
         let problem = format!(
-            "is a {found} there and a {expected} in the resource; keep the column with its old type and give the new type a column of a new name, or create a new HourlyCompaction with its own processed.path"
+            "is a {found} there and a {other} in another file of the zone, and not among the columns of the resource; drop it for good with `gristmill compact --rebuild`, or create a new HourlyCompaction with its own processed.path"
         );
         Self { column: column.to_owned(), problem }
     }
@@ -76,6 +75,7 @@ impl Conflict {
 #[derive(Debug, Clone)]
 pub struct Layout {
     user_columns: usize,
+    dropped_columns: usize,
     by_value: Vec<String>,
     rows: SchemaRef,
     file: SchemaRef,
@@ -87,18 +87,41 @@ impl Layout {
     pub fn new(columns: &[ColumnPlan], partition_by: &[PartitionField]) -> Self {
         let raw = raw::row_schema(columns);
         let carried = |field: &&Arc<Field>| CARRIED_COLUMNS.contains(&field.name().as_str());
-        let user = raw.fields().iter().take(columns.len());
-        let fields: Vec<_> = user.chain(raw.fields().iter().filter(carried)).cloned().collect();
+        let user: Vec<_> = raw.fields().iter().take(columns.len()).cloned().collect();
+        let carried: Vec<_> = raw.fields().iter().filter(carried).cloned().collect();
         let by_value = partition_by.iter().filter(|field| field.transform == PartitionTransform::Identity);
-        let by_value: Vec<String> = by_value.map(|field| field.column.clone()).collect();
+        Self::of(&user, &[], &carried, by_value.map(|field| field.column.clone()).collect())
+    }
+
+    fn of(user: &[FieldRef], dropped: &[FieldRef], carried: &[FieldRef], by_value: Vec<String>) -> Self {
+        let fields: Vec<FieldRef> = [user, dropped, carried].concat();
         let in_file = |index: &usize| !by_value.contains(fields[*index].name());
         let file_columns: Vec<usize> = (0..fields.len()).filter(in_file).collect();
         let file = Schema::new(file_columns.iter().map(|index| Arc::clone(&fields[*index])).collect::<Vec<_>>());
-        let rows = Arc::new(Schema::new(fields));
-        Self { user_columns: columns.len(), by_value, rows, file: Arc::new(file), file_columns }
+        Self {
+            user_columns: user.len(),
+            dropped_columns: dropped.len(),
+            by_value,
+            rows: Arc::new(Schema::new(fields)),
+            file: Arc::new(file),
+            file_columns,
+        }
     }
 
-    /// A whole row: the user's columns, then the carried ones.
+    /// The same with columns that only files have: rows that are carried over keep them, behind the user's.
+    #[must_use]
+    pub fn with_dropped(&self, dropped: &[FieldRef]) -> Self {
+        let (user, carried) = self.rows.fields().split_at(self.user_columns);
+        Self::of(user, dropped, &carried[self.dropped_columns..], self.by_value.clone())
+    }
+
+    /// The columns of a file that are dropped ones.
+    pub fn dropped_in_file(&self) -> Vec<usize> {
+        let dropped = self.user_columns..self.user_columns + self.dropped_columns;
+        (0..).zip(&self.file_columns).filter(|(_, column)| dropped.contains(column)).map(|(index, _)| index).collect()
+    }
+
+    /// A whole row: the user's columns, then dropped ones if there are any, then the carried ones.
     pub fn rows(&self) -> &SchemaRef {
         &self.rows
     }
@@ -118,19 +141,32 @@ impl Layout {
         Schema::new(self.rows.fields().iter().take(self.user_columns).cloned().collect::<Vec<_>>())
     }
 
-    /// Checks that a live file's columns go on: a rewrite keeps what it carries over, and a listing shows one type only
-    /// (F34). Columns that the file lacks are null in it.
+    /// Checks that a live file's columns go on, so that a listing shows one type only (F34), and adds those that the
+    /// resource does not have any more to `dropped`. Columns that the file lacks are null in it.
     ///
     /// # Errors
-    /// A column would be dropped or has another type.
-    pub fn keeps_columns(&self, file: &Schema) -> Result<(), Conflict> {
-        file.fields().iter().try_for_each(|field| self.keeps(field.name(), field.data_type()))
+    /// A column has another type than in the resource, or than in a file before.
+    pub fn take_dropped(&self, file: &Schema, dropped: &mut Vec<FieldRef>) -> Result<(), Conflict> {
+        for field in file.fields() {
+            let (name, found) = (field.name(), field.data_type());
+            if self.rows.field_with_name(name).is_ok() {
+                self.keeps(name, found)?;
+            } else if let Some(other) = dropped.iter().find(|other| other.name() == name) {
+                if other.data_type() != found {
+                    return Err(Conflict::two_types(name, found, other.data_type()));
+                }
+            } else {
+                dropped.push(Arc::new(Field::new(name, found.clone(), true)));
+            }
+        }
+        Ok(())
     }
 
-    /// Checks the columns that a live file's directory names by value, as [`Self::keeps_columns`] does those inside.
+    /// Checks the columns that a live file's directory names by value, as [`Self::take_dropped`] does those inside. The
+    /// resource has all of them, since genesis holds them.
     ///
     /// # Errors
-    /// A column would be dropped or has another type.
+    /// A column has another type.
     pub fn keeps_partition(&self, partition: &[PartitionValue]) -> Result<(), Conflict> {
         let mut by_value = partition.iter().filter(|value| self.by_value.contains(&value.column));
         by_value.try_for_each(|value| self.keeps(&value.column, repeated(&value.value, 0).data_type()))
@@ -140,7 +176,7 @@ impl Layout {
         match self.rows.field_with_name(column) {
             Ok(field) if field.data_type() == found => Ok(()),
             Ok(field) => Err(Conflict::changed_type(column, found, field.data_type())),
-            Err(_) => Err(Conflict::dropped(column, found)),
+            Err(_) => Err(Conflict::missing(column)),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Which columns of live files go on in a layout.
 
+use arrow::datatypes::{FieldRef, SchemaRef};
 use gristmill_crds::StreamIngest;
 use gristmill_crds::plan::IngestPlan;
 use insta::assert_snapshot;
@@ -28,13 +29,19 @@ fn layout(columns: &[(&str, &str)]) -> Layout {
 
 const COLUMNS: [(&str, &str); 3] = [("id", "String"), ("year", "Int32"), ("pages", "Int32")];
 
-/// What a file that was written with `COLUMNS` says of a layout.
-fn kept_by(columns: &[(&str, &str)]) -> Result<(), Conflict> {
-    layout(columns).keeps_columns(layout(&COLUMNS).file())
+/// The columns of a file that was written with `COLUMNS` which a layout lacks.
+fn dropped_by(columns: &[(&str, &str)]) -> Result<Vec<FieldRef>, Conflict> {
+    let mut dropped = Vec::new();
+    layout(columns).take_dropped(layout(&COLUMNS).file(), &mut dropped)?;
+    Ok(dropped)
 }
 
 fn year(value: TypedValue) -> [PartitionValue; 1] {
     [PartitionValue { column: "year".to_owned(), value }]
+}
+
+fn names(schema: &SchemaRef) -> Vec<&str> {
+    schema.fields().iter().map(|field| field.name().as_str()).take_while(|name| *name != "kafka_topic_id").collect()
 }
 
 #[rstest]
@@ -42,30 +49,48 @@ fn year(value: TypedValue) -> [PartitionValue; 1] {
 #[case::more(&[("id", "String"), ("year", "Int32"), ("pages", "Int32"), ("shelf", "String")])]
 #[case::other_order(&[("pages", "Int32"), ("id", "String"), ("year", "Int32")])]
 fn file_whose_columns_are_all_there_goes_on(#[case] columns: &[(&str, &str)]) {
-    assert_eq!(kept_by(columns), Ok(()));
+    assert_eq!(dropped_by(columns), Ok(vec![]));
 }
 
 #[test]
-fn column_that_the_resource_lacks_is_a_conflict() {
-    let conflict = kept_by(&[("id", "String"), ("year", "Int32")]).expect_err("pages would be dropped");
+fn column_that_the_resource_lacks_is_a_dropped_one_and_stands_behind_the_user_s() {
+    let narrow = layout(&[("id", "String"), ("year", "Int32")]);
+    let dropped = dropped_by(&[("id", "String"), ("year", "Int32")]).expect("it may be dropped");
 
-    assert_snapshot!(conflict, @r#"column "pages" is a Int32 there and not among the columns of the resource; add the column back to spec.record.columns of the StreamIngest (it may stay empty in new messages), and to spec.columns of the HourlyCompaction if that names any: a rewrite would drop its values; `gristmill compact --rebuild` drops the column for good"#);
+    let wide = narrow.with_dropped(&dropped);
+
+    assert_eq!((names(wide.rows()), names(wide.file())), (vec!["id", "year", "pages"], vec!["id", "pages"]));
+    assert_eq!((wide.dropped_in_file(), narrow.dropped_in_file()), (vec![1], vec![]));
+    assert_eq!(wide.user_columns(), narrow.user_columns());
+    assert_eq!(wide.with_dropped(&[]).rows(), narrow.rows());
+}
+
+#[test]
+fn dropped_column_of_two_types_is_a_conflict() {
+    let other = layout(&[("id", "String"), ("year", "Int32"), ("pages", "String")]);
+    let narrow = layout(&[("id", "String"), ("year", "Int32")]);
+    let mut dropped = dropped_by(&[("id", "String"), ("year", "Int32")]).expect("it may be dropped");
+
+    let conflict = narrow.take_dropped(other.file(), &mut dropped).expect_err("another type");
+
+    assert_snapshot!(conflict, @r#"column "pages" is a Utf8 there and a Int32 in another file of the zone, and not among the columns of the resource; drop it for good with `gristmill compact --rebuild`, or create a new HourlyCompaction with its own processed.path"#);
 }
 
 #[rstest]
 fn column_of_any_other_type_is_a_conflict(
     #[values("String", "Int64", "Float64", "Boolean", "Date")] column_type: &str,
 ) {
-    let conflict = kept_by(&[("id", "String"), ("year", "Int32"), ("pages", column_type)]).expect_err("another type");
+    let conflict =
+        dropped_by(&[("id", "String"), ("year", "Int32"), ("pages", column_type)]).expect_err("another type");
 
     assert_eq!(conflict.column, "pages");
 }
 
 #[test]
 fn conflict_of_types_names_both_and_the_ways_out() {
-    let conflict = kept_by(&[("id", "String"), ("year", "Int32"), ("pages", "String")]).expect_err("another type");
+    let conflict = dropped_by(&[("id", "String"), ("year", "Int32"), ("pages", "String")]).expect_err("another type");
 
-    assert_snapshot!(conflict, @r#"column "pages" is a Int32 there and a Utf8 in the resource; keep the column with its old type and give the new type a column of a new name, or create a new HourlyCompaction with its own processed.path"#);
+    assert_snapshot!(conflict, @r#"column "pages" is a Int32 there and a Utf8 in the resource; give the column its old type, or a new name for the new type, or create a new HourlyCompaction with its own processed.path"#);
 }
 
 /// Also where the value of the column is null: it has a type all the same.
