@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use gristmill_crds::{HourlyCompaction, StreamIngest, definition, yaml};
 use tracing_subscriber::EnvFilter;
 
+use crate::pod::PodDefaults;
+
 /// Runs StreamIngest and HourlyCompaction resources on Kubernetes.
 #[derive(Debug, Parser)]
 #[command(name = "gristmill-operator", version)]
@@ -34,6 +36,10 @@ pub struct RunOptions {
     /// When a node pulls that image; Kubernetes' default when absent.
     #[arg(long, env = "GRISTMILL_IMAGE_PULL_POLICY")]
     pub image_pull_policy: Option<PullPolicy>,
+    /// imagePullSecrets, nodeSelector and tolerations of all pods whose resource does not set them, as YAML or JSON of the
+    /// form of spec.pod, for example '{tolerations: [{key: dedicated, operator: Exists}]}'.
+    #[arg(long, env = "GRISTMILL_POD_DEFAULTS", default_value = "{}", hide_default_value = true)]
+    pub pod_defaults: PodDefaults,
     /// Namespace of the operator's own pod, from which workers accept its questions. Default: that of its service account
     /// or of the kubeconfig.
     #[arg(long, env = "POD_NAMESPACE")]

@@ -12,6 +12,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 
 use crate::cli::{PullPolicy, RunOptions};
 use crate::error::Error;
+use crate::pod::PodDefaults;
 use crate::worker::WorkerClient;
 
 /// Delay after the first failure of an object.
@@ -34,12 +35,14 @@ pub struct Operator {
 }
 
 /// What the process was started with, as far as it concerns the objects that it builds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Image of the workers.
     pub worker_image: String,
     /// When a node pulls it.
     pub image_pull_policy: Option<PullPolicy>,
+    /// Options of pods where a resource says nothing.
+    pub pod_defaults: PodDefaults,
     /// Namespace that the operator runs in: workers let it read their status.
     pub namespace: String,
 }
@@ -50,6 +53,7 @@ impl Settings {
         Self {
             worker_image: options.worker_image.clone(),
             image_pull_policy: options.image_pull_policy,
+            pod_defaults: options.pod_defaults.clone(),
             namespace: options.namespace.clone().unwrap_or_else(|| namespace.to_owned()),
         }
     }

@@ -1,6 +1,8 @@
 //! The pod that both kinds share: one process of the CLI, reading one mounted document, under the
 //! Pod Security Standard `restricted`.
 
+mod defaults;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -12,6 +14,8 @@ use k8s_openapi::api::core::v1::{
     SeccompProfile, SecretVolumeSource, SecurityContext, ServiceAccount, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+pub use defaults::PodDefaults;
 
 use crate::context::Settings;
 use crate::quantity;

@@ -38,3 +38,16 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 {{- end -}}
+
+{{/* Options of the workers' pods where a resource says nothing; empty when there are none. */}}
+{{- define "gristmill.podDefaults" -}}
+{{- $defaults := dict -}}
+{{- range $field := list "imagePullSecrets" "nodeSelector" "tolerations" -}}
+{{- with index $.Values.worker $field -}}
+{{- $_ := set $defaults $field . -}}
+{{- end -}}
+{{- end -}}
+{{- with $defaults -}}
+{{ toJson . }}
+{{- end -}}
+{{- end -}}

@@ -68,7 +68,7 @@ fn job_template(
     settings: &Settings,
 ) -> JobTemplateSpec {
     let labels = labels::of_compaction(&compaction.name_any());
-    let options = compaction.spec.pod.clone().unwrap_or_default();
+    let options = settings.pod_defaults.complete(compaction.spec.pod.clone().unwrap_or_default());
     let references = plan.references();
     let process = Process {
         args: ["compact", "-f", DOCUMENT].map(str::to_owned).into(),

@@ -60,7 +60,7 @@ pub fn build(ingest: &StreamIngest, plan: &IngestPlan, settings: &Settings) -> W
 fn deployment(ingest: &StreamIngest, plan: &IngestPlan, config_map: &str, settings: &Settings) -> Deployment {
     let name = ingest.name_any();
     let child = labels::ingest_name(&name);
-    let options = ingest.spec.pod.clone().unwrap_or_default();
+    let options = settings.pod_defaults.complete(ingest.spec.pod.clone().unwrap_or_default());
     let references = plan.references();
     let surroundings = Surroundings {
         labels: labels::of_ingest(&name),

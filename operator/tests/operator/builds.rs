@@ -3,6 +3,7 @@
 use gristmill_crds::plan::{CompactionPlan, IngestPlan};
 use gristmill_crds::{HourlyCompaction, IngestProjection, StreamIngest};
 use gristmill_operator::context::Settings;
+use gristmill_operator::pod::PodDefaults;
 use gristmill_operator::{hourly_compaction, stream_ingest};
 use serde_json::Value;
 
@@ -12,6 +13,7 @@ fn settings() -> Settings {
     Settings {
         worker_image: "gristmill:0.1.0".to_owned(),
         image_pull_policy: None,
+        pod_defaults: PodDefaults::default(),
         namespace: "gristmill-system".to_owned(),
     }
 }
@@ -95,6 +97,20 @@ fn network_policy_lets_in_who_is_named_and_out_what_is_named() {
         .unwrap(),
     );
     insta::assert_yaml_snapshot!("ingest_network_policy_both_ways", built(&ingest).network_policy);
+}
+
+#[test]
+fn defaults_of_the_operator_reach_the_pods_of_both_kinds() {
+    let (ingest, compaction) = quickstart();
+    let settings = Settings { pod_defaults: "nodeSelector: {disk: ssd}".parse().unwrap(), ..settings() };
+    let deployment =
+        stream_ingest::build::build(&ingest, &IngestPlan::try_from(&ingest).unwrap(), &settings).deployment;
+    let plan = CompactionPlan::try_new(&compaction, &ingest).unwrap();
+    let cron_job = hourly_compaction::build::build(&compaction, &ingest, &plan, &settings).cron_job;
+    let job = cron_job.spec.unwrap().job_template.spec.unwrap();
+    for template in [deployment.spec.unwrap().template, job.template] {
+        assert_eq!(template.spec.unwrap().node_selector.unwrap()["disk"], "ssd");
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use axum::routing::get;
 use gristmill_operator::cli::PullPolicy;
 use gristmill_operator::context::{Operator, Retries, Settings};
 use gristmill_operator::error::Error;
+use gristmill_operator::pod::PodDefaults;
 use gristmill_operator::worker::WorkerClient;
 use gristmill_operator::{hourly_compaction, stream_ingest};
 use http::{Request, Response};
@@ -186,6 +187,7 @@ impl Cluster {
             settings: Settings {
                 worker_image: "gristmill:test".to_owned(),
                 image_pull_policy: Some(PullPolicy::IfNotPresent),
+                pod_defaults: PodDefaults::default(),
                 namespace: "gristmill-system".to_owned(),
             },
             workers: WorkerClient::new(self.serve_worker().await),

@@ -122,6 +122,7 @@ def wrong_values_are_refused():
         {"podMonitor": {"interval": "often"}},
         {"dashboards": {"labels": {"grafana_dashboard": 1}}},
         {"tolerations": {}},
+        {"worker": {"tolerations": {}}},
     ]:
         with open(f"{TMP}/wrong.yaml", "w") as file:
             yaml.safe_dump(wrong, file)
