@@ -1,12 +1,16 @@
-# One image with both binaries. The live suites make the same image without an engine (tests/live/kubernetes/image.py).
+# One image with both programs, for the architecture that it is built on: `docker buildx build --platform ...` makes
+# several. What is in it stands in images/rootfs.txt; the live suites make the same image from that list without an
+# engine (tests/live/kubernetes/image.py).
 FROM rust:1.95-bookworm AS build
-RUN apt-get update && apt-get install -y --no-install-recommends cmake && rm -rf /var/lib/apt/lists/*
+# cmake builds librdkafka; the others are files of the image.
+RUN apt-get update && apt-get install -y --no-install-recommends cmake libgssapi-krb5-2 ca-certificates && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
 RUN cargo build --release --locked --workspace
+RUN images/rootfs.sh /rootfs
 
-FROM debian:bookworm-slim
-COPY --from=build /src/target/release/gristmill /src/target/release/gristmill-operator /usr/local/bin/
+FROM scratch
+COPY --from=build /rootfs /
 # The allocator gives memory back after so many milliseconds, not after a second: a compaction stays in its limit.
 ENV MIMALLOC_PURGE_DELAY=100
 USER 65532

@@ -1,5 +1,5 @@
 # `make demo` and `make test` need Rust and the usual build tools only; `make test-live` fetches its servers itself.
-.PHONY: demo test model-check test-live bench-decode bench-compact fuzz-decode fmt lint gen help
+.PHONY: demo test model-check test-live bench-decode bench-compact fuzz-decode fmt lint gen sbom help
 
 help: ## List the targets
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -61,3 +61,12 @@ lint: ## Format check, clippy and the dependency policy (needs cargo-deny)
 
 gen: ## Write crds/*.yaml and the templates of the chart from the types
 	cargo run --locked --package gristmill-crds --example generate
+
+# Build dependencies are in it, since they bring the C code that is linked: librdkafka, OpenSSL, zstd. The tool writes
+# beside each Cargo.toml.
+sbom: ## What both programs are made of, as CycloneDX into target/sbom (needs cargo-cyclonedx)
+	cargo cyclonedx --manifest-path worker/Cargo.toml --format json --spec-version 1.5 --describe binaries -q
+	mkdir -p target/sbom
+	mv worker/gristmill_bin.cdx.json target/sbom/gristmill.cdx.json
+	mv operator/gristmill-operator_bin.cdx.json target/sbom/gristmill-operator.cdx.json
+	rm -f bench/*_bin.cdx.json worker/core/model/*_bin.cdx.json

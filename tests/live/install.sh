@@ -1,5 +1,5 @@
 #!/bin/bash
-# install.sh [system] [kafka] [hdfs] [python] [kubernetes] [packaging]: everything that the
+# install.sh [system] [kafka] [hdfs] [kerberos] [python] [kubernetes] [packaging]: everything that the
 # live suites need, on a bare Debian machine; default: all. What the cache holds
 # is skipped. Only package registries are asked: apt, Maven Central, PyPI and
 # the Go module proxy; every version is pinned beside this file.
@@ -59,7 +59,9 @@ need_packages() { # need_packages NAME COMMAND=PACKAGE...
 
 install_system() {
     need_packages system-packages ip=iproute2 nsenter=util-linux curl=curl sysctl=procps openssl=openssl \
-        java=openjdk-17-jre-headless mvn=maven python3=python3 ps=procps
+        java=openjdk-17-jre-headless mvn=maven python3=python3 ps=procps \
+        "/usr/lib/$(uname -m)-linux-gnu/libgssapi_krb5.so.2=libgssapi-krb5-2" \
+        /etc/ssl/certs/ca-certificates.crt=ca-certificates
 }
 
 jars() { # jars NAME FOLDER
@@ -74,6 +76,10 @@ install_hdfs() { cached hdfs "$HDFS_HOME" jars hdfs; }
 venv() {
     python3 -m venv "$1"
     "$1/bin/python" -m pip install -q -r "$LIVE/requirements.txt"
+}
+# The packages start no server: a KDC without a realm ends by itself.
+install_kerberos() {
+    need_packages kerberos-packages krb5kdc=krb5-kdc kadmin.local=krb5-admin-server kinit=krb5-user
 }
 install_python() {
     python3 -c 'import ensurepip' 2>/dev/null || step python-packages apt_install python3-venv
@@ -104,10 +110,10 @@ install_packaging() {
     cached packaging "$PACKAGING_HOME" packaging_programs
 }
 
-[ $# -gt 0 ] || set -- kafka hdfs python kubernetes packaging
+[ $# -gt 0 ] || set -- kafka hdfs kerberos python kubernetes packaging
 for part in system "$@"; do
     case $part in
-    system | kafka | hdfs | python | kubernetes | packaging) lock "$part" && "install_$part" ;;
-    *) die "install.sh knows kafka, hdfs, python, kubernetes and packaging, not $part" ;;
+    system | kafka | hdfs | kerberos | python | kubernetes | packaging) lock "$part" && "install_$part" ;;
+    *) die "install.sh knows kafka, hdfs, kerberos, python, kubernetes and packaging, not $part" ;;
     esac
 done

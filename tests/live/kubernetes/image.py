@@ -2,11 +2,12 @@
 """Makes an OCI image (a tar for load-image.sh) out of programs on this machine.
 
     image.py OUT.tar NAME:TAG PROGRAM=/path/in/image... [--entrypoint /path/in/image]
+    image.py OUT.tar NAME:TAG --rootfs FOLDER --entrypoint /path/in/image
 
-A dynamically linked program brings the libraries that ldd names, its loader
-included, at the paths they have here. No registry and no Docker engine takes
-part. The same input gives the same bytes, so an unchanged image is not imported
-twice.
+With --rootfs the image is that folder and nothing else. Otherwise a dynamically
+linked program brings the libraries that ldd names, its loader included, at the
+paths they have here. No registry and no Docker engine takes part. The same input
+gives the same bytes, so an unchanged image is not imported twice.
 """
 
 import argparse
@@ -86,7 +87,22 @@ def read(path, strip):
         return file.read()
 
 
+def layer_of_folder(root):
+    """The folder as it is, with its modes; everything belongs to root."""
+    layer = Layer()
+    for folder, folders, files in sorted(os.walk(root)):
+        for name in sorted(folders):
+            path = os.path.join(folder, name)
+            layer.folder(os.path.relpath(path, root), os.stat(path).st_mode & 0o7777)
+        for name in sorted(files):
+            path = os.path.join(folder, name)
+            layer.file(os.path.relpath(path, root), read(path, False), os.stat(path).st_mode & 0o7777)
+    return layer.data()
+
+
 def build_layer(options):
+    if options.rootfs:
+        return layer_of_folder(options.rootfs)
     layer = Layer()
     layer.folder("tmp", 0o1777)
     layer.folder(options.workdir)
@@ -160,7 +176,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out")
     parser.add_argument("name", type=tagged, help="NAME:TAG, with a registry's name or localhost in front")
-    parser.add_argument("programs", type=pair, nargs="+", metavar="PROGRAM=/path")
+    parser.add_argument("programs", type=pair, nargs="*", metavar="PROGRAM=/path")
+    parser.add_argument("--rootfs", metavar="FOLDER", help="the whole file system of the image")
     parser.add_argument("--entrypoint", help="default: the first program")
     parser.add_argument("--file", type=pair, action="append", default=[], metavar="FILE=/path", help="any other file")
     parser.add_argument("--link", type=pair, action="append", default=[], metavar="/path=TARGET", help="a symbolic link")
@@ -170,6 +187,8 @@ def main():
     parser.add_argument("--strip", action="store_true", help="leave the programs' debug symbols out")
     parser.add_argument("--ca-certificates", action="store_true", help=f"add {CA_BUNDLE}")
     options = parser.parse_args()
+    if bool(options.rootfs) == bool(options.programs) or (options.rootfs and not options.entrypoint):
+        parser.error("name programs, or --rootfs and --entrypoint")
     options.entrypoint = options.entrypoint or options.programs[0][1]
     write_image(options, build_layer(options))
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 
 import packaging_health
+import packaging_image
 import yaml
 from suite import LIVE, ROOT, TMP, chosen, main, require, run, say
 
@@ -279,6 +280,10 @@ def argo_cd_sees_the_health():
     say(packaging_health.check(f"{GITOPS}/argocd/health.lua"))
 
 
+def image_is_its_list():
+    say(packaging_image.check())
+
+
 def work():
     for part in chosen(
         chart_is_valid_with_every_set_of_values,
@@ -293,6 +298,7 @@ def work():
         alerts_fire_when_they_should,
         dashboards_ask_prometheus_well,
         argo_cd_sees_the_health,
+        image_is_its_list,
     ):
         part()
 
