@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::compaction_status::{Run, SourcePosition};
 use crate::ingest_status::{Lag, MessageCounts, RetentionStatus, RowCounts};
 use crate::shared::ZoneStatus;
+use crate::source::{PartitionOffset, StartPosition};
 
 /// Answer of a worker on `GET /status`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,6 +49,118 @@ pub struct IngestReport {
     /// Partitions that this worker owns and reads no more, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stopped: Vec<StoppedPartition>,
+    /// Why this worker has rejected records within the window of the budget, the most frequent reason first. A reason
+    /// stands here once, so that the list is short.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reject_reasons: Vec<RejectReason>,
+}
+
+/// How often records were rejected for one reason, and where that can be seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RejectReason {
+    /// PascalCase reason, for example NoRows.
+    pub reason: String,
+    /// Reject records.
+    pub records: u64,
+    /// Topic of one of them.
+    pub topic: String,
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+}
+
+/// Most partitions in one answer of a worker: about 100 KiB.
+pub const PARTITIONS_PER_ANSWER: usize = 1000;
+
+/// Answer of a worker on `GET /partitions`, or on `GET /partitions?from=1000`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PartitionsReport {
+    /// Partitions of the topic; 0 until known.
+    pub total: usize,
+    /// Those with this number or a higher one, at most [`PARTITIONS_PER_ANSWER`].
+    pub partitions: Vec<PartitionReport>,
+}
+
+/// How far one partition has been committed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PartitionReport {
+    /// The partition.
+    pub partition: i32,
+    /// The next offset that is not committed yet.
+    pub next: i64,
+    /// The end of the partition, as it was seen last.
+    pub end: i64,
+    /// Complete up to here (RFC 3339, UTC); absent until something is committed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complete_through: Option<String>,
+}
+
+/// Query of `GET /rewind-plan`: where a rewind would go. Nothing is written by the question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RewindQuestion {
+    /// As in spec.rewind.
+    pub position: StartPosition,
+    /// With position Timestamp, in UTC.
+    #[serde(default)]
+    pub timestamp: Option<String>,
+    /// With position Offsets: `partition:offset`, several of them with commas in between.
+    #[serde(default)]
+    pub offsets: Option<String>,
+}
+
+impl RewindQuestion {
+    /// The offsets that the question names.
+    ///
+    /// # Errors
+    /// The part that is none.
+    pub fn partition_offsets(&self) -> Result<Vec<PartitionOffset>, String> {
+        self.offsets.iter().flat_map(|offsets| offsets.split(',')).map(partition_offset).collect()
+    }
+}
+
+/// Reads `partition:offset`.
+///
+/// # Errors
+/// What is expected in its place.
+pub fn partition_offset(text: &str) -> Result<PartitionOffset, String> {
+    let number = |text: &str| text.parse::<i64>().ok().filter(|number| *number >= 0);
+    let pair = text.split_once(':').and_then(|(partition, offset)| {
+        Some(PartitionOffset { partition: number(partition)?.try_into().ok()?, offset: number(offset)? })
+    });
+    pair.ok_or_else(|| format!("{text:?} is no position in a partition; write PARTITION:OFFSET such as 0:1044"))
+}
+
+/// Answer of a worker on `GET /rewind-plan`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RewindReport {
+    /// Partitions of the topic.
+    pub total: usize,
+    /// Offsets below the zone's position that would be read again; Kafka may no longer have all of them.
+    pub read_again: i64,
+    /// Offsets from the zone's position on that would never be read.
+    pub skipped: i64,
+    /// Partitions whose position would change.
+    pub moved: usize,
+    /// The first of them, at most [`PARTITIONS_PER_ANSWER`].
+    pub moves: Vec<PartitionMove>,
+}
+
+/// How a rewind would move one partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PartitionMove {
+    /// The partition.
+    pub partition: i32,
+    /// The offset at which the zone stands.
+    pub stands_at: i64,
+    /// The offset at which it would go on.
+    pub goes_to: i64,
 }
 
 /// A partition that is read no more although it has messages.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::Problems;
+use super::{Invalid, Problems};
 use crate::source::{PartitionOffset, Rewind, StartFrom, StartPosition};
 
 /// A position in every partition of a topic.
@@ -31,6 +31,20 @@ pub struct RewindPlan {
 }
 
 impl Position {
+    /// The position that a rewind would go to.
+    ///
+    /// # Errors
+    /// What is wrong with it, as in a document.
+    pub fn of_rewind(
+        position: StartPosition,
+        timestamp: Option<&str>,
+        offsets: &[PartitionOffset],
+    ) -> Result<Self, Invalid> {
+        let mut problems = Problems::default();
+        let read = Self::read("spec.rewind", position, timestamp, offsets, &mut problems);
+        if problems.0.is_empty() { Ok(read) } else { Err(problems.into_invalid("the rewind".to_owned())) }
+    }
+
     pub(super) fn of_start(at: &str, start: Option<&StartFrom>, problems: &mut Problems) -> Self {
         let Some(StartFrom { position, timestamp, offsets }) = start else { return Self::default() };
         Self::read(at, *position, timestamp.as_deref(), offsets, problems)

@@ -100,6 +100,7 @@ fn take_figures(status: &mut StreamIngestStatus, report: &IngestReport) {
         // Told by the worker's own answer alone.
         unpublished: _,
         stopped: _,
+        reject_reasons: _,
     } = report;
     status.version = Some(version.clone());
     status.consumer_group = Some(consumer_group.clone());

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use gristmill_core::log::Fold;
 use gristmill_crds::Lag;
 
+use super::partitions::PartitionStanding;
+
 /// When the end of each partition was last seen committed.
 #[derive(Debug, Default)]
 pub(super) struct Completeness {
@@ -52,6 +54,17 @@ impl Completeness {
     fn up_to(&self, fold: &Fold, partition: i32) -> Option<i64> {
         let newest = fold.partitions().get(&partition).and_then(|state| state.max_timestamp);
         self.complete.get(&partition).copied().max(newest)
+    }
+
+    /// How far each partition is committed.
+    pub(super) fn standings(&self, fold: &Fold) -> Vec<PartitionStanding> {
+        let standing = |(partition, end): (&i32, &i64)| PartitionStanding {
+            partition: *partition,
+            next: fold.next(*partition),
+            end: *end,
+            complete: self.up_to(fold, *partition),
+        };
+        self.ends.iter().map(standing).collect()
     }
 
     /// What is not committed, and for how long the oldest of it has waited at most.

@@ -20,6 +20,7 @@ mod observe;
 mod open_file;
 mod opening;
 mod pace;
+mod partitions;
 mod patience;
 mod progress;
 mod put_off;
@@ -28,6 +29,7 @@ mod recover;
 mod refusals;
 mod retention;
 mod rewind;
+mod rewind_plan;
 #[cfg(test)]
 mod simulation;
 mod standing;
@@ -49,6 +51,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use budget::Budget;
 pub use retention::Awaited;
+pub use rewind_plan::{NoPlan, RewindPlans};
 pub use status::StatusBoard;
 
 use self::completeness::Completeness;
@@ -229,6 +232,7 @@ async fn run_on<S: Source>(
     let (member, changes) =
         source.join(&format!("gristmill-{}", zone.fold().zone_id())).map_err(Passing::into_failure)?;
     let (told, mut looks) = tokio::sync::watch::channel(Look::None);
+    let plans = rewind_plan::answer(brokers.clone(), Arc::clone(&clock), patience.board.clone());
     let worker: Worker<'_, S> = Worker {
         plan,
         clock: Arc::clone(&clock),
@@ -261,6 +265,7 @@ async fn run_on<S: Source>(
         biased;
         outcome = in_time(&*clock, &cancel, Box::pin(worker.work(&mut looks))) => outcome,
         () = watch::watch(brokers, &*clock, told) => unreachable!("it looks for ever"),
+        () = plans => unreachable!("it waits for questions for ever"),
     };
     member.leave().await;
     outcome

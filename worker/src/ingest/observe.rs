@@ -66,9 +66,11 @@ impl<S: Source> Worker<'_, S> {
         let board = &self.patience.board;
         board.zone(fold);
         board.rejects(rejects_in_window(fold, RejectCounts::default(), self.zone.now(), &self.plan.rejected.budget));
+        board.reject_reasons(self.open.all_reasons(&self.plan.topic));
         if self.completeness.partitions() == 0 {
             return 0;
         }
+        board.partitions(self.completeness.standings(fold));
         let lag = self.completeness.lag(fold, self.clock.now().timestamp_millis());
         board.lag(self.completeness.partitions(), lag, self.completeness.watermark(fold));
         lag.records

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use gristmill_core::log::{FileEntry, FileSchema, FileZone, layout};
 use gristmill_core::raw::{Message, MessageDecoder, Verdict};
 use gristmill_crds::plan::IngestPlan;
+use gristmill_crds::report::RejectReason;
 
 use super::budget::Budget;
 use super::reasons::Reasons;
@@ -96,6 +97,11 @@ impl OpenFile {
     /// The most frequent reasons of rejects within the window, each with a place.
     pub(super) fn reasons(&self, topic: &str) -> String {
         self.reasons.top(topic)
+    }
+
+    /// Every reason of rejects within the window, with a place of it.
+    pub(super) fn all_reasons(&self, topic: &str) -> Vec<RejectReason> {
+        self.reasons.all(topic)
     }
 
     /// The file is committed; reasons from before the window are forgotten.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Int32Type, Int64Type};
+use gristmill_crds::report::RejectReason;
 
 /// Reasons that are named.
 const NAMED: usize = 3;
@@ -57,16 +58,28 @@ impl Reasons {
 
     /// The most frequent reasons with a place of each, such as `NoRows 12 (books/3/1044)`.
     pub(super) fn top(&self, topic: &str) -> String {
+        let name = |RejectReason { reason, records, topic, partition, offset }: &RejectReason| {
+            format!("{reason} {records} ({topic}/{partition}/{offset})")
+        };
+        self.all(topic).iter().take(NAMED).map(name).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Every reason with a place of it, the most frequent first.
+    pub(super) fn all(&self, topic: &str) -> Vec<RejectReason> {
         let mut sum = self.open.clone();
         for (reason, seen) in self.committed.iter().flat_map(|(_, counts)| counts) {
             sum.entry(reason.clone()).and_modify(|sum| sum.records += seen.records).or_insert(*seen);
         }
-        let mut reasons: Vec<_> = sum.into_iter().collect();
-        reasons.sort_by(|(a, left), (b, right)| right.records.cmp(&left.records).then_with(|| a.cmp(b)));
-        let name = |(reason, Seen { records, partition, offset }): &(String, Seen)| {
-            format!("{reason} {records} ({topic}/{partition}/{offset})")
+        let told = |(reason, Seen { records, partition, offset })| RejectReason {
+            reason,
+            records,
+            topic: topic.to_owned(),
+            partition,
+            offset,
         };
-        reasons.iter().take(NAMED).map(name).collect::<Vec<_>>().join(", ")
+        let mut reasons: Vec<_> = sum.into_iter().map(told).collect();
+        reasons.sort_by(|a, b| b.records.cmp(&a.records).then_with(|| a.reason.cmp(&b.reason)));
+        reasons
     }
 }
 

@@ -22,14 +22,26 @@ pub(super) async fn resolve(
     brokers: &impl Brokers,
     patience: &Patience,
 ) -> Result<Waited<BTreeMap<i32, i64>>, Failure> {
+    let ask = async |time| patience.repeat(async || brokers.offsets_at(time).await).await;
+    resolve_by(at, position, ranges, ask).await
+}
+
+/// The same, where `offsets_at` asks for the offsets of a time in milliseconds since 1970.
+///
+/// # Errors
+/// As [`resolve`], and those of the question.
+pub(super) async fn resolve_by(
+    at: &str,
+    position: &Position,
+    ranges: &BTreeMap<i32, OffsetRange>,
+    offsets_at: impl AsyncFnOnce(i64) -> Result<Waited<BTreeMap<i32, i64>>, Failure>,
+) -> Result<Waited<BTreeMap<i32, i64>>, Failure> {
     let edge =
         |edge: fn(&OffsetRange) -> i64| ranges.iter().map(|(partition, range)| (*partition, edge(range))).collect();
     let offsets = match position {
         Position::Earliest => edge(|range| range.low),
         Position::Latest => edge(|range| range.high),
-        Position::Timestamp(time) => {
-            return patience.repeat(async || brokers.offsets_at(time.timestamp_millis()).await).await;
-        }
+        Position::Timestamp(time) => return offsets_at(time.timestamp_millis()).await,
         Position::Offsets(offsets) => {
             for (partition, offset) in offsets {
                 check_held(at, *partition, *offset, ranges)?;

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use chrono::DateTime;
 use gristmill_core::log::{FORMAT, FileZone, Fold, LogTime, RejectCounts, RemovedTotals, oldest_file};
 use gristmill_crds::plan::{IngestPlan, RejectedBudget};
-use gristmill_crds::report::{IngestPhase, IngestReport, StoppedPartition};
+use gristmill_crds::report::{IngestPhase, IngestReport, PartitionsReport, RejectReason, StoppedPartition};
 use gristmill_crds::{Lag, MessageCounts, RetentionStatus, RowCounts, ZoneStatus};
 use tokio::sync::watch;
 
+use super::partitions::{self, PartitionStanding};
+use super::rewind_plan::RewindPlans;
 use crate::exit::Failure;
 use crate::metrics::IngestMetrics;
 use crate::zone::ZoneError;
@@ -25,6 +27,8 @@ pub struct StatusBoard {
     report: watch::Sender<IngestReport>,
     /// Messages that were read, committed or not.
     read: watch::Sender<u64>,
+    partitions: watch::Sender<Vec<PartitionStanding>>,
+    rewind_plans: RewindPlans,
     vitals: Arc<Vitals>,
     metrics: IngestMetrics,
     /// The phase before Kafka or the store went away.
@@ -58,11 +62,20 @@ impl StatusBoard {
             retention: None,
             unpublished: None,
             stopped: Vec::new(),
+            reject_reasons: Vec::new(),
         };
         let vitals = Vitals { joined: AtomicBool::new(false), started: Instant::now(), last_turn: AtomicU64::new(0) };
         let report = watch::Sender::new(report);
         let metrics = IngestMetrics::new(plan, report.subscribe());
-        Self { report, read: watch::Sender::new(0), vitals: Arc::new(vitals), metrics, before: Arc::default() }
+        Self {
+            report,
+            read: watch::Sender::new(0),
+            partitions: watch::Sender::default(),
+            rewind_plans: RewindPlans::default(),
+            vitals: Arc::new(vitals),
+            metrics,
+            before: Arc::default(),
+        }
     }
 
     /// What `/metrics` tells.
@@ -78,6 +91,20 @@ impl StatusBoard {
     /// The report now.
     pub fn report(&self) -> IngestReport {
         self.report.borrow().clone()
+    }
+
+    /// How far the partitions from this one on are committed.
+    pub fn partitions_from(&self, from: i32) -> PartitionsReport {
+        partitions::page(&self.partitions.borrow(), from)
+    }
+
+    /// Answers what a rewind would read again.
+    pub fn rewind_plans(&self) -> &RewindPlans {
+        &self.rewind_plans
+    }
+
+    pub(super) fn standings(&self) -> Vec<PartitionStanding> {
+        self.partitions.borrow().clone()
     }
 
     /// Returns when so many messages were read by this process, committed or not; at once if they were.
@@ -205,6 +232,20 @@ impl StatusBoard {
         self.report.send_if_modified(|report| {
             let changed = report.retention.as_ref() != Some(&status);
             report.retention = Some(status);
+            changed
+        });
+    }
+
+    /// How far each partition is committed.
+    pub(super) fn partitions(&self, standings: Vec<PartitionStanding>) {
+        self.partitions.send_replace(standings);
+    }
+
+    /// Why records were rejected lately.
+    pub(super) fn reject_reasons(&self, reasons: Vec<RejectReason>) {
+        self.report.send_if_modified(|report| {
+            let changed = report.reject_reasons != reasons;
+            report.reject_reasons = reasons;
             changed
         });
     }

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 
-use gristmill_crds::report::{FailureReport, IngestPhase, IngestReport};
+use gristmill_crds::report::{FailureReport, IngestPhase, IngestReport, PartitionMove, PartitionsReport, RewindReport};
 
 use crate::broker::{GROUP, Topic};
 use crate::landed::Landed;
@@ -100,6 +100,71 @@ async fn local_command_lands_the_topic_in_a_folder_and_drains_on_sigterm() {
     let plan = gristmill::local::local_ingest(plan(&topic, folder.path()), &local).expect("a folder");
     assert_eq!(plan.raw_path, format!("file://{}/books/raw", local.display()));
     assert_accounted(&Landed::read(&plan).await, &sent);
+}
+
+#[test]
+fn worker_tells_its_partitions_its_reject_reasons_and_what_a_rewind_would_read_again() {
+    let topic = Topic::create("partitions", 2);
+    topic.send((0..40).map(|number| (number % 2, Some(if number < 6 { "<library>" } else { "<library/>" }))));
+    let folder = folder();
+    let document = document(&topic, folder.path());
+    let text = std::fs::read_to_string(&document).expect("it is written").replace("{maxAge: 1h}", "{maxAge: 1s}");
+    std::fs::write(&document, text).expect("the folder is ours");
+    let address = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
+    let mut child = gristmill(&document)
+        .arg("--local")
+        .arg(folder.path().join("local"))
+        .args(["--admin-addr", &address.to_string()])
+        .spawn()
+        .expect("the binary runs");
+    let caught_up = loop {
+        let report = report(address, &mut child);
+        if report.messages.rejected == 40 && report.lag.is_some_and(|lag| lag.records == 0) {
+            break report;
+        }
+        std::thread::yield_now();
+    };
+    let reasons: Vec<_> =
+        caught_up.reject_reasons.iter().map(|reason| (reason.reason.as_str(), reason.records)).collect();
+    assert_eq!(reasons, [("NoRows", 34), ("NotWellFormed", 6)]);
+    assert_eq!(caught_up.reject_reasons[1].topic, topic.name);
+
+    let ask = |question: &str| loop {
+        let (status, body) = get(address, question).expect("it listens");
+        // One question a second is answered.
+        if !status.contains("503") {
+            return (status, body);
+        }
+        std::thread::yield_now();
+    };
+    let (_, body) = ask("/partitions?from=1");
+    let told: PartitionsReport = serde_json::from_str(&body).expect("a report");
+    assert_eq!((told.total, told.partitions.len()), (2, 1), "{body}");
+    assert_eq!((told.partitions[0].partition, told.partitions[0].next, told.partitions[0].end), (1, 20, 20), "{body}");
+    assert!(told.partitions[0].complete_through.is_some(), "{body}");
+
+    let plan = |question: &str| -> RewindReport {
+        let (status, body) = ask(question);
+        assert_eq!(status, "HTTP/1.1 200 OK", "{body}");
+        serde_json::from_str(&body).expect("a report")
+    };
+    let earliest = plan("/rewind-plan?position=Earliest");
+    assert_eq!((earliest.total, earliest.read_again, earliest.skipped, earliest.moved), (2, 40, 0, 2));
+    let offsets = plan("/rewind-plan?position=Offsets&offsets=0:5,1:20");
+    assert_eq!(offsets.moves, [PartitionMove { partition: 0, stands_at: 20, goes_to: 5 }]);
+    for (question, why) in [
+        ("/rewind-plan?position=Offsets&offsets=0:999", "the brokers hold offsets 0 to 20"),
+        ("/rewind-plan?position=Offsets&offsets=0-5", "PARTITION:OFFSET"),
+        ("/rewind-plan?position=Timestamp", "spec.rewind.timestamp: is missing"),
+        ("/rewind-plan?position=Earliest&nonce=now", "nonce"),
+    ] {
+        let (status, body) = ask(question);
+        assert_eq!(status, "HTTP/1.1 400 Bad Request", "{question}: {body}");
+        assert!(body.contains(why), "{question}: {body}");
+    }
+    let signalled = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status();
+    assert!(signalled.expect("kill runs").success());
+    assert_eq!(child.wait().expect("the process is ours").code(), Some(0));
 }
 
 #[test]
