@@ -18,6 +18,7 @@ pub mod hourly_compaction;
 pub mod ingest_status;
 pub mod kafka_setting;
 mod kubernetes;
+pub mod names;
 pub mod network;
 pub mod plan;
 pub mod pod;

@@ -5,14 +5,11 @@
 
 use std::collections::BTreeMap;
 
+pub use gristmill_crds::names::{HOURLY_COMPACTION, STREAM_INGEST, compaction_name, ingest_name};
 use kube::api::ObjectMeta;
 
 /// Field manager of every write, and the value of `app.kubernetes.io/managed-by`.
 pub const MANAGER: &str = "gristmill-operator";
-/// Names the StreamIngest that an object belongs to.
-pub const STREAM_INGEST: &str = "gristmill.dev/stream-ingest";
-/// Names the HourlyCompaction that an object belongs to.
-pub const HOURLY_COMPACTION: &str = "gristmill.dev/hourly-compaction";
 /// Annotation with a digest of the fields as they were applied last.
 pub const APPLIED: &str = "gristmill.dev/applied";
 
@@ -24,16 +21,6 @@ pub fn of_ingest(name: &str) -> BTreeMap<String, String> {
 /// Labels of the objects of an HourlyCompaction.
 pub fn of_compaction(name: &str) -> BTreeMap<String, String> {
     labels("compaction", HOURLY_COMPACTION, name)
-}
-
-/// Name of the Deployment and the ServiceAccount of a StreamIngest.
-pub fn ingest_name(name: &str) -> String {
-    format!("{name}-ingest")
-}
-
-/// Name of the CronJob and the ServiceAccount of an HourlyCompaction. At most 51 of 52 possible characters.
-pub fn compaction_name(name: &str) -> String {
-    format!("{name}-compaction")
 }
 
 /// Name of the ConfigMap for documents with this digest: a new content is a new name, and so a new pod.

@@ -6,6 +6,7 @@ mod defaults;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use gristmill_crds::names::CONTAINER;
 use gristmill_crds::plan::{Reference, ReferenceKind};
 use gristmill_crds::{PodOptions, Quantity};
 use k8s_openapi::api::core::v1::{
@@ -20,8 +21,6 @@ pub use defaults::PodDefaults;
 use crate::context::Settings;
 use crate::quantity;
 
-/// Name of the container; its state and its termination message are read back by it.
-pub const CONTAINER: &str = "gristmill";
 /// Where the documents are mounted.
 pub const DOCUMENT: &str = "/etc/gristmill/resource.yaml";
 /// Where the Secrets and ConfigMaps are mounted that the documents refer to: DIRECTORY/NAME/KEY.
