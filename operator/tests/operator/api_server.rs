@@ -1,6 +1,7 @@
-//! An API server in memory: lists, watches, gets, server-side apply, deletes.
+//! An API server in memory: lists, watches, gets, server-side apply, merge patches, creates, deletes, logs.
 //!
-//! Every request is checked against what is granted, and refused as the real one would.
+//! Every request is checked against what is granted, and refused as the real one would. The tests of the plugin take
+//! this module as well.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -62,6 +63,7 @@ impl Objects {
         method: &Method,
         target: &Target,
         query: &BTreeMap<String, String>,
+        form: &str,
         body: &Bytes,
     ) -> Response<Body> {
         let verbs = self.verbs(method, target, query, body);
@@ -78,10 +80,17 @@ impl Objects {
                 let items = self.list(&target.resource, target.namespace.as_deref(), selector.as_deref());
                 success(&json!({"metadata": {"resourceVersion": self.version.to_string()}, "items": items}))
             }
-            (&Method::GET, Some(_)) => match self.objects.get(&target.key()) {
-                Some(object) => success(object),
-                None => refusal(404, "NotFound", "it does not exist"),
+            (&Method::GET, Some(_)) => match (self.objects.get(&target.key()), target.subresource.as_deref()) {
+                (Some(object), None) => success(object),
+                (Some(pod), Some("log")) => Response::new(Body::from(pod["log"].as_str().unwrap().to_owned())),
+                (Some(_), Some(other)) => refusal(400, "BadRequest", &format!("nothing is served at {other}")),
+                (None, _) => refusal(404, "NotFound", "it does not exist"),
             },
+            (&Method::POST, None) => self.create(target, serde_json::from_slice(body).unwrap()),
+            (&Method::PATCH, Some(name)) if form == "application/merge-patch+json" => {
+                self.writes.push(format!("merge {}/{name} {}", target.permission(), String::from_utf8_lossy(body)));
+                self.merge(target, serde_json::from_slice(body).unwrap())
+            }
             (&Method::PATCH, Some(name)) => {
                 assert_eq!(query["fieldManager"], "gristmill-operator");
                 self.writes.push(format!("apply {}/{name}", target.permission()));
@@ -108,11 +117,16 @@ impl Objects {
             (&Method::GET, None) if query.contains_key("watch") => "watch",
             (&Method::GET, None) => "list",
             (&Method::GET, Some(_)) => "get",
+            (&Method::POST, None) => "create",
             (&Method::PATCH, _) => "patch",
             (&Method::DELETE, _) => "delete",
             (method, _) => panic!("unexpected method {method}"),
         };
         let mut verbs = vec![(target.permission(), verb.to_owned())];
+        if target.subresource.as_deref() == Some("portforward") {
+            // A WebSocket begins with a GET; since 1.35 it needs the right of the POST that it replaces, too.
+            verbs.push((target.permission(), "create".to_owned()));
+        }
         if verb == "patch" && target.subresource.is_none() && !self.objects.contains_key(&target.key()) {
             verbs.push((target.resource.clone(), "create".to_owned()));
         }
@@ -124,6 +138,26 @@ impl Objects {
             }
         }
         verbs
+    }
+
+    fn create(&mut self, target: &Target, object: Value) -> Response<Body> {
+        let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+        self.writes.push(format!("create {}/{name}", target.resource));
+        let key = (target.resource.clone(), target.namespace.clone().unwrap(), name);
+        if self.objects.contains_key(&key) {
+            return refusal(409, "AlreadyExists", "it exists");
+        }
+        self.store(key.clone(), object);
+        success(&self.objects[&key])
+    }
+
+    fn merge(&mut self, target: &Target, patch: Value) -> Response<Body> {
+        let Some(mut live) = self.objects.get(&target.key()).cloned() else {
+            return refusal(404, "NotFound", "it does not exist");
+        };
+        merge(&mut live, patch);
+        self.store(target.key(), live.clone());
+        success(&live)
     }
 
     fn apply(&mut self, target: &Target, wanted: Value) -> Response<Body> {
@@ -205,9 +239,33 @@ impl Objects {
     }
 }
 
-/// Selectors of the operator name a label and no value.
+/// A selector names a label, or a label and its value.
 fn selected(object: &Value, selector: Option<&str>) -> bool {
-    selector.is_none_or(|key| object["metadata"]["labels"].get(key).is_some())
+    let labels = &object["metadata"]["labels"];
+    selector.is_none_or(|selector| match selector.split_once('=') {
+        None => labels.get(selector).is_some(),
+        Some((key, value)) => labels.get(key).is_some_and(|label| label == value),
+    })
+}
+
+/// A JSON merge patch (RFC 7386).
+fn merge(target: &mut Value, patch: Value) {
+    match patch {
+        Value::Object(patch) => {
+            if !target.is_object() {
+                *target = json!({});
+            }
+            let fields = target.as_object_mut().unwrap();
+            for (field, change) in patch {
+                if change.is_null() {
+                    fields.remove(&field);
+                } else {
+                    merge(fields.entry(field).or_insert(Value::Null), change);
+                }
+            }
+        }
+        other => *target = other,
+    }
 }
 
 fn success(object: &Value) -> Response<Body> {
@@ -234,7 +292,7 @@ pub(crate) fn key_of(object: &Value) -> Key {
 /// The parameters of a request.
 pub(crate) fn query(text: &str) -> BTreeMap<String, String> {
     let pairs = text.split('&').filter(|pair| !pair.is_empty());
-    let decode = |text: &str| text.replace("%2F", "/");
+    let decode = |text: &str| text.replace("%2F", "/").replace("%3D", "=");
     pairs
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
         .map(|(key, value)| (decode(key), decode(value)))

@@ -13,6 +13,7 @@ use gristmill_operator::error::Error;
 use gristmill_operator::pod::PodDefaults;
 use gristmill_operator::worker::WorkerClient;
 use gristmill_operator::{hourly_compaction, stream_ingest};
+use http::header::CONTENT_TYPE;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
@@ -240,7 +241,10 @@ impl Cluster {
         let body = body.collect().await.unwrap().to_bytes();
         let target = Target::parse(parts.uri.path());
         let query: BTreeMap<String, String> = query(parts.uri.query().unwrap_or_default());
-        let answer = self.0.state.lock().unwrap().answer(&self.0.granted, &parts.method, &target, &query, &body);
+        let form = parts.headers.get(CONTENT_TYPE).map(|form| form.to_str().unwrap()).unwrap_or_default();
+        let mut state = self.0.state.lock().unwrap();
+        let answer = state.answer(&self.0.granted, &parts.method, &target, &query, form, &body);
+        drop(state);
         self.0.changed.send_modify(|changes| *changes += 1);
         answer
     }
