@@ -1,5 +1,5 @@
 # `make demo` and `make test` need Rust and the usual build tools only; `make test-live` fetches its servers itself.
-.PHONY: demo test model-check test-live bench-decode bench-compact fuzz-decode fmt lint gen sbom help
+.PHONY: build demo test model-check test-live bench-decode bench-compact fuzz-decode fmt lint gen sbom help
 
 help: ## List the targets
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -7,6 +7,9 @@ help: ## List the targets
 demo: ## Produce, ingest, compact and show the result: in-process broker, local folder
 	cargo build --release --locked --package gristmill
 	./$${CARGO_TARGET_DIR:-target}/release/gristmill demo
+
+build: ## Release binaries in target/release: gristmill, gristmill-operator, kubectl-gristmill
+	cargo build --release --locked --workspace
 
 test: ## Every test that needs no server
 	cargo test --locked --workspace
