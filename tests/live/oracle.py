@@ -184,9 +184,9 @@ def check_rejects(directory, expected):
     return {"rejects": len(found), "rejected_files": len(files)}
 
 
-def check_identity(zone, expected, absent=0, gaps=0):
+def check_identity(zone, expected, absent=0, gaps=0, user=("--user", "etl")):
     """`inspect` counts what the topic says, over all generations."""
-    told = gristmill_json("inspect", zone, "--user", "etl")
+    told = gristmill_json("inspect", zone, *user)
     wanted = {"accepted_messages": sum(each.accepted for each in expected.values()),
               "rejected_messages": sum(each.rejected for each in expected.values()),
               "tombstones": sum(each.tombstones for each in expected.values()), "absent": absent, "gaps": gaps,

@@ -6,8 +6,8 @@ set -uo pipefail
 . "$(dirname "$0")/env.sh"
 
 each() {
-    # The second HDFS is up only where a suite has started it.
-    if [ "$1" = hdfs_ha ] && [ ! -d "$RUN/hdfs-ha" ]; then return; fi
+    # The second and the third HDFS are up only where a suite has started them.
+    if [[ $1 == hdfs_* ]] && [ ! -d "$RUN/${1/_/-}" ]; then return; fi
     if [ "$1" = kubernetes ]; then "$LIVE/kubernetes/$2.sh"; else "$LIVE/$1.sh" "$2"; fi
 }
 
@@ -25,7 +25,7 @@ down() {
     local name
     "$LIVE/netns.sh" evict
     # A lone server's failure must not keep the rest up.
-    for name in kubernetes hdfs_ha hdfs kafka netns; do
+    for name in kubernetes hdfs_kerberos hdfs_ha hdfs kafka netns; do
         each "$name" down || say "$name did not go down cleanly"
     done
     rm -rf "$RUN"

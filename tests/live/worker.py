@@ -23,13 +23,14 @@ _numbers = itertools.count(1)
 class Worker:
     """`gristmill ingest` as a process of its own, with its log in the suite's folder."""
 
-    def __init__(self, manifest, *arguments, memory_mib=MEMORY_MIB, environment=None, name=None):
+    def __init__(self, manifest, *arguments, memory_mib=MEMORY_MIB, environment=None, name=None,
+                 program=("gristmill",)):
         self.name = name or f"worker-{next(_numbers)}"
         self.memory_mib = memory_mib
         self.port = next(_ports)
         self.log_path = os.path.join(TMP, f"{self.name}.log")
         self.most_kib = 0
-        command = ["gristmill", "--log-format", "json", "ingest", "-f", manifest, "--memory", f"{memory_mib}Mi",
+        command = [*program, "--log-format", "json", "ingest", "-f", manifest, "--memory", f"{memory_mib}Mi",
                    "--admin-addr", f"127.0.0.1:{self.port}", *arguments]
         with open(self.log_path, "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,

@@ -33,6 +33,12 @@ def read(path):
         return file.read()
 
 
+def anchors(page):
+    """Names that links to the headings of a page have."""
+    headings = re.findall(r"^#+ (.*)$", read(page), re.MULTILINE)
+    return {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def objects(text):
     """Every object of a YAML stream; each has what any object has."""
     found = [document for document in yaml.load_all(text, Strict) if document is not None]
@@ -250,13 +256,11 @@ def alerts_fire_when_they_should():
     require(rendered["spec"] == alerts, "Helm has changed the alerts")
     tested = {test["alertname"] for group in yaml.safe_load(read(f"{LIVE}/suites/packaging-alerts.yaml"))["tests"]
               for test in group["alert_rule_test"]}
-    headings = re.findall(r"^#+ (.*)$", read(GUIDE), re.MULTILINE)
-    anchors = {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings}
     rules = alerts["groups"][0]["rules"]
     for rule in rules:
         require(rule["alert"] in tested, f"no unit test of {rule['alert']}")
         page, anchor = rule["annotations"]["runbook_url"].split("#")
-        require(page.endswith("docs/guide/operations.md") and anchor in anchors, f"no runbook at {rule['annotations']['runbook_url']}")
+        require(page.endswith("docs/guide/operations.md") and anchor in anchors(GUIDE), f"no runbook at {rule['annotations']['runbook_url']}")
     say(f"{len(rules)} alerts, each with a unit test and a runbook")
 
 
@@ -280,6 +284,26 @@ def argo_cd_sees_the_health():
     say(packaging_health.check(f"{GITOPS}/argocd/health.lua"))
 
 
+def guide_leads_somewhere():
+    """Links of the pages, and the line that says who has run the commands of a page."""
+    pages = [f"{ROOT}/README.md", *sorted(glob.glob(f"{ROOT}/docs/guide/*.md"))]
+    links = 0
+    for page in pages:
+        text = read(page)
+        for link in re.findall(r"\]\(([^)]+)\)", text):
+            if link.startswith("https://"):
+                continue
+            path, _, anchor = link.partition("#")
+            target = os.path.normpath(os.path.join(os.path.dirname(page), path)) if path else page
+            require(os.path.exists(target), f"{page}: there is no {link}")
+            require(not anchor or anchor in anchors(target), f"{page}: {target} has no heading {anchor}")
+            links += 1
+        commands = re.search(r"^(\$ )?(gristmill|kubectl|helm) ", text, re.MULTILINE)
+        require(not commands or page == pages[0] or text.splitlines()[-1].startswith("Run by: "),
+                f"{page} has commands and does not end with who has run them")
+    say(f"{len(pages)} pages, {links} links")
+
+
 def image_is_its_list():
     say(packaging_image.check())
 
@@ -299,6 +323,7 @@ def work():
         dashboards_ask_prometheus_well,
         argo_cd_sees_the_health,
         image_is_its_list,
+        guide_leads_somewhere,
     ):
         part()
 
