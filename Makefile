@@ -66,10 +66,13 @@ gen: ## Write crds/*.yaml and the templates of the chart from the types
 	cargo run --locked --package gristmill-crds --example generate
 
 # Build dependencies are in it, since they bring the C code that is linked: librdkafka, OpenSSL, zstd. The tool writes
-# beside each Cargo.toml.
-sbom: ## What both programs are made of, as CycloneDX into target/sbom (needs cargo-cyclonedx)
+# one file for each program of the workspace, beside its Cargo.toml.
+PROGRAMS = gristmill gristmill-operator kubectl-gristmill
+sbom: ## What the programs are made of, as CycloneDX into target/sbom (needs cargo-cyclonedx)
 	cargo cyclonedx --manifest-path worker/Cargo.toml --format json --spec-version 1.5 --describe binaries -q
-	mkdir -p target/sbom
-	mv worker/gristmill_bin.cdx.json target/sbom/gristmill.cdx.json
-	mv operator/gristmill-operator_bin.cdx.json target/sbom/gristmill-operator.cdx.json
-	rm -f bench/*_bin.cdx.json worker/core/model/*_bin.cdx.json
+	rm -rf target/sbom && mkdir -p target/sbom
+	for program in $(PROGRAMS); do \
+		find . -name "$${program}_bin.cdx.json" -not -path './target/*' -exec mv {} "target/sbom/$$program.cdx.json" \; ; \
+		test -f "target/sbom/$$program.cdx.json" || exit 1; \
+	done
+	find . -name '*_bin.cdx.json' -not -path './target/*' -delete
