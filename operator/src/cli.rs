@@ -22,7 +22,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Watch the resources and run them, until SIGTERM.
-    Run(RunOptions),
+    Run(Box<RunOptions>),
     /// Print both custom resource definitions as YAML.
     Crd,
 }
@@ -44,6 +44,12 @@ pub struct RunOptions {
     /// or of the kubeconfig.
     #[arg(long, env = "POD_NAMESPACE")]
     pub namespace: Option<String>,
+    /// Name of the pod, as it stands in the Lease.
+    #[arg(long, env = "POD_NAME", default_value = "gristmill-operator")]
+    pub pod_name: String,
+    /// Name of the Lease, in the operator's namespace. Of the operators that share it one acts and the others wait.
+    #[arg(long, env = "GRISTMILL_LEASE_NAME", default_value = "gristmill-operator")]
+    pub lease_name: String,
     /// Watch one namespace only.
     #[arg(long, env = "GRISTMILL_WATCH_NAMESPACE")]
     pub watch_namespace: Option<String>,

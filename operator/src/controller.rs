@@ -26,6 +26,7 @@ use tracing::{debug, info, warn};
 
 use crate::cli::RunOptions;
 use crate::context::{Operator, Retries, Settings, ready, system_time};
+use crate::election::Candidate;
 use crate::error::{Error, Fault, Retry};
 use crate::labels::{HOURLY_COMPACTION, STREAM_INGEST, owner_name};
 use crate::worker::{ADMIN_PORT, WorkerClient};
@@ -40,9 +41,9 @@ const DEBOUNCE: Duration = Duration::from_millis(500);
 /// Reconciles at the same time, of each kind: one waits for a silent worker for two seconds.
 const CONCURRENCY: u16 = 16;
 
-/// Why the operator does not start.
+/// Why the operator does not start, or ends before it was told to.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub enum RunError {
     /// Neither a pod's service account nor a kubeconfig.
     #[error("cannot find the API server; run it in a pod with a service account, or with a kubeconfig")]
     Client(#[source] kube::Error),
@@ -57,6 +58,9 @@ pub enum StartError {
     /// The process can't be told to stop.
     #[error("cannot wait for signals")]
     Signal(#[source] std::io::Error),
+    /// Another operator leads, or may.
+    #[error("lost the lead: {0}; another operator acts now, and this process starts again as its standby")]
+    LostLead(String),
 }
 
 /// Which part of the cluster is watched.
@@ -69,13 +73,13 @@ pub struct Scope {
 /// Runs the operator until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// It can't start.
-pub async fn run(options: RunOptions) -> Result<(), StartError> {
-    let client = Client::try_default().await.map_err(StartError::Client)?;
+/// It can't start, or has lost the lead.
+pub async fn run(options: RunOptions) -> Result<(), RunError> {
+    let client = Client::try_default().await.map_err(RunError::Client)?;
     let address = options.admin_addr;
-    let listen = |source| StartError::Listen { address, source };
+    let listen = |source| RunError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(listen)?;
-    let stop = stop_signal().map_err(StartError::Signal)?;
+    let stop = stop_signal().map_err(RunError::Signal)?;
     let operator = Arc::new(Operator {
         client: client.clone(),
         settings: Settings::new(&options, client.default_namespace()),
@@ -84,12 +88,43 @@ pub async fn run(options: RunOptions) -> Result<(), StartError> {
         retries: Retries::default(),
     });
     let (became_ready, is_ready) = watch::channel(false);
+    let candidate =
+        Candidate::new(client.clone(), &operator.settings.namespace, &options.lease_name, &options.pod_name);
     let scope = Scope::new(client, options.watch_namespace);
     info!(worker_image = options.worker_image, "started");
     tokio::select! {
         served = admin::serve(listener, is_ready) => served.map_err(listen)?,
-        () = control(operator, scope, stop, became_ready) => info!("stopped"),
+        led = lead(candidate, operator, scope, stop, became_ready) => led?,
     }
+    info!("stopped");
+    Ok(())
+}
+
+/// Waits for the lead, then runs both controllers until `stop`, and gives the lead up after their last act.
+///
+/// A standby watches nothing: what it would hold is read within a second once it leads.
+///
+/// # Errors
+/// The lead was lost.
+pub async fn lead(
+    candidate: Candidate,
+    operator: Arc<Operator>,
+    scope: Scope,
+    stop: Stop,
+    became_ready: watch::Sender<bool>,
+) -> Result<(), RunError> {
+    became_ready.send_replace(true);
+    let mut leader = tokio::select! {
+        leader = candidate.elected() => leader,
+        () = stop.clone() => return Ok(()),
+    };
+    became_ready.send_replace(false);
+    tokio::select! {
+        () = control(operator, scope, stop, became_ready) => {}
+        // The controllers end where they stand: whoever leads now may act already.
+        reason = leader.lost() => return Err(RunError::LostLead(reason)),
+    }
+    leader.release().await;
     Ok(())
 }
 

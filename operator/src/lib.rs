@@ -11,6 +11,7 @@
 //! - The operator reads no Secret and speaks to neither Kafka nor HDFS.
 //! - It deletes nothing but objects of its own that the resource wants no more: ConfigMaps that no pod can use, and a
 //!   NetworkPolicy that was disabled. Data is never touched.
+//! - Of several operators one acts: the holder of a Lease. It ends itself before another one may take its place.
 //! - A resource that does not read or is refused never stops another one, nor a worker that already runs.
 #![forbid(unsafe_code)]
 
@@ -20,6 +21,7 @@ pub mod cli;
 pub mod condition;
 pub mod context;
 pub mod controller;
+pub mod election;
 pub mod error;
 pub mod hourly_compaction;
 pub mod labels;

@@ -12,7 +12,7 @@ fn main() -> anyhow::Result<()> {
         Command::Run(options) => {
             options.log_format.install();
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            Ok(runtime.block_on(controller::run(options))?)
+            Ok(runtime.block_on(controller::run(*options))?)
         }
     }
 }

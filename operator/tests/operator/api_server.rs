@@ -1,4 +1,4 @@
-//! An API server in memory: lists, watches, gets, server-side apply, merge patches, creates, deletes, logs.
+//! An API server in memory: lists, watches, gets, server-side apply, merge patches, creates, replaces, deletes, logs.
 //!
 //! Every request is checked against what is granted, and refused as the real one would. The tests of the plugin take
 //! this module as well.
@@ -96,6 +96,7 @@ impl Objects {
                 self.writes.push(format!("apply {}/{name}", target.permission()));
                 self.apply(target, serde_json::from_slice(body).unwrap())
             }
+            (&Method::PUT, Some(_)) => self.replace(target, serde_json::from_slice(body).unwrap()),
             (&Method::DELETE, Some(name)) => {
                 self.writes.push(format!("delete {}/{name}", target.resource));
                 self.remove(&target.key());
@@ -119,6 +120,7 @@ impl Objects {
             (&Method::GET, Some(_)) => "get",
             (&Method::POST, None) => "create",
             (&Method::PATCH, _) => "patch",
+            (&Method::PUT, Some(_)) => "update",
             (&Method::DELETE, _) => "delete",
             (method, _) => panic!("unexpected method {method}"),
         };
@@ -140,7 +142,8 @@ impl Objects {
         verbs
     }
 
-    fn create(&mut self, target: &Target, object: Value) -> Response<Body> {
+    fn create(&mut self, target: &Target, mut object: Value) -> Response<Body> {
+        object["metadata"]["namespace"] = target.namespace.clone().into();
         let name = object["metadata"]["name"].as_str().unwrap().to_owned();
         self.writes.push(format!("create {}/{name}", target.resource));
         let key = (target.resource.clone(), target.namespace.clone().unwrap(), name);
@@ -158,6 +161,22 @@ impl Objects {
         merge(&mut live, patch);
         self.store(target.key(), live.clone());
         success(&live)
+    }
+
+    fn replace(&mut self, target: &Target, object: Value) -> Response<Body> {
+        let key = target.key();
+        match self.objects.get(&key) {
+            None => refusal(404, "NotFound", "it does not exist"),
+            Some(live) if live["metadata"]["resourceVersion"] != object["metadata"]["resourceVersion"] => refusal(
+                409,
+                "Conflict",
+                "the object has been modified; please apply your changes to the latest version",
+            ),
+            Some(_) => {
+                self.store(key.clone(), object);
+                success(&self.objects[&key])
+            }
+        }
     }
 
     fn apply(&mut self, target: &Target, wanted: Value) -> Response<Body> {

@@ -17,7 +17,7 @@ use http::header::CONTENT_TYPE;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
-use k8s_openapi::api::rbac::v1::ClusterRole;
+use k8s_openapi::api::rbac::v1::{ClusterRole, Role};
 use kube::api::{ApiResource, DynamicObject};
 use kube::client::Body;
 use kube::runtime::controller::Action;
@@ -40,7 +40,7 @@ struct Shared {
     report: Mutex<Option<Value>>,
     time: Mutex<Timestamp>,
     changed: watch::Sender<u64>,
-    granted: BTreeSet<Permission>,
+    granted: Mutex<BTreeSet<Permission>>,
 }
 
 impl Cluster {
@@ -51,7 +51,7 @@ impl Cluster {
             report: Mutex::default(),
             time: Mutex::new("2026-11-23T05:10:00Z".parse().unwrap()),
             changed: watch::channel(0).0,
-            granted: granted(),
+            granted: Mutex::new(granted()),
         }))
     }
 
@@ -62,10 +62,15 @@ impl Cluster {
     }
 
     /// The cluster with a right fewer for the operator.
-    pub(crate) fn denying(mut self, resource: &str, verb: &str) -> Self {
-        let shared = Arc::get_mut(&mut self.0).expect("nobody else has it yet");
-        assert!(shared.granted.remove(&(resource.to_owned(), verb.to_owned())), "{verb} {resource} is not granted");
+    pub(crate) fn denying(self, resource: &str, verb: &str) -> Self {
+        self.deny(resource, verb);
         self
+    }
+
+    /// Takes a right away from the operator.
+    pub(crate) fn deny(&self, resource: &str, verb: &str) {
+        let mut granted = self.0.granted.lock().unwrap();
+        assert!(granted.remove(&(resource.to_owned(), verb.to_owned())), "{verb} {resource} is not granted");
     }
 
     /// Creates or replaces an object, as a user or another controller does.
@@ -118,9 +123,9 @@ impl Cluster {
         self.0.state.lock().unwrap().used.clone()
     }
 
-    /// What the ClusterRole grants.
+    /// What the ClusterRole grants, and in the operator's own namespace the Role.
     pub(crate) fn granted(&self) -> BTreeSet<Permission> {
-        self.0.granted.clone()
+        self.0.granted.lock().unwrap().clone()
     }
 
     /// From now on workers answer with this.
@@ -242,8 +247,9 @@ impl Cluster {
         let target = Target::parse(parts.uri.path());
         let query: BTreeMap<String, String> = query(parts.uri.query().unwrap_or_default());
         let form = parts.headers.get(CONTENT_TYPE).map(|form| form.to_str().unwrap()).unwrap_or_default();
+        let granted = self.granted();
         let mut state = self.0.state.lock().unwrap();
-        let answer = state.answer(&self.0.granted, &parts.method, &target, &query, form, &body);
+        let answer = state.answer(&granted, &parts.method, &target, &query, form, &body);
         drop(state);
         self.0.changed.send_modify(|changes| *changes += 1);
         answer
@@ -251,10 +257,11 @@ impl Cluster {
 }
 
 fn granted() -> BTreeSet<Permission> {
-    let text = include_str!("../../../manifests/operator/cluster-role.yaml");
-    let role: ClusterRole = serde_saphyr::from_str(text).unwrap();
+    let cluster_role: ClusterRole =
+        serde_saphyr::from_str(include_str!("../../../manifests/operator/cluster-role.yaml")).unwrap();
+    let role: Role = serde_saphyr::from_str(include_str!("../../../manifests/operator/role.yaml")).unwrap();
     let mut granted = BTreeSet::new();
-    for rule in role.rules.unwrap() {
+    for rule in cluster_role.rules.into_iter().chain(role.rules).flatten() {
         for group in rule.api_groups.iter().flatten() {
             for resource in rule.resources.iter().flatten() {
                 granted.extend(rule.verbs.iter().map(|verb| (format!("{group}/{resource}"), verb.clone())));

@@ -5,6 +5,7 @@ mod api_server;
 mod builds;
 mod cluster;
 mod documents;
+mod election;
 mod hourly_compaction;
 mod permissions;
 mod stream_ingest;

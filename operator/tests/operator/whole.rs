@@ -1,7 +1,8 @@
 //! Both controllers at work, with their watches, on one cluster.
 
 use futures::FutureExt;
-use gristmill_operator::controller::{Scope, control};
+use gristmill_operator::controller::{Scope, lead};
+use gristmill_operator::election::Candidate;
 use serde_json::json;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -25,7 +26,9 @@ impl Running {
         let (became_ready, ready) = watch::channel(false);
         let scope = Scope::new(cluster.client(), None);
         let stopped = stopped.map(|_| ()).boxed().shared();
-        let task = tokio::spawn(control(cluster.operator().await, scope, stopped, became_ready));
+        let candidate = Candidate::new(cluster.client(), "gristmill-system", "gristmill-operator", "test");
+        let operator = cluster.operator().await;
+        let task = tokio::spawn(async move { lead(candidate, operator, scope, stopped, became_ready).await.unwrap() });
         Self { stop, task, ready }
     }
 
@@ -104,9 +107,9 @@ async fn operator_whose_caches_are_never_filled_stops_when_it_is_told_to() {
     tokio::time::timeout(std::time::Duration::from_secs(60), operator.stop()).await.expect("it stops");
 }
 
-/// The API server in memory refuses what the ClusterRole does not grant, so this also shows that it grants enough.
+/// The API server in memory refuses what the roles do not grant, so this also shows that they grant enough.
 #[tokio::test]
-async fn cluster_role_grants_exactly_what_a_life_with_both_resources_needs() {
+async fn roles_grant_exactly_what_a_life_with_both_resources_needs() {
     let cluster = Cluster::new().with(stream()).with(compaction());
     let operator = Running::start(&cluster).await;
     for pattern in ["first", "second", "third"] {
