@@ -50,9 +50,9 @@ pub struct RunOptions {
     /// Name of the Lease, in the operator's namespace. Of the operators that share it one acts and the others wait.
     #[arg(long, env = "GRISTMILL_LEASE_NAME", default_value = "gristmill-operator")]
     pub lease_name: String,
-    /// Watch one namespace only.
-    #[arg(long, env = "GRISTMILL_WATCH_NAMESPACE")]
-    pub watch_namespace: Option<String>,
+    /// Watch this namespace only. May be given several times; in the environment variable names are separated by commas.
+    #[arg(long = "watch-namespace", env = "GRISTMILL_WATCH_NAMESPACES", value_delimiter = ',')]
+    pub watch_namespaces: Vec<String>,
     /// Address of /healthz and /readyz.
     #[arg(long, env = "GRISTMILL_ADMIN_ADDR", default_value = "0.0.0.0:8080")]
     pub admin_addr: SocketAddr,

@@ -3,12 +3,13 @@
 //! One watch a kind feeds a cache and the queue of its controller. The objects of the two kinds are told apart
 //! by label, so that neither controller holds those of the other.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{BoxFuture, Shared};
+use futures::future::{BoxFuture, Shared, join_all};
 use futures::{FutureExt, Stream, StreamExt};
 use gristmill_crds::{HourlyCompaction, StreamIngest};
 use k8s_openapi::NamespaceResourceScope;
@@ -90,11 +91,11 @@ pub async fn run(options: RunOptions) -> Result<(), RunError> {
     let (became_ready, is_ready) = watch::channel(false);
     let candidate =
         Candidate::new(client.clone(), &operator.settings.namespace, &options.lease_name, &options.pod_name);
-    let scope = Scope::new(client, options.watch_namespace);
+    let scopes = Scope::each(&client, &options.watch_namespaces.into_iter().collect());
     info!(worker_image = options.worker_image, "started");
     tokio::select! {
         served = admin::serve(listener, is_ready) => served.map_err(listen)?,
-        led = lead(candidate, operator, scope, stop, became_ready) => led?,
+        led = lead(candidate, operator, scopes, stop, became_ready) => led?,
     }
     info!("stopped");
     Ok(())
@@ -109,7 +110,7 @@ pub async fn run(options: RunOptions) -> Result<(), RunError> {
 pub async fn lead(
     candidate: Candidate,
     operator: Arc<Operator>,
-    scope: Scope,
+    scopes: Vec<Scope>,
     stop: Stop,
     became_ready: watch::Sender<bool>,
 ) -> Result<(), RunError> {
@@ -120,7 +121,7 @@ pub async fn lead(
     };
     became_ready.send_replace(false);
     tokio::select! {
-        () = control(operator, scope, stop, became_ready) => {}
+        () = control(operator, scopes, stop, became_ready) => {}
         // The controllers end where they stand: whoever leads now may act already.
         reason = leader.lost() => return Err(RunError::LostLead(reason)),
     }
@@ -128,25 +129,30 @@ pub async fn lead(
     Ok(())
 }
 
-/// Both controllers, until `stop` and the end of the reconciles under way.
-pub async fn control(operator: Arc<Operator>, scope: Scope, stop: Stop, became_ready: watch::Sender<bool>) {
-    let (streams, streams_filled) = stream_ingests(Arc::clone(&operator), &scope, stop.clone());
-    let (compactions, compactions_filled) = hourly_compactions(operator, &scope, stop.clone());
+/// Both controllers of every scope, until `stop` and the end of the reconciles under way.
+pub async fn control(operator: Arc<Operator>, scopes: Vec<Scope>, stop: Stop, became_ready: watch::Sender<bool>) {
+    let mut controllers = Vec::new();
+    let mut caches = Vec::new();
+    for scope in &scopes {
+        let (streams, streams_filled) = stream_ingests(Arc::clone(&operator), scope, stop.clone());
+        let (compactions, compactions_filled) = hourly_compactions(Arc::clone(&operator), scope, stop.clone());
+        controllers.extend([streams.boxed(), compactions.boxed()]);
+        caches.extend([streams_filled, compactions_filled]);
+    }
     let is_ready = became_ready.subscribe();
     let stopped = stop.clone();
     let filled = async {
-        let all = async { streams_filled.await.is_ok() && compactions_filled.await.is_ok() };
         tokio::select! {
-            filled = all => {
-                if filled {
+            filled = all(caches) => {
+                if filled.is_ok() {
                     info!("caches are filled");
                 }
-                became_ready.send_replace(filled);
+                became_ready.send_replace(filled.is_ok());
             }
             () = stopped => {}
         }
     };
-    let work = async { tokio::join!(streams, compactions, filled) };
+    let work = async { tokio::join!(join_all(controllers), filled) };
     tokio::select! {
         _ = work => {}
         // Reconciles wait for the caches, and controllers for reconciles: before those are filled nothing is under way.
@@ -160,9 +166,15 @@ pub async fn control(operator: Arc<Operator>, scope: Scope, stop: Stop, became_r
 }
 
 impl Scope {
-    /// The whole cluster, or one namespace of it.
-    pub fn new(client: Client, namespace: Option<String>) -> Self {
-        Self { client, namespace }
+    /// These namespaces, each by itself; none of them named means the whole cluster.
+    ///
+    /// A resource and all its objects are in one namespace, so that scopes have nothing to do with each other.
+    pub fn each(client: &Client, namespaces: &BTreeSet<String>) -> Vec<Self> {
+        if namespaces.is_empty() {
+            return vec![Self { client: client.clone(), namespace: None }];
+        }
+        let of = |namespace: &String| Self { client: client.clone(), namespace: Some(namespace.clone()) };
+        namespaces.iter().map(of).collect()
     }
 
     fn custom(&self, kind: &ApiResource) -> Api<DynamicObject> {
@@ -186,7 +198,11 @@ impl Scope {
 /// Resolves when caches hold what the cluster held at the start.
 type Filled = BoxFuture<'static, Result<(), Error>>;
 
-fn stream_ingests(operator: Arc<Operator>, scope: &Scope, stop: Stop) -> (impl Future<Output = ()>, Filled) {
+fn stream_ingests(
+    operator: Arc<Operator>,
+    scope: &Scope,
+    stop: Stop,
+) -> (impl Future<Output = ()> + Send + use<>, Filled) {
     let kind = ApiResource::erase::<StreamIngest>(&());
     let labelled = || watcher::Config::default().labels(STREAM_INGEST);
     let (resources, own) = watched(scope.custom(&kind), watcher::Config::default(), kind.clone());
@@ -234,7 +250,11 @@ fn stream_ingests(operator: Arc<Operator>, scope: &Scope, stop: Stop) -> (impl F
     (controller, all(caches))
 }
 
-fn hourly_compactions(operator: Arc<Operator>, scope: &Scope, stop: Stop) -> (impl Future<Output = ()>, Filled) {
+fn hourly_compactions(
+    operator: Arc<Operator>,
+    scope: &Scope,
+    stop: Stop,
+) -> (impl Future<Output = ()> + Send + use<>, Filled) {
     let kind = ApiResource::erase::<HourlyCompaction>(&());
     let stream_kind = ApiResource::erase::<StreamIngest>(&());
     let labelled = || watcher::Config::default().labels(HOURLY_COMPACTION);

@@ -23,7 +23,17 @@ pub(crate) struct Objects {
     version: u64,
     pub(crate) writes: Vec<String>,
     pub(crate) used: BTreeSet<Permission>,
-    watchers: Vec<(String, Option<String>, mpsc::UnboundedSender<Value>)>,
+    /// Where something was asked for; none is the whole cluster.
+    pub(crate) namespaces: BTreeSet<Option<String>>,
+    watchers: Vec<Watcher>,
+}
+
+/// Who watches a kind: in one namespace or all, with a label or all.
+struct Watcher {
+    resource: String,
+    namespace: Option<String>,
+    selector: Option<String>,
+    events: mpsc::UnboundedSender<Value>,
 }
 
 /// What a path names.
@@ -73,9 +83,10 @@ impl Objects {
             }
             self.used.insert(used);
         }
+        self.namespaces.insert(target.namespace.clone());
         let selector = query.get("labelSelector").cloned();
         match (method, &target.name) {
-            (&Method::GET, None) if query.contains_key("watch") => self.watch(target.resource.clone(), selector),
+            (&Method::GET, None) if query.contains_key("watch") => self.watch(target, selector),
             (&Method::GET, None) => {
                 let items = self.list(&target.resource, target.namespace.as_deref(), selector.as_deref());
                 success(&json!({"metadata": {"resourceVersion": self.version.to_string()}, "items": items}))
@@ -234,9 +245,10 @@ impl Objects {
     }
 
     fn publish(&mut self, key: &Key, event: &str, object: &Value) {
-        self.watchers.retain(|(resource, selector, watcher)| {
-            let concerned = *resource == key.0 && selected(object, selector.as_deref());
-            !concerned || watcher.send(json!({"type": event, "object": object})).is_ok()
+        self.watchers.retain(|Watcher { resource, namespace, selector, events }| {
+            let there = *resource == key.0 && namespace.as_ref().is_none_or(|namespace| *namespace == key.1);
+            let concerned = there && selected(object, selector.as_deref());
+            !concerned || events.send(json!({"type": event, "object": object})).is_ok()
         });
     }
 
@@ -247,9 +259,10 @@ impl Objects {
         self.objects.iter().filter(concerned).map(|(_, object)| object.clone()).collect()
     }
 
-    fn watch(&mut self, resource: String, selector: Option<String>) -> Response<Body> {
-        let (sender, receiver) = mpsc::unbounded_channel::<Value>();
-        self.watchers.push((resource, selector, sender));
+    fn watch(&mut self, target: &Target, selector: Option<String>) -> Response<Body> {
+        let (events, receiver) = mpsc::unbounded_channel::<Value>();
+        let (resource, namespace) = (target.resource.clone(), target.namespace.clone());
+        self.watchers.push(Watcher { resource, namespace, selector, events });
         let lines = futures::stream::unfold(receiver, |mut receiver| async {
             let event = receiver.recv().await?;
             Some((Ok::<_, Infallible>(Bytes::from(format!("{event}\n"))), receiver))

@@ -88,7 +88,12 @@ impl Cluster {
 
     /// An object of the namespace `library`.
     pub(crate) fn get(&self, resource: &str, name: &str) -> Option<Value> {
-        let key = (resource.to_owned(), "library".to_owned(), name.to_owned());
+        self.get_in("library", resource, name)
+    }
+
+    /// An object of any namespace.
+    pub(crate) fn get_in(&self, namespace: &str, resource: &str, name: &str) -> Option<Value> {
+        let key = (resource.to_owned(), namespace.to_owned(), name.to_owned());
         self.0.state.lock().unwrap().objects.get(&key).cloned()
     }
 
@@ -121,6 +126,12 @@ impl Cluster {
     /// What the operator has been doing so far.
     pub(crate) fn used(&self) -> BTreeSet<Permission> {
         self.0.state.lock().unwrap().used.clone()
+    }
+
+    /// Whether the operator has asked for anything outside these namespaces.
+    pub(crate) fn used_outside(&self, namespaces: &[&str]) -> bool {
+        let asked = |namespace: &Option<String>| namespace.as_deref().is_some_and(|name| namespaces.contains(&name));
+        !self.0.state.lock().unwrap().namespaces.iter().all(asked)
     }
 
     /// What the ClusterRole grants, and in the operator's own namespace the Role.

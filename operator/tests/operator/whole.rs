@@ -22,13 +22,17 @@ struct Running {
 
 impl Running {
     async fn start(cluster: &Cluster) -> Self {
+        Self::start_in(cluster, []).await
+    }
+
+    async fn start_in<const N: usize>(cluster: &Cluster, namespaces: [&str; N]) -> Self {
         let (stop, stopped) = oneshot::channel();
         let (became_ready, ready) = watch::channel(false);
-        let scope = Scope::new(cluster.client(), None);
+        let scopes = Scope::each(&cluster.client(), &namespaces.map(str::to_owned).into());
         let stopped = stopped.map(|_| ()).boxed().shared();
         let candidate = Candidate::new(cluster.client(), "gristmill-system", "gristmill-operator", "test");
         let operator = cluster.operator().await;
-        let task = tokio::spawn(async move { lead(candidate, operator, scope, stopped, became_ready).await.unwrap() });
+        let task = tokio::spawn(async move { lead(candidate, operator, scopes, stopped, became_ready).await.unwrap() });
         Self { stop, task, ready }
     }
 
@@ -55,6 +59,26 @@ async fn resource_that_does_not_read_does_not_stop_another() {
     cluster.until("books is pending", |c| reason(c, STREAMS, "books", "Ready").as_deref() == Some("Pending")).await;
     cluster.until("alien is invalid", |c| reason(c, STREAMS, "alien", "Accepted").as_deref() == Some("Invalid")).await;
     assert!(*operator.ready.borrow());
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn resources_of_the_named_namespaces_only_are_run() {
+    let in_namespace = |namespace: &str| {
+        let mut stream = stream();
+        stream["metadata"]["namespace"] = json!(namespace);
+        stream
+    };
+    let cluster = Cluster::new();
+    for namespace in ["archive", "other", "library"] {
+        cluster.put(in_namespace(namespace));
+    }
+    let operator = Running::start_in(&cluster, ["library", "archive"]).await;
+    let runs =
+        |c: &Cluster, namespace: &str| c.get_in(namespace, "policy/poddisruptionbudgets", "books-ingest").is_some();
+    cluster.until("both are run", |c| runs(c, "library") && runs(c, "archive")).await;
+    assert_eq!(cluster.get_in("other", "/serviceaccounts", "books-ingest"), None);
+    assert!(!cluster.used_outside(&["library", "archive", "gristmill-system"]), "it asks for the whole cluster");
     operator.stop().await;
 }
 

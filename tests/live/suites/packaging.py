@@ -119,8 +119,9 @@ def each_documented_value_has_an_effect():
 def wrong_values_are_refused():
     for wrong in [
         {"replicas": 0},
-        {"watchNamespaces": ["library"]},
-        {"watchNamespace": "Not A Name"},
+        {"watchNamespaces": "library"},
+        {"watchNamespaces": ["Not A Name"]},
+        {"watchNamespace": "library"},
         {"crds": {"keep": True}},
         {"crds": {"install": "yes"}},
         {"image": {"pullPolicy": "Sometimes"}},
@@ -162,7 +163,9 @@ def chart_installs_what_the_manifests_install():
         require(chart[name] == item, f"{name} differs:\nchart     {chart[name]}\nmanifests {item}")
     tenant = objects(template("-f", f"{VALUES}/namespaced.yaml"))
     rules = [item["rules"] for item in tenant if item["kind"] == "Role" and not item["metadata"]["name"].endswith("-lease")]
-    require(rules == [manifests["ClusterRole", "gristmill-operator"]["rules"]], "a tenant's Role has other rules")
+    require(rules == [manifests["ClusterRole", "gristmill-operator"]["rules"]] * 2, "a tenant's Roles have other rules")
+    spaces = [item["metadata"]["namespace"] for item in tenant if item["kind"] == "RoleBinding"]
+    require(sorted(spaces) == ["archive", "gristmill-system", "library"], f"bindings in {spaces}")
     say(f"{len(chart)} objects, the same as manifests/operator")
 
 
@@ -195,7 +198,7 @@ def notes_name_the_next_command():
         file.write(NOTES)
     for values, wanted in [
         (f"{CHART}/values.yaml", ["rollout status deployment/gristmill-operator -n gristmill-system", "--all-namespaces"]),
-        (f"{VALUES}/namespaced.yaml", ["kubectl apply --server-side -f crds/", "-n library"]),
+        (f"{VALUES}/namespaced.yaml", ["kubectl apply --server-side -f crds/", "-n library", "-n archive"]),
     ]:
         text = run("helm", "template", "gristmill", chart, "-n", "gristmill-system", "-f", values, "--show-only", "templates/notes.yaml")
         notes = objects(text)[0]["data"]["text"]
