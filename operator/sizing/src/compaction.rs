@@ -1,0 +1,276 @@
+//! How many pods the next run of an HourlyCompaction takes, with how much CPU and memory each, and why.
+//!
+//! `cores = bytes / (bytes of a core-second x targetDuration)`. A run can't be changed while it is under way, so the
+//! bytes are those that it will find: what waits now and what arrives until it starts.
+
+use std::time::Duration;
+
+use crate::facts::Mode;
+use crate::figure::{bytes, cores, count, cpu, duration, memory, significant};
+
+/// What the next run is sized by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CompactionFacts {
+    /// Who decides.
+    pub mode: Mode,
+    /// Time in which a run is to end.
+    pub target: Duration,
+    /// CPU of a pod at the most, in thousandths of a core.
+    pub max_cpu: u32,
+    /// Memory of a pod at the most, in bytes.
+    pub max_memory: u64,
+    /// Pods that may share a run.
+    pub max_parallelism: u32,
+    /// Buckets of the zone: no two pods share one.
+    pub buckets: u32,
+    /// What `spec.pod` asks for. Its memory is the least in every mode.
+    pub document: PodSize,
+    /// Bytes of RAW files that no run has consumed.
+    pub backlog_bytes: u64,
+    /// Bytes a second that RAW grows by.
+    pub growth: f64,
+    /// Time until the next run starts.
+    pub until_start: Duration,
+    /// The last runs, in any order.
+    pub runs: Vec<PastRun>,
+    /// Memory of a pod that was ended for want of it, or that a run asked for when it refused.
+    pub memory_refused: Option<MemoryRefused>,
+}
+
+/// CPU and memory of a pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PodSize {
+    /// Thousandths of a core.
+    pub cpu: u32,
+    /// Bytes.
+    pub memory: u64,
+}
+
+/// What a run took.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PastRun {
+    /// Bytes of RAW files that it consumed.
+    pub bytes: u64,
+    /// Rows in them.
+    pub rows: u64,
+    /// CPU seconds of all its pods.
+    pub cpu_seconds: f64,
+    /// Time that it took.
+    pub duration: Duration,
+    /// CPU of all its pods, in thousandths of a core; 0 where it is not known.
+    pub cpu: u32,
+}
+
+/// How a run ran out of memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemoryRefused {
+    /// Its pod was ended (OOMKilled) with so many bytes.
+    Ended(u64),
+    /// It said that so many bytes would do.
+    Needs(u64),
+}
+
+/// The size of the next run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CompactionDecision {
+    /// CPU and memory of each pod.
+    pub pod: PodSize,
+    /// Pods.
+    pub parallelism: u32,
+    /// Whether it is to be carried out.
+    pub acts: bool,
+    /// What keeps it from what is needed.
+    pub limits: Vec<CompactionLimit>,
+    /// The figures; None in mode Manual, and before a run could be measured.
+    pub figures: Option<CompactionFigures>,
+    /// Why that is.
+    pub sentence: String,
+}
+
+/// What the size of a run was computed from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CompactionFigures {
+    /// Bytes that the run will find.
+    pub bytes: f64,
+    /// Rows in them.
+    pub rows: f64,
+    /// Bytes that a core works off in a second.
+    pub bytes_per_core_second: f64,
+    /// Share of its cores that a run used.
+    pub used: f64,
+    /// Cores needed, in thousandths.
+    pub need: f64,
+    /// Memory that this takes in one pod, in bytes.
+    pub memory: f64,
+}
+
+/// What keeps a run from the size that is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CompactionLimit {
+    /// maxCpuPerPod, with one pod because the zone has one bucket.
+    OneBucket,
+    /// maxParallelism.
+    MaxParallelism,
+    /// As many pods as buckets.
+    Buckets,
+    /// maxMemoryPerPod: what it does not hold goes to local disk.
+    MaxMemory,
+}
+
+/// A run of less than this says more about its start than about its bytes.
+const LEAST_BYTES: u64 = 8_000_000;
+/// Below a core, CPU is asked for in quarters; threads are whole above it.
+const SMALL_STEP: f64 = 250.0;
+/// A run that used less of its cores than this waited for something that more cores do not help.
+const LEAST_USED: f64 = 0.5;
+/// What a process takes beside its rows: decision 0015.
+const PROCESS: f64 = (96u64 << 20) as f64;
+/// Memory of a row. A run holds 160 bytes of a row if all are to stay in memory, and spills to local disk what does not
+/// fit. With a twentieth of it (60 million rows under 512Mi) it took 12 % more CPU than with all of it, so a tenth is
+/// enough: the rest of the memory is worth more to others.
+const ROW: f64 = 16.0;
+/// Memory is asked for in steps of 256Mi.
+const MEMORY_STEP: f64 = (256u64 << 20) as f64;
+
+/// The size of the next run.
+pub fn decide(facts: &CompactionFacts) -> CompactionDecision {
+    let acts = facts.mode == Mode::Auto;
+    let document = |sentence: String| CompactionDecision {
+        pod: facts.document,
+        parallelism: 1,
+        acts,
+        limits: Vec::new(),
+        figures: None,
+        sentence,
+    };
+    if facts.mode == Mode::Manual {
+        return document("mode Manual: the document says the size, nothing is computed".into());
+    }
+    let Some(figures) = figures(facts) else {
+        let PodSize { cpu: document_cpu, memory: document_memory } = within(facts.document, facts);
+        let sentence = format!(
+            "no run of {} or more was measured yet: {} and {} by spec.pod",
+            bytes(LEAST_BYTES as f64),
+            cpu(u64::from(document_cpu)),
+            memory(document_memory),
+        );
+        return CompactionDecision { pod: within(facts.document, facts), ..document(sentence) };
+    };
+    let mut limits = Vec::new();
+    let (parallelism, pod_cpu) = pods(facts, figures.need, &mut limits);
+    let pod = PodSize { cpu: pod_cpu, memory: pod_memory(facts, figures.memory, parallelism, &mut limits) };
+    let sentence = sentence(facts, &figures, pod, parallelism, &limits);
+    CompactionDecision { pod, parallelism, acts, limits, figures: Some(figures), sentence }
+}
+
+fn figures(facts: &CompactionFacts) -> Option<CompactionFigures> {
+    let runs: Vec<&PastRun> =
+        facts.runs.iter().filter(|run| run.bytes >= LEAST_BYTES && is_positive(run.cpu_seconds)).collect();
+    let sum = |value: fn(&PastRun) -> f64| runs.iter().map(|run| value(run)).sum::<f64>();
+    let (read, rows, seconds) = (sum(|run| run.bytes as f64), sum(|run| run.rows as f64), sum(|run| run.cpu_seconds));
+    let bytes_per_core_second = read / seconds;
+    if !is_positive(bytes_per_core_second) {
+        return None;
+    }
+    let given: f64 = runs.iter().map(|run| run.duration.as_secs_f64() * f64::from(run.cpu) / 1000.0).sum();
+    let used = if given > 0.0 { (seconds / given).clamp(LEAST_USED, 1.0) } else { 1.0 };
+    let growth = if is_positive(facts.growth) { facts.growth * facts.until_start.as_secs_f64() } else { 0.0 };
+    let bytes = facts.backlog_bytes as f64 + growth;
+    let target = facts.target.as_secs_f64().max(1.0);
+    let rows = bytes * rows / read;
+    Some(CompactionFigures {
+        bytes,
+        rows,
+        bytes_per_core_second,
+        used,
+        need: (1000.0 * bytes / (bytes_per_core_second * target) / used).min(1e9),
+        memory: PROCESS + rows * ROW,
+    })
+}
+
+/// Pods and the CPU of each: one as long as one may have enough.
+fn pods(facts: &CompactionFacts, need: f64, limits: &mut Vec<CompactionLimit>) -> (u32, u32) {
+    let max_cpu = facts.max_cpu.max(1);
+    let (buckets, most) = (facts.buckets.max(1), facts.max_parallelism.max(1));
+    // The fullest pod has this part of the buckets.
+    let share = |pods: u32| need * f64::from(buckets.div_ceil(pods)) / f64::from(buckets);
+    let allowed = buckets.min(most);
+    if let Some(pods) = (1..=allowed).find(|pods| share(*pods) <= f64::from(max_cpu)) {
+        return (pods, in_steps(share(pods)).min(max_cpu));
+    }
+    limits.push(match (buckets, most) {
+        (1, _) => CompactionLimit::OneBucket,
+        (buckets, most) if buckets <= most => CompactionLimit::Buckets,
+        _ => CompactionLimit::MaxParallelism,
+    });
+    // The fewest pods of which none has more buckets than it must.
+    (buckets.div_ceil(buckets.div_ceil(allowed)), max_cpu)
+}
+
+/// What the rows of a pod take, or what an earlier run lacked, within what is allowed. What memory does not hold goes to
+/// local disk, which costs time and no row.
+fn pod_memory(facts: &CompactionFacts, memory: f64, parallelism: u32, limits: &mut Vec<CompactionLimit>) -> u64 {
+    let share = PROCESS + (memory - PROCESS).max(0.0) / f64::from(parallelism.max(1));
+    let refused = match facts.memory_refused {
+        Some(MemoryRefused::Ended(had)) => had.saturating_mul(2) as f64,
+        Some(MemoryRefused::Needs(needs)) => needs as f64,
+        None => 0.0,
+    };
+    let wanted = (share.max(refused) / MEMORY_STEP).ceil() * MEMORY_STEP;
+    let wanted = (wanted as u64).max(facts.document.memory);
+    if wanted > facts.max_memory {
+        limits.push(CompactionLimit::MaxMemory);
+    }
+    wanted.min(facts.max_memory)
+}
+
+fn within(pod: PodSize, facts: &CompactionFacts) -> PodSize {
+    PodSize { cpu: pod.cpu.min(facts.max_cpu), memory: pod.memory.min(facts.max_memory) }
+}
+
+fn in_steps(need: f64) -> u32 {
+    let step = if need > 1000.0 { 1000.0 } else { SMALL_STEP };
+    ((need / step - 1e-9).ceil().max(1.0) * step) as u32
+}
+
+fn is_positive(value: f64) -> bool {
+    value.is_finite() && value > 0.0
+}
+
+fn sentence(
+    facts: &CompactionFacts,
+    figures: &CompactionFigures,
+    pod: PodSize,
+    parallelism: u32,
+    limits: &[CompactionLimit],
+) -> String {
+    let used =
+        if figures.used < 1.0 { format!(" of which runs use {:.0} %", 100.0 * figures.used) } else { String::new() };
+    let pods = if parallelism > 1 { format!("{} x ", count(u64::from(parallelism), "pod")) } else { String::new() };
+    let mut sentence = format!(
+        "{} at {}/s a core{used} in {}: {}; {} rows take {}; {pods}{} and {}",
+        bytes(figures.bytes),
+        bytes(figures.bytes_per_core_second),
+        duration(facts.target),
+        cores(figures.need),
+        significant(figures.rows),
+        memory(figures.memory as u64),
+        cpu(u64::from(pod.cpu)),
+        memory(pod.memory),
+    );
+    for limit in limits {
+        sentence.push_str("; ");
+        sentence.push_str(&match limit {
+            CompactionLimit::OneBucket => format!(
+                "maxCpuPerPod {} keeps it there, more pods take processed.buckets",
+                cpu(u64::from(facts.max_cpu))
+            ),
+            CompactionLimit::MaxParallelism => format!("maxParallelism {} keeps it there", facts.max_parallelism),
+            CompactionLimit::Buckets => format!("no more pods than {} buckets", facts.buckets),
+            CompactionLimit::MaxMemory => {
+                format!("maxMemoryPerPod {} keeps it there, the rest goes to local disk", memory(facts.max_memory))
+            }
+        });
+    }
+    sentence
+}

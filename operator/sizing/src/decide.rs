@@ -1,0 +1,293 @@
+//! When the size changes.
+//!
+//! Up at once and to all that is needed, down late and by steps: too little makes a backlog, too much only costs.
+
+use std::time::Duration;
+
+use crate::decision::{Change, Decision, Figures, Note, Reason};
+use crate::demand::{capacity, fullest, need};
+use crate::facts::{Facts, Limits, Mode, ObstacleKind, Size};
+use crate::history::{Adds, History, Need, Resize};
+use crate::observation::{Observation, observe};
+use crate::shape::{Shape, bounded, shape};
+
+/// Largest part of the size that one step takes away: the default of Flink's
+/// `job.autoscaler.scale-down.max-factor`. What was measured while little arrived may be wrong; what is left is
+/// enough to notice that in time.
+pub const SCALE_DOWN_MAX_FACTOR: f64 = 0.6;
+
+/// A worker may need this much more than it has before more is given. At the default target of 70 % it then uses
+/// 77 %: enough is left for peaks, and noise of a tenth changes nothing.
+pub(crate) const BAND_UP: f64 = 1.1;
+/// What is enough must cost less than this part of what there is. It is wide, since what is taken away a little too
+/// early is asked back at once.
+const BAND_DOWN: f64 = 0.8;
+
+/// A step up that brings less than this part of what it should did not help: Flink's default of
+/// `job.autoscaler.scaling.effectiveness.threshold`.
+const LEAST_GAIN: f64 = 0.1;
+/// A backlog of less than this is what lies between two fetches.
+const BEHIND: f64 = 60.0;
+/// Workers that use more than this of their CPU have used it up.
+const USED_UP_PERCENT: f64 = 80.0;
+
+/// The size for these facts, and what to remember for the next decision.
+///
+/// The decision only says what is to be: a caller that can't carry it out tells so in the next facts. It may be
+/// asked as often as one likes; the same facts again change nothing more.
+pub fn decide(facts: &Facts, history: &History) -> (Decision, History) {
+    let limits = facts.limits.consistent();
+    if limits.mode == Mode::Manual {
+        return (Decision::manual(limits, facts.running), History { advised: None, ..history.clone() });
+    }
+    let is_foreign = facts.obstacles.iter().any(|obstacle| matches!(obstacle.kind, ObstacleKind::ForeignOwner(_)));
+    let acts = limits.mode == Mode::Auto && !is_foreign;
+    let running = if acts { facts.running } else { history.advised.unwrap_or(facts.running) };
+    let mut decision = Decision {
+        running,
+        target: bounded(running, facts.partitions, &limits),
+        change: Change::Stay,
+        acts,
+        reason: Reason::DesiredWithinRange,
+        hold: None,
+        figures: None,
+        notes: facts.obstacles.iter().map(|obstacle| Note::Obstacle(obstacle.kind.clone())).collect(),
+        limits,
+    };
+    let mut history = history.clone().until(facts.time);
+    match observe(facts, history.cost) {
+        Err(hold) => {
+            history.short_since = None;
+            decision.reason = hold.reason();
+            decision.hold = Some(hold);
+        }
+        Ok(observation) => history = computed(&mut decision, facts, &observation, history),
+    }
+    if decision.change == Change::Stay && decision.target != running {
+        decision.change = Change::Bounds;
+        history = history.changed(facts, running, decision.target, 0.0, Adds::Less);
+    }
+    history.advised = (!acts).then_some(decision.target);
+    (decision, history)
+}
+
+/// The decision where all figures are there.
+fn computed(decision: &mut Decision, facts: &Facts, observation: &Observation, mut history: History) -> History {
+    let limits = decision.limits.clone();
+    let need = need(observation, &limits);
+    history.cost = observation.cost.or(history.cost);
+    history = history.with(facts.time, need, &limits);
+    let peak = history.peak(facts.time, &limits);
+    let wanted = shape(need, observation.partitions, &limits);
+    let within = decision.target;
+    let situation = Situation { facts, limits: &limits, observation, need, running: decision.running, within };
+    let is_short = situation.is_short();
+    history.short_since = if is_short { history.short_since.or(Some(facts.time)) } else { None };
+    let ineffective = if decision.acts { situation.did_not_help(&history) } else { None };
+
+    let step = match is_short {
+        true => situation.up(&history, ineffective, &mut decision.notes),
+        false => situation.down(&history, peak, wanted, &mut decision.notes),
+    };
+    if let Some((size, change)) = step {
+        decision.target = size;
+        decision.change = change;
+        let adds = if change == Change::Up { Adds::More } else { Adds::Less };
+        history = history.changed(facts, within, size, observation.throughput, adds);
+    }
+    decision.reason = reason(facts, wanted, ineffective);
+    let target = decision.target;
+    decision.notes.extend(circumstances(observation, need, target, ineffective));
+    decision.figures = Some(Figures {
+        arrival: observation.arrival,
+        backlog: observation.backlog,
+        seconds_per_record: observation.cost.map_or(0.0, |cost| cost.seconds),
+        need: need.total,
+        peak: peak.map(|peak| peak.total),
+        wanted: wanted.size,
+        fullest: fullest(need, observation.partitions, target.replicas),
+        partitions: observation.partitions,
+        stuck: observation.stuck,
+        throughput: observation.throughput,
+        used_percent: observation.used_percent,
+        waiting_percent: observation.waiting_percent,
+    });
+    history
+}
+
+/// What a step is judged by.
+struct Situation<'a> {
+    facts: &'a Facts,
+    limits: &'a Limits,
+    observation: &'a Observation,
+    need: Need,
+    /// The size now.
+    running: Size,
+    /// That, within its bounds.
+    within: Size,
+}
+
+impl Situation<'_> {
+    fn partitions(&self) -> u32 {
+        self.observation.partitions
+    }
+
+    /// Whether the fullest worker needs more than it has, by more than chance, and a larger size is allowed.
+    fn is_short(&self) -> bool {
+        let fullest = fullest(self.need, self.partitions(), self.within.replicas);
+        fullest > f64::from(self.within.cpu) * BAND_UP && self.is_larger(self.larger(self.limits))
+    }
+
+    fn is_larger(&self, size: Size) -> bool {
+        let capacity = |size| capacity(size, self.need, self.partitions());
+        size != self.within && capacity(size) > capacity(self.within)
+    }
+
+    /// The size for the need of now. It has no fewer workers than there are: that would move partitions to workers
+    /// that lack CPU already.
+    fn larger(&self, limits: &Limits) -> Size {
+        let least = limits.min_replicas.max(self.within.replicas.min(limits.max_replicas));
+        shape(self.need, self.partitions(), &Limits { min_replicas: least, ..limits.clone() }).size
+    }
+
+    fn up(&self, history: &History, ineffective: Option<Resize>, notes: &mut Vec<Note>) -> Option<(Size, Change)> {
+        if ineffective.is_some() {
+            return None;
+        }
+        // A rate is whole only after it has been counted for a whole window. Before, a step of the load looks like a
+        // part of it, and would take two changes.
+        let confirmation = self.observation.window.min(self.limits.stabilization);
+        let short = history.short_since.map_or(0, |since| self.facts.time.saturating_sub(since));
+        if let Some(left) = left(confirmation, Duration::from_secs(short)) {
+            notes.push(Note::Confirming { left });
+            return None;
+        }
+        if let Some(left) = self.stabilizes_for(history) {
+            notes.push(Note::Stabilizing { left });
+            return None;
+        }
+        let size = self.passing_obstacles(notes)?;
+        self.is_larger(size).then_some((size, Change::Up))
+    }
+
+    /// The larger size as far as quota and nodes let it be. A pod that can't be given more CPU for as long as a
+    /// decision takes is helped by more workers.
+    fn passing_obstacles(&self, notes: &mut Vec<Note>) -> Option<Size> {
+        let mut limits = self.limits.clone();
+        let mut is_pod_refused = false;
+        for obstacle in &self.facts.obstacles {
+            match obstacle.kind {
+                ObstacleKind::ResizeOverQuota | ObstacleKind::ResizeNodeFull => {
+                    let age = Duration::from_secs(self.facts.time.saturating_sub(obstacle.since));
+                    if age < self.limits.stabilization {
+                        return None;
+                    }
+                    limits.max_cpu_per_worker = limits.max_cpu_per_worker.min(self.within.cpu);
+                    notes.push(Note::WorkersInstead);
+                }
+                ObstacleKind::PodOverQuota | ObstacleKind::PodUnschedulable => is_pod_refused = true,
+                ObstacleKind::ForeignOwner(_) => {}
+            }
+        }
+        notes.dedup();
+        let size = self.larger(&limits);
+        (!is_pod_refused || size.replicas <= self.within.replicas).then_some(size)
+    }
+
+    fn down(
+        &self,
+        history: &History,
+        peak: Option<Need>,
+        wanted: Shape,
+        notes: &mut Vec<Note>,
+    ) -> Option<(Size, Change)> {
+        let is_less = |size: Size| size.total() as f64 <= BAND_DOWN * self.within.total() as f64;
+        // A size that is not allowed is first made so.
+        if self.within != self.running || !is_less(wanted.size) {
+            return None;
+        }
+        let Some(peak) = peak else {
+            notes.push(Note::TooEarlyForLess { seen: history.seen(self.facts.time) });
+            return None;
+        };
+        let enough = shape(peak, self.partitions(), self.limits).size;
+        if !is_less(enough) {
+            notes.push(Note::PeakKeeps);
+            return None;
+        }
+        if let Some(left) = self.stabilizes_for(history) {
+            notes.push(Note::Stabilizing { left });
+            return None;
+        }
+        let least = (1.0 - SCALE_DOWN_MAX_FACTOR) * capacity(self.within, peak, self.partitions());
+        let limited = Need { total: peak.total.max(least), ..peak };
+        let size = shape(limited, self.partitions(), self.limits).size;
+        if size != enough {
+            notes.push(Note::StepOfDown);
+        }
+        is_less(size).then_some((size, Change::Down))
+    }
+
+    fn stabilizes_for(&self, history: &History) -> Option<Duration> {
+        left(self.limits.stabilization, history.since_change(self.facts.time)?)
+    }
+
+    /// The last step up, if it brought nothing: records wait, CPU is left, and no more is processed than before.
+    ///
+    /// It is tried again after a scale-down interval, since what the workers wait for may have become faster.
+    fn did_not_help(&self, history: &History) -> Option<Resize> {
+        let up = history.last_up.filter(|up| up.to == self.within && up.from.total() > 0)?;
+        let since = Duration::from_secs(self.facts.time.saturating_sub(up.time));
+        let settled = self.limits.stabilization.max(self.observation.window);
+        if since < settled || since >= settled + self.limits.scale_down.min(Duration::from_secs(7 * 24 * 3600)) {
+            return None;
+        }
+        let Observation { arrival, backlog, throughput, used_percent, .. } = *self.observation;
+        let is_behind = backlog > 0.0 && backlog > arrival * BEHIND;
+        let expected = up.throughput * (up.to.total() as f64 / up.from.total() as f64 - 1.0);
+        let has_gained = throughput - up.throughput >= LEAST_GAIN * expected;
+        (is_behind && used_percent < USED_UP_PERCENT && !has_gained).then_some(up)
+    }
+}
+
+fn left(whole: Duration, passed: Duration) -> Option<Duration> {
+    whole.checked_sub(passed).filter(|left| !left.is_zero())
+}
+
+fn reason(facts: &Facts, wanted: Shape, ineffective: Option<Resize>) -> Reason {
+    let obstacle = facts.obstacles.iter().map(|obstacle| match obstacle.kind {
+        ObstacleKind::ForeignOwner(_) => Reason::ExternalScaler,
+        ObstacleKind::ResizeOverQuota | ObstacleKind::PodOverQuota => Reason::QuotaExceeded,
+        ObstacleKind::ResizeNodeFull | ObstacleKind::PodUnschedulable => Reason::NodeFull,
+    });
+    let ineffective = ineffective.map(|_| Reason::NotEffective);
+    obstacle
+        .min_by_key(|reason| *reason != Reason::ExternalScaler)
+        .or(ineffective)
+        .or(wanted.limit)
+        .unwrap_or(Reason::DesiredWithinRange)
+}
+
+/// What is remarkable about the load and how it is spread.
+fn circumstances(observation: &Observation, need: Need, target: Size, ineffective: Option<Resize>) -> Vec<Note> {
+    let mut notes = Vec::new();
+    let partitions = observation.partitions;
+    if let Some(Resize { from, to, throughput, .. }) = ineffective {
+        notes.push(Note::NotEffective { from, to, before: throughput });
+    }
+    if observation.stuck.partitions > 0 {
+        notes.push(Note::Stuck(observation.stuck));
+    }
+    let is_hot = need.hottest * f64::from(partitions) > 2.0 * need.total && partitions > 1;
+    if let Some(hot) = observation.hottest.filter(|_| is_hot) {
+        notes.push(Note::Hot { partition: hot.partition, percent: 100.0 * need.hottest / need.total });
+    }
+    if need.slowest > 1.0 {
+        notes.push(Note::SlowWorker { times: need.slowest });
+    }
+    if target.replicas > 1 && target.replicas < partitions && !partitions.is_multiple_of(target.replicas) {
+        let even = (target.replicas + 1..=partitions).find(|replicas| partitions.is_multiple_of(*replicas));
+        notes.push(Note::Uneven { fullest: partitions.div_ceil(target.replicas), even });
+    }
+    notes
+}

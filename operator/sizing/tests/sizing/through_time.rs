@@ -1,0 +1,83 @@
+//! Decisions one after the other, each carried out before the next.
+
+use std::time::Duration;
+
+use gristmill_sizing::{Change, History, Mode, Size, decide};
+
+use crate::stream::{NOW, Stream, stream};
+
+/// Decides every 15 seconds for a time and carries it out; the changes with their time since the start.
+fn run(stream: &mut Stream, minutes: u64) -> Vec<(u64, Change, Size)> {
+    let mut changes = Vec::new();
+    for second in (0..minutes * 60).step_by(15) {
+        stream.facts.time += 15;
+        let (decision, history) = decide(&stream.facts, &stream.history);
+        stream.history = history;
+        if decision.change != Change::Stay {
+            changes.push((second, decision.change, decision.target));
+        }
+        if decision.acts {
+            *stream = stream.clone().running(decision.target.replicas, decision.target.cpu);
+        }
+    }
+    changes
+}
+
+#[test]
+fn a_step_takes_one_change() {
+    let mut stream = stream().history(|history| history.short_since = None).arrival(10_000.0);
+    let changes = run(&mut stream, 120);
+    assert_eq!(changes, [(60, Change::Up, Size { replicas: 3, cpu: 1700 })]);
+}
+
+#[test]
+fn what_is_no_longer_needed_goes_after_the_interval_by_steps() {
+    let mut stream = stream().running(4, 2000).arrival(200.0);
+    stream.history = History::default();
+    let changes = run(&mut stream, 180);
+    let sizes: Vec<Size> = changes.iter().map(|(_, _, size)| *size).collect();
+    assert!(changes.iter().all(|(second, change, _)| *second >= 3585 && *change == Change::Down), "{changes:?}");
+    assert!(sizes.windows(2).all(|pair| pair[1].total() * 5 >= pair[0].total() * 2), "{changes:?}");
+    assert_eq!(sizes.last(), Some(&Size { replicas: 1, cpu: 100 }));
+}
+
+#[test]
+fn a_gap_in_the_observations_begins_the_interval_anew() {
+    let mut stream = stream().running(4, 2000).arrival(200.0);
+    stream.history = History::default();
+    assert_eq!(run(&mut stream, 50), []);
+    stream.facts.time += 1200;
+    assert_eq!(run(&mut stream, 50), []);
+    assert!(!run(&mut stream, 15).is_empty());
+}
+
+#[test]
+fn advice_changes_only_its_own_mind() {
+    let mut stream = stream().history(|history| history.short_since = None).arrival(3100.0);
+    stream.facts.limits.mode = Mode::Advise;
+    let changes = run(&mut stream, 300);
+    assert_eq!(changes, [(60, Change::Up, Size { replicas: 1, cpu: 1400 })]);
+    assert_eq!(stream.facts.running, Size { replicas: 1, cpu: 500 });
+}
+
+#[test]
+fn history_survives_being_stored_and_stays_small() {
+    let mut stream = stream().arrival(3100.0).running(2, 2000);
+    run(&mut stream, 300);
+    let text = serde_json::to_string(&stream.history).unwrap();
+    assert!(text.len() < 4096, "{} bytes: {text}", text.len());
+    assert_eq!(serde_json::from_str::<History>(&text).unwrap(), stream.history);
+    assert_eq!(serde_json::from_str::<History>("{}").unwrap(), History::default());
+}
+
+#[test]
+fn a_clock_set_back_stops_nothing_for_longer_than_an_interval() {
+    let mut stream = stream().arrival(3100.0).running(1, 1000);
+    assert_eq!(run(&mut stream, 10).len(), 1);
+    stream.facts.time = NOW - 86_400;
+    let mut stream = stream.arrival(9000.0);
+    let changes = run(&mut stream, 30);
+    assert!(matches!(changes.first(), Some((_, Change::Up, _))), "{changes:?}");
+    let interval = Duration::from_secs(300 + 75);
+    assert!(Duration::from_secs(changes[0].0) <= interval, "{changes:?}");
+}
