@@ -1,5 +1,5 @@
 # `make demo` and `make test` need Rust and the usual build tools only; `make test-live` fetches its servers itself.
-.PHONY: build demo test model-check test-live bench-decode bench-compact fuzz-decode fmt lint gen sbom help
+.PHONY: build demo test model-check sim test-live bench-decode bench-compact fuzz-decode fmt lint gen sbom help
 
 help: ## List the targets
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -33,6 +33,9 @@ live-%: ## One suite of tests/live/suites in full size, for example live-ingest
 
 bench-decode: ## MB/s and records/s: bare quick-xml, decode to Arrow, to zstd Parquet
 	cargo run --locked --profile bench --package gristmill-bench --bin bench-decode
+
+sim: ## The sizing decision beside KEDA/HPA, Flink's autoscaler and a fixed size: table, and pictures in target/sim
+	cargo run --locked --package gristmill-sizing-sim
 
 # A short form: BENCH_ROWS=600000 BENCH_LARGE=2000000 make bench-compact
 bench-compact: ## Compaction beside DuckDB and Spark, 60 million rows in 512 MiB, increments and a rewind

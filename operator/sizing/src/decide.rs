@@ -76,11 +76,12 @@ fn computed(decision: &mut Decision, facts: &Facts, observation: &Observation, m
     let limits = decision.limits.clone();
     let need = need(observation, &limits);
     history.cost = observation.cost.or(history.cost);
-    history = history.with(facts.time, need, &limits);
+    history = history.with(facts.time, need, observation.window / 2, &limits);
+    let lasting = history.lasting(need);
     let peak = history.peak(facts.time, &limits);
     let wanted = shape(need, observation.partitions, &limits);
     let within = decision.target;
-    let situation = Situation { facts, limits: &limits, observation, need, running: decision.running, within };
+    let situation = Situation { facts, limits: &limits, observation, need, lasting, running: decision.running, within };
     let is_short = situation.is_short();
     history.short_since = if is_short { history.short_since.or(Some(facts.time)) } else { None };
     let ineffective = if decision.acts { situation.did_not_help(&history) } else { None };
@@ -120,7 +121,10 @@ struct Situation<'a> {
     facts: &'a Facts,
     limits: &'a Limits,
     observation: &'a Observation,
+    /// The need of now.
     need: Need,
+    /// The part of it that has lasted for half a measurement.
+    lasting: Need,
     /// The size now.
     running: Size,
     /// That, within its bounds.
@@ -135,7 +139,7 @@ impl Situation<'_> {
     /// Whether the fullest worker needs more than it has, by more than chance, and a larger size is allowed.
     fn is_short(&self) -> bool {
         let fullest = fullest(self.need, self.partitions(), self.within.replicas);
-        fullest > f64::from(self.within.cpu) * BAND_UP && self.is_larger(self.larger(self.limits))
+        fullest > f64::from(self.within.cpu) * BAND_UP && self.is_larger(self.larger(self.need, self.limits))
     }
 
     fn is_larger(&self, size: Size) -> bool {
@@ -143,11 +147,11 @@ impl Situation<'_> {
         size != self.within && capacity(size) > capacity(self.within)
     }
 
-    /// The size for the need of now. It has no fewer workers than there are: that would move partitions to workers
-    /// that lack CPU already.
-    fn larger(&self, limits: &Limits) -> Size {
+    /// The size for the need that has lasted. It has no fewer workers than there are: that would move partitions to
+    /// workers that lack CPU already.
+    fn larger(&self, need: Need, limits: &Limits) -> Size {
         let least = limits.min_replicas.max(self.within.replicas.min(limits.max_replicas));
-        shape(self.need, self.partitions(), &Limits { min_replicas: least, ..limits.clone() }).size
+        shape(need, self.partitions(), &Limits { min_replicas: least, ..limits.clone() }).size
     }
 
     fn up(&self, history: &History, ineffective: Option<Resize>, notes: &mut Vec<Note>) -> Option<(Size, Change)> {
@@ -155,8 +159,10 @@ impl Situation<'_> {
             return None;
         }
         // A rate is whole only after it has been counted for a whole window. Before, a step of the load looks like a
-        // part of it, and would take two changes.
-        let confirmation = self.observation.window.min(self.limits.stabilization);
+        // part of it, and would take two changes. Half a window more tells a step from a peak: what counts is the
+        // least need of it.
+        let confirmation =
+            self.observation.window.saturating_add(self.observation.window / 2).min(self.limits.stabilization);
         let short = history.short_since.map_or(0, |since| self.facts.time.saturating_sub(since));
         if let Some(left) = left(confirmation, Duration::from_secs(short)) {
             notes.push(Note::Confirming { left });
@@ -190,7 +196,7 @@ impl Situation<'_> {
             }
         }
         notes.dedup();
-        let size = self.larger(&limits);
+        let size = self.larger(self.lasting, &limits);
         (!is_pod_refused || size.replicas <= self.within.replicas).then_some(size)
     }
 
@@ -239,7 +245,7 @@ impl Situation<'_> {
         let up = history.last_up.filter(|up| up.to == self.within && up.from.total() > 0)?;
         let since = Duration::from_secs(self.facts.time.saturating_sub(up.time));
         let settled = self.limits.stabilization.max(self.observation.window);
-        if since < settled || since >= settled + self.limits.scale_down.min(Duration::from_secs(7 * 24 * 3600)) {
+        if since < settled || since >= settled.saturating_add(self.limits.scale_down) {
             return None;
         }
         let Observation { arrival, backlog, throughput, used_percent, .. } = *self.observation;

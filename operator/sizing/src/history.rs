@@ -8,6 +8,8 @@ use crate::facts::{Facts, Limits, Size};
 
 /// Parts that the scale-down interval is seen in: its largest need is known to a twelfth of it.
 const PARTS: u64 = 12;
+/// Needs that are remembered one by one.
+const RECENT: usize = 32;
 
 /// What earlier decisions left. Losing it is safe: nothing is taken away before a whole scale-down interval has been
 /// seen again.
@@ -18,6 +20,8 @@ pub struct History {
     pub observed_since: Option<u64>,
     /// Time of the last one.
     pub observed: Option<u64>,
+    /// Needs of the last part of a measurement, by when they were seen; at most 32.
+    pub recent: Vec<(u64, Need)>,
     /// Largest needs within the scale-down interval, by when they were first seen; at most 14.
     pub peaks: Vec<(u64, Need)>,
     /// Since when more is needed than there is.
@@ -45,6 +49,14 @@ pub struct Need {
 }
 
 impl Need {
+    fn or_less(self, other: Need) -> Need {
+        Need {
+            total: self.total.min(other.total),
+            hottest: self.hottest.min(other.hottest),
+            slowest: self.slowest.min(other.slowest),
+        }
+    }
+
     fn or_more(self, other: Need) -> Need {
         Need {
             total: self.total.max(other.total),
@@ -81,7 +93,12 @@ pub struct Cost {
 impl History {
     /// This history with one more observation. After a gap longer than a part of the interval, the interval begins
     /// anew: what was needed in the gap is not known.
-    pub(crate) fn with(mut self, time: u64, need: Need, limits: &Limits) -> History {
+    pub(crate) fn with(mut self, time: u64, need: Need, lasting: Duration, limits: &Limits) -> History {
+        self.recent.retain(|(seen, _)| Duration::from_secs(time.abs_diff(*seen)) <= lasting);
+        self.recent.push((time, need));
+        let surplus = self.recent.len().saturating_sub(RECENT);
+        self.recent.drain(..surplus);
+        let need = self.lasting(need);
         let part = (limits.scale_down.as_secs() / PARTS).max(1);
         let is_gap = self.observed.is_none_or(|last| time.abs_diff(last) > part.max(60));
         if is_gap || self.observed_since.is_none_or(|since| since > time) {
@@ -97,6 +114,11 @@ impl History {
         let surplus = self.peaks.len().saturating_sub(PARTS as usize + 2);
         self.peaks.drain(..surplus);
         self
+    }
+
+    /// The part of a need that has lasted: the least of the last moments.
+    pub(crate) fn lasting(&self, need: Need) -> Need {
+        self.recent.iter().map(|(_, need)| *need).fold(need, Need::or_less)
     }
 
     /// The largest need within the scale-down interval, once a whole one has been seen.
@@ -127,6 +149,7 @@ impl History {
         }
         self.short_since = self.short_since.map(|since| since.min(time));
         self.peaks.retain(|(start, _)| *start <= time);
+        self.recent.retain(|(seen, _)| *seen <= time);
         self
     }
 

@@ -43,7 +43,7 @@ pub(crate) fn stream() -> Stream {
     let history = History {
         observed_since: Some(NOW - 7200),
         observed: Some(NOW - 15),
-        short_since: Some(NOW - 60),
+        short_since: Some(NOW - 90),
         cost: Some(Cost { seconds: COST, slowest: 1.0 }),
         ..History::default()
     };

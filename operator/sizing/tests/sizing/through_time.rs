@@ -27,7 +27,17 @@ fn run(stream: &mut Stream, minutes: u64) -> Vec<(u64, Change, Size)> {
 fn a_step_takes_one_change() {
     let mut stream = stream().history(|history| history.short_since = None).arrival(10_000.0);
     let changes = run(&mut stream, 120);
-    assert_eq!(changes, [(60, Change::Up, Size { replicas: 3, cpu: 1700 })]);
+    assert_eq!(changes, [(90, Change::Up, Size { replicas: 3, cpu: 1700 })]);
+}
+
+#[test]
+fn a_peak_of_a_minute_counts_as_much_as_of_it_lasts() {
+    let mut stream = stream().history(|history| history.short_since = None);
+    assert_eq!(run(&mut stream, 5), []);
+    let mut peak = stream.clone().arrival(10_000.0);
+    assert_eq!(run(&mut peak, 1), []);
+    let mut after = peak.arrival(1000.0);
+    assert_eq!(run(&mut after, 300), []);
 }
 
 #[test]
@@ -56,7 +66,7 @@ fn advice_changes_only_its_own_mind() {
     let mut stream = stream().history(|history| history.short_since = None).arrival(3100.0);
     stream.facts.limits.mode = Mode::Advise;
     let changes = run(&mut stream, 300);
-    assert_eq!(changes, [(60, Change::Up, Size { replicas: 1, cpu: 1400 })]);
+    assert_eq!(changes, [(90, Change::Up, Size { replicas: 1, cpu: 1400 })]);
     assert_eq!(stream.facts.running, Size { replicas: 1, cpu: 500 });
 }
 

@@ -1,0 +1,120 @@
+//! The operator's decision function, asked every 15 seconds, with what workers tell over a minute.
+
+use std::time::Duration;
+
+use gristmill_sizing::{Facts, History, HotPartition, Limits, Mode, Phase, StuckPartitions, Worker, decide};
+
+use super::{Policy, Resize};
+use crate::cluster::{Cluster, Step};
+use crate::trace::Trouble;
+use crate::{MAX_CPU, MAX_REPLICAS, PARTITIONS, STEP};
+
+const INTERVAL: u64 = 15;
+const WINDOW: u64 = 60;
+/// End offsets of a partition have to be seen twice before its arrival is known.
+const ARRIVAL_KNOWN_AFTER: u64 = 30;
+
+/// Mode Auto with the defaults of `spec.scaling`, but for the limits that all policies share.
+#[derive(Debug, Default)]
+pub struct Gristmill {
+    history: History,
+}
+
+impl Policy for Gristmill {
+    fn name(&self) -> &'static str {
+        "Gristmill"
+    }
+
+    fn decide(&mut self, cluster: &Cluster) -> Option<Resize> {
+        if !cluster.time.is_multiple_of(INTERVAL) || cluster.time < WINDOW {
+            return None;
+        }
+        let (decision, history) = decide(&facts(cluster), &self.history);
+        self.history = history;
+        (decision.target != cluster.size).then_some(Resize::InPlace(decision.target))
+    }
+}
+
+fn facts(cluster: &Cluster) -> Facts {
+    let phase = match cluster.trace.trouble(cluster.time) {
+        Trouble::None => Phase::Ingesting,
+        Trouble::Brokers => Phase::SourceUnavailable,
+        Trouble::Store => Phase::StoreUnavailable,
+    };
+    let ready = cluster.ready();
+    let starting = (cluster.size.replicas as usize).saturating_sub(ready);
+    let workers = (0..ready).map(|number| worker(cluster, number, phase));
+    let starting = (0..starting).map(|number| silent(ready + number));
+    Facts {
+        time: 1_800_000_000 + cluster.time,
+        limits: Limits {
+            mode: Mode::Auto,
+            min_replicas: 1,
+            max_replicas: MAX_REPLICAS,
+            max_cpu_per_worker: 2000,
+            max_cpu: Some(MAX_CPU),
+            target_utilization_percent: 70,
+            catch_up: Duration::from_secs(30 * 60),
+            stabilization: Duration::from_secs(5 * 60),
+            scale_down: Duration::from_secs(60 * 60),
+        },
+        partitions: PARTITIONS as u32,
+        workers: workers.chain(starting).collect(),
+        obstacles: Vec::new(),
+        running: cluster.size,
+    }
+}
+
+fn worker(cluster: &Cluster, number: usize, phase: Phase) -> Worker {
+    // A worker counts from its start.
+    let window: Vec<&Step> = cluster
+        .steps
+        .iter()
+        .rev()
+        .take((WINDOW / STEP) as usize)
+        .take_while(|step| step.processed.len() > number)
+        .collect();
+    let seconds = (window.len() as u64 * STEP).max(1);
+    let arrival = |partition: usize| window.iter().map(|step| step.arrived[partition]).sum::<f64>() / seconds as f64;
+    let own: Vec<usize> = (0..PARTITIONS).filter(|partition| cluster.owner(*partition) == Some(number)).collect();
+    let hottest = own.iter().map(|partition| HotPartition {
+        partition: *partition as i32,
+        arrival: arrival(*partition),
+        backlog: cluster.backlog(*partition) as u64,
+    });
+    let is_known = cluster.settled() >= ARRIVAL_KNOWN_AFTER;
+    Worker {
+        name: format!("books-ingest-{number}"),
+        age: Some(Duration::from_secs(STEP)),
+        phase,
+        window: Duration::from_secs(seconds),
+        cpu_seconds: window.iter().map(|step| step.cpu_seconds[number]).sum(),
+        records: window.iter().map(|step| step.processed[number]).sum::<f64>() as u64,
+        cpu: cluster.size.cpu,
+        partitions: own.len() as u32,
+        arrival: is_known.then(|| own.iter().map(|partition| arrival(*partition)).sum()),
+        backlog: own.iter().map(|partition| cluster.backlog(*partition)).sum::<f64>() as u64,
+        stuck: StuckPartitions::default(),
+        hottest: hottest.max_by(|a, b| a.arrival.total_cmp(&b.arrival)),
+        waiting_percent: 0.0,
+    }
+}
+
+/// A pod that has not joined yet.
+fn silent(number: usize) -> Worker {
+    Worker {
+        name: format!("books-ingest-{number}"),
+        age: None,
+        phase: Phase::Starting,
+        window: Duration::ZERO,
+        cpu_seconds: 0.0,
+        records: 0,
+        cpu: 0,
+        partitions: 0,
+        arrival: None,
+        backlog: 0,
+        stuck: StuckPartitions::default(),
+        hottest: None,
+        waiting_percent: 0.0,
+    }
+}
