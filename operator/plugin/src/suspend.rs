@@ -41,7 +41,7 @@ pub fn stops(resource: &Resource) -> Vec<Stop> {
     if resource.is_suspended() {
         stops.push(Stop::Suspended);
     }
-    // Also a suspended ingest may hold: its zone's log remembers it.
+    // The status of one that was just suspended may still tell of its hold.
     if resource.is_held() {
         stops.push(Stop::Held);
     }
