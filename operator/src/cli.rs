@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gristmill_crds::{HourlyCompaction, StreamIngest, definition, yaml};
@@ -44,6 +45,10 @@ pub struct RunOptions {
     /// or of the kubeconfig.
     #[arg(long, env = "POD_NAMESPACE")]
     pub namespace: Option<String>,
+    /// StreamIngests that are rolled at once when another default image, other defaults or another version of the operator
+    /// change their pods. A change of a resource's own spec waits for nobody.
+    #[arg(long, env = "GRISTMILL_MAX_CONCURRENT_ROLLOUTS", default_value = "5")]
+    pub max_concurrent_rollouts: NonZeroUsize,
     /// Name of the pod, as it stands in the Lease.
     #[arg(long, env = "POD_NAME", default_value = "gristmill-operator")]
     pub pod_name: String,

@@ -13,6 +13,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use crate::cli::{PullPolicy, RunOptions};
 use crate::error::Error;
 use crate::pod::PodDefaults;
+use crate::rollout::Rollouts;
 use crate::worker::WorkerClient;
 
 /// Delay after the first failure of an object.
@@ -32,6 +33,8 @@ pub struct Operator {
     pub now: Box<dyn Fn() -> Timestamp + Send + Sync>,
     /// Failures in a row.
     pub retries: Retries,
+    /// Rollouts that no resource has asked for.
+    pub rollouts: Rollouts,
 }
 
 /// What the process was started with, as far as it concerns the objects that it builds.

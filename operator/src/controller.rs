@@ -30,6 +30,7 @@ use crate::context::{Operator, Retries, Settings, ready, system_time};
 use crate::election::Candidate;
 use crate::error::{Error, Fault, Retry};
 use crate::labels::{HOURLY_COMPACTION, STREAM_INGEST, owner_name};
+use crate::rollout::Rollouts;
 use crate::worker::{ADMIN_PORT, WorkerClient};
 use crate::{admin, hourly_compaction, stream_ingest};
 
@@ -87,6 +88,7 @@ pub async fn run(options: RunOptions) -> Result<(), RunError> {
         workers: WorkerClient::new(ADMIN_PORT),
         now: Box::new(system_time),
         retries: Retries::default(),
+        rollouts: Rollouts::new(options.max_concurrent_rollouts.get()),
     });
     let (became_ready, is_ready) = watch::channel(false);
     let candidate =
@@ -222,6 +224,7 @@ fn stream_ingests(
         filled(&network_policies),
         filled(&pods),
     ];
+    operator.rollouts.count(deployments.clone());
     let context = Arc::new(stream_ingest::Context {
         operator: Arc::clone(&operator),
         cache: stream_ingest::observe::Cache {

@@ -12,6 +12,12 @@ use kube::api::ObjectMeta;
 pub const MANAGER: &str = "gristmill-operator";
 /// Annotation with a digest of the fields as they were applied last.
 pub const APPLIED: &str = "gristmill.dev/applied";
+/// Annotation of a Deployment with the generation of the resource that its template was made for.
+pub const GENERATION: &str = "gristmill.dev/generation";
+/// Annotation of a Deployment with a digest of its template as it was applied last.
+pub const TEMPLATE: &str = "gristmill.dev/template";
+/// Annotation of a Deployment with the digest of the template to which it was rolled on the operator's own account.
+pub const ROLLOUT: &str = "gristmill.dev/rollout";
 
 /// Labels of the objects of a StreamIngest.
 pub fn of_ingest(name: &str) -> BTreeMap<String, String> {

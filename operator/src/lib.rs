@@ -29,6 +29,7 @@ pub mod pod;
 pub mod pod_state;
 pub mod quantity;
 pub mod resource;
+pub mod rollout;
 pub mod status;
 pub mod stream_ingest;
 pub mod worker;

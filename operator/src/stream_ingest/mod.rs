@@ -76,7 +76,14 @@ async fn settle(stream: &Stream, observed: &Observed, operator: &Operator) -> Re
         Some(wanted) => applier.apply(wanted, observed.network_policy.as_deref()).await?,
         None => applier.remove(observed.network_policy.as_deref()).await?,
     }
-    applier.apply(deployment, observed.deployment.as_deref()).await?;
+    let live = observed.deployment.as_deref();
+    let deployment = operator.rollouts.admit(deployment, live, stream.metadata.generation.unwrap_or_default());
+    let name = deployment.name_any();
+    let applied = applier.apply(deployment, live).await;
+    if applied.is_err() {
+        operator.rollouts.gave_up(stream.namespace(), &name);
+    }
+    applied?;
     applier.apply(disruption_budget, observed.disruption_budget.as_deref()).await?;
     applier.prune(unused(&observed.config_maps, &current, &in_use(observed))).await?;
     Ok(plan)

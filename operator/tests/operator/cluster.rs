@@ -11,6 +11,7 @@ use gristmill_operator::cli::PullPolicy;
 use gristmill_operator::context::{Operator, Retries, Settings};
 use gristmill_operator::error::Error;
 use gristmill_operator::pod::PodDefaults;
+use gristmill_operator::rollout::Rollouts;
 use gristmill_operator::worker::WorkerClient;
 use gristmill_operator::{hourly_compaction, stream_ingest};
 use http::header::CONTENT_TYPE;
@@ -38,6 +39,7 @@ pub(crate) struct Cluster(Arc<Shared>);
 struct Shared {
     state: Mutex<Objects>,
     report: Mutex<Option<Value>>,
+    worker_image: Mutex<String>,
     time: Mutex<Timestamp>,
     changed: watch::Sender<u64>,
     granted: Mutex<BTreeSet<Permission>>,
@@ -49,6 +51,7 @@ impl Cluster {
         Self(Arc::new(Shared {
             state: Mutex::default(),
             report: Mutex::default(),
+            worker_image: Mutex::new("gristmill:test".to_owned()),
             time: Mutex::new("2026-11-23T05:10:00Z".parse().unwrap()),
             changed: watch::channel(0).0,
             granted: Mutex::new(granted()),
@@ -161,8 +164,18 @@ impl Cluster {
         tokio::time::timeout(limit, wait).await.unwrap_or_else(|_| panic!("never came true: {what}"));
     }
 
+    /// From now on the operator has another default image.
+    pub(crate) fn upgrade(&self, worker_image: &str) {
+        *self.0.worker_image.lock().unwrap() = worker_image.to_owned();
+    }
+
     /// One reconcile of the StreamIngest `books`.
     pub(crate) async fn reconcile_stream(&self) -> Result<Action, Error> {
+        self.reconcile_stream_of("books").await
+    }
+
+    /// One reconcile of a StreamIngest.
+    pub(crate) async fn reconcile_stream_of(&self, name: &str) -> Result<Action, Error> {
         let context = stream_ingest::Context {
             operator: self.operator().await,
             cache: stream_ingest::observe::Cache {
@@ -174,7 +187,7 @@ impl Cluster {
                 pods: self.cache("/pods", ()),
             },
         };
-        let object = self.get("gristmill.dev/streamingests", "books").unwrap();
+        let object = self.get("gristmill.dev/streamingests", name).unwrap();
         stream_ingest::reconcile(Arc::new(serde_json::from_value(object).unwrap()), Arc::new(context)).await
     }
 
@@ -199,10 +212,13 @@ impl Cluster {
     /// What both controllers share; its client speaks to this cluster, its workers answer from it.
     pub(crate) async fn operator(&self) -> Arc<Operator> {
         let cluster = self.clone();
+        let worker_image = self.0.worker_image.lock().unwrap().clone();
+        let rollouts = Rollouts::new(1);
+        rollouts.count(self.cache("apps/deployments", ()));
         Arc::new(Operator {
             client: self.client(),
             settings: Settings {
-                worker_image: "gristmill:test".to_owned(),
+                worker_image,
                 image_pull_policy: Some(PullPolicy::IfNotPresent),
                 pod_defaults: PodDefaults::default(),
                 namespace: "gristmill-system".to_owned(),
@@ -210,6 +226,7 @@ impl Cluster {
             workers: WorkerClient::new(self.serve_worker().await),
             now: Box::new(move || *cluster.0.time.lock().unwrap()),
             retries: Retries::default(),
+            rollouts,
         })
     }
 

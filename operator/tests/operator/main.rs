@@ -8,5 +8,6 @@ mod documents;
 mod election;
 mod hourly_compaction;
 mod permissions;
+mod rollout;
 mod stream_ingest;
 mod whole;

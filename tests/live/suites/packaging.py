@@ -119,6 +119,7 @@ def each_documented_value_has_an_effect():
 def wrong_values_are_refused():
     for wrong in [
         {"replicas": 0},
+        {"rollout": {"maxConcurrent": 0}},
         {"watchNamespaces": "library"},
         {"watchNamespaces": ["Not A Name"]},
         {"watchNamespace": "library"},
