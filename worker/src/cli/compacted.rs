@@ -26,6 +26,7 @@ struct JsonReport<'r> {
     completion_time: Option<String>,
     seconds: Option<f64>,
     cost: Option<JsonCost>,
+    warning: Option<&'r str>,
 }
 
 /// Rows of a run, done or to be done.
@@ -82,6 +83,7 @@ pub(super) fn json(report: &Report) -> String {
         completion_time: None,
         seconds: None,
         cost: None,
+        warning: report.warning.as_deref(),
     };
     let object = match &report.outcome {
         Outcome::NothingNew => without_run,
@@ -116,7 +118,8 @@ fn json_cost(cost: &RunCost) -> JsonCost {
 
 /// The same for a person.
 pub(super) fn sentences(report: &Report) -> String {
-    let Report { outcome, raw, processed, files: _, bytes: _, watermark: _, ledger } = report;
+    let Report { outcome, warning, raw, processed, files: _, bytes: _, watermark: _, ledger } = report;
+    let warning = warning.as_ref().map_or_else(String::new, |warning| format!("\nWarning: {warning}."));
     match outcome {
         Outcome::NothingNew => {
             let position = ledger.source.consumed_sequence;
@@ -134,7 +137,7 @@ pub(super) fn sentences(report: &Report) -> String {
             format!(
                 "{act} {} to {to} of {raw} into {processed}, entry {sequence}.\n\
                  {read} rows read = {written} written + {duplicate_in_delta} duplicates among them \
-                 + {duplicate_in_zone} that the zone already had{refused}; files {} -> {}.{merged}\n{}",
+                 + {duplicate_in_zone} that the zone already had{refused}; files {} -> {}.{merged}\n{}{warning}",
                 from + 1,
                 summary.files.before,
                 summary.files.after,

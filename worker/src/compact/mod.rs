@@ -23,6 +23,7 @@ mod contest;
 mod dropped;
 mod error;
 mod filter;
+mod fullness;
 mod gate;
 mod groups;
 mod known;
@@ -186,7 +187,11 @@ pub async fn run(plan: &CompactionPlan, zones: &Zones, options: &Options) -> Res
             Attempt::Committed(outcome) => {
                 consumer::advance(plan, &raw, &zone).await;
                 upkeep(&mut zone).await;
-                return Ok(Report::new(outcome, &raw, &zone));
+                let report = Report::new(outcome, &raw, &zone);
+                if let Some(warning) = &report.warning {
+                    warn!("{warning}");
+                }
+                return Ok(report);
             }
             Attempt::Overtaken => info!("another run has committed, starting again from its position"),
         }

@@ -1,11 +1,14 @@
 //! What a run says of itself: to a person, to a script, and to the operator.
 
 use gristmill_core::compact::complete_through;
-use gristmill_core::log::{FORMAT, FileZone, Fold, Genesis, LogTime, Run, RunFiles, RunRows, RunSummary, Sequence};
+use gristmill_core::log::{
+    AppliedRewind, FORMAT, FileZone, Fold, Genesis, LogTime, Run, RunFiles, RunRows, RunSummary, Sequence,
+};
 use gristmill_crds::compaction_status::{self, RunResult, SourcePosition};
 use gristmill_crds::report::CompactionReport;
 use gristmill_crds::shared::ZoneStatus;
 
+use crate::store::ZoneUrl;
 use crate::zone::{Zone, ZoneReader};
 
 /// Runs of a report: a termination message has room for 4,096 bytes.
@@ -42,6 +45,8 @@ pub struct Report {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// What somebody should look at, although the run has done what it should.
+    pub warning: Option<String>,
     /// RAW's log has every message before it; none until each partition has had one with a time.
     pub watermark: Option<LogTime>,
     /// The Processed zone and its last runs.
@@ -50,9 +55,11 @@ pub struct Report {
 
 impl Report {
     pub(super) fn new(outcome: Outcome, raw: &ZoneReader, zone: &Zone) -> Self {
+        let warning = rejected_in_a_rewind(&outcome, raw.fold(), zone.reader().surroundings().url());
         let files = || zone.fold().live().values().filter(|live| live.file.zone == FileZone::Processed);
         Self {
             outcome,
+            warning,
             raw: raw.surroundings().url().to_string(),
             processed: zone.reader().surroundings().url().to_string(),
             files: files().count() as u64,
@@ -61,6 +68,19 @@ impl Report {
             ledger: ledger(zone.fold()),
         }
     }
+}
+
+/// A rewind is done to put rows right, and a rule of lateness may have kept the better ones out.
+fn rejected_in_a_rewind(outcome: &Outcome, raw: &Fold, zone: &ZoneUrl) -> Option<String> {
+    let Outcome::Committed { from, to, summary, sequence: _ } = outcome else { return None };
+    let is_of_run = |rewind: &AppliedRewind| (*from + 1..=*to).contains(&rewind.sequence.position());
+    let rejected = summary.rows.rejected;
+    (rejected > 0 && raw.rewinds().values().any(is_of_run)).then(|| {
+        format!(
+            "{rejected} rows were rejected as late in a run over a rewind: where the rewind has put rows right, the zone keeps the old ones, and {} has the new; to take them over, set spec.lateness.policy to Merge and run `gristmill compact --rebuild`",
+            zone.rejected()
+        )
+    })
 }
 
 /// What the log of a Processed zone says of its runs.
