@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use gristmill_core::compact::{ContenderReader, Contest, Origin, RowDigests, Side, Versions};
 use gristmill_core::log::LiveFile;
 
 use super::gate::Gate;
-use super::groups::{Files, Group};
+use super::groups::{Files, SelectedBatch};
 use super::marks::Marks;
 use super::ranges::Ranges;
-use super::selection::{Selection, conformed};
+use super::selection::Selection;
 use super::settling::each_range;
 use super::{Compaction, Error};
 use crate::zone::ZoneReader;
@@ -78,53 +77,30 @@ impl Reading<'_> {
         let marked: BTreeMap<u32, Selection> =
             marks.into_files().into_iter().map(|(file, marks)| (file, Selection::of(marks))).collect();
         Files { zone: self.zone, files: self.files, numbers: marked.keys().copied() }
-            .for_each_group(self.threads, |group| {
-                let selection = marked[&group.file].slice(group.rows.start, group.rows.len());
-                self.digest_group(comparison, group, selection, gate)
+            .for_each_group(self.threads, |group| async {
+                let (group, side) = (group, self.side);
+                let mut rows = group.select(&marked[&group.file], &comparison.rows, gate).await?;
+                loop {
+                    let (comparison, file) = (Arc::clone(comparison), group.file);
+                    let digest = move |batch: SelectedBatch| {
+                        let origin = Origin { side, file, first_row: batch.first_row };
+                        comparison.digest(&batch, origin)
+                    };
+                    if rows.next(digest).await?.is_none() {
+                        return Ok(());
+                    }
+                }
             })
             .await
-    }
-
-    async fn digest_group(
-        &self,
-        comparison: &Arc<Comparison>,
-        group: Group<'_>,
-        selection: Selection,
-        gate: &Gate,
-    ) -> Result<(), Error> {
-        if selection.is_empty() {
-            return Ok(());
-        }
-        let columns: Vec<&str> = comparison.rows.fields().iter().map(|field| field.name().as_str()).collect();
-        let (mut batches, _entered) = group.batches(&columns, gate).await?;
-        let live = Arc::new(group.live.clone());
-        let mut first = 0;
-        loop {
-            let (comparison, live, selection) = (Arc::clone(comparison), Arc::clone(&live), selection.clone());
-            let first_row = u32::try_from(group.rows.start + first).expect("a file's rows fit a u32");
-            let origin = Origin { side: self.side, file: group.file, first_row };
-            let digested = batches.next_with(move |batch| {
-                let selection = selection.slice(first, batch.num_rows());
-                comparison.digest(&batch, &selection, origin, &live)?;
-                Ok::<_, Error>(batch.num_rows())
-            });
-            match digested.await.map_err(Error::File)? {
-                Some(rows) => first += rows?,
-                None => return Ok(()),
-            }
-        }
     }
 }
 
 impl Comparison {
-    fn digest(&self, batch: &RecordBatch, selection: &Selection, origin: Origin, live: &LiveFile) -> Result<(), Error> {
-        if selection.is_empty() {
-            return Ok(());
-        }
+    fn digest(&self, batch: &SelectedBatch, origin: Origin) -> Result<(), Error> {
+        let SelectedBatch { rows, selection, first_row: _, live } = batch;
         let act = |source| Error::Arrow { act: "compare rows", source };
-        let rows = conformed(&selection.take(batch)?, &self.rows, &live.file)?;
         let keys =
-            self.reader.hashes(&rows).map_err(|source| Error::Column { path: live.file.path.to_string(), source })?;
+            self.reader.hashes(rows).map_err(|source| Error::Column { path: live.file.path.to_string(), source })?;
         let contents = self.digests.of(&rows.project(&self.user).map_err(act)?).map_err(act)?;
         let mut versions = Versions::default();
         for ((row, key), content) in selection.rows().zip(keys).zip(contents) {

@@ -3,12 +3,15 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use futures::{StreamExt, TryStreamExt, stream};
 use gristmill_core::log::LiveFile;
-use tokio::sync::mpsc;
+use tokio::sync::{SemaphorePermit, mpsc};
 
 use super::Error;
 use super::gate::Gate;
+use super::selection::{Selection, conformed};
 use crate::parquet_file::{Batches, ParquetReader};
 use crate::zone::ZoneReader;
 
@@ -73,9 +76,76 @@ impl<'z> Group<'z> {
         &'g self,
         columns: &[&str],
         gate: &'g Gate,
-    ) -> Result<(Batches<'g, 'z>, impl Drop + use<'g>), Error> {
+    ) -> Result<(Batches<'g, 'z>, SemaphorePermit<'g>), Error> {
         let bytes = self.reader.bytes(self.number, columns);
         let entered = gate.enter(bytes, || format!("a row group of {}", self.live.file.path)).await?;
         Ok((self.reader.batches(columns, vec![self.number]).map_err(Error::File)?, entered))
+    }
+
+    /// Begins to read some rows of the file, as far as they are in the row group, in these columns; nothing is fetched if
+    /// none is.
+    pub(super) async fn select<'g>(
+        &'g self,
+        rows: &Selection,
+        columns: &SchemaRef,
+        gate: &'g Gate,
+    ) -> Result<SelectedRows<'g, 'z>, Error> {
+        let selection = rows.slice(self.rows.start, self.rows.len());
+        let names: Vec<&str> = columns.fields().iter().map(|field| field.name().as_str()).collect();
+        let batches = if selection.is_empty() { None } else { Some(self.batches(&names, gate).await?) };
+        let (columns, live) = (Arc::clone(columns), Arc::new(self.live.clone()));
+        Ok(SelectedRows { batches, columns, live, selection, start: self.rows.start, first: 0 })
+    }
+}
+
+/// Some rows of a row group, batch by batch.
+pub(super) struct SelectedRows<'g, 'z> {
+    batches: Option<(Batches<'g, 'z>, SemaphorePermit<'g>)>,
+    columns: SchemaRef,
+    live: Arc<LiveFile>,
+    selection: Selection,
+    /// The file's row that the row group begins with.
+    start: usize,
+    first: usize,
+}
+
+/// Those that one batch has.
+pub(super) struct SelectedBatch {
+    pub(super) rows: RecordBatch,
+    /// Which rows of the batch they are.
+    pub(super) selection: Selection,
+    /// The file's row that the batch begins with.
+    pub(super) first_row: u32,
+    pub(super) live: Arc<LiveFile>,
+}
+
+impl SelectedRows<'_, '_> {
+    /// What `work` makes of the next of them, on the thread that decodes; `None` at the end.
+    pub(super) async fn next<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(SelectedBatch) -> Result<T, Error> + Clone + Send + 'static,
+    ) -> Result<Option<T>, Error> {
+        let Some((batches, _entered)) = &mut self.batches else { return Ok(None) };
+        loop {
+            let (columns, live, selection, work) =
+                (Arc::clone(&self.columns), Arc::clone(&self.live), self.selection.clone(), work.clone());
+            let first = self.first;
+            let first_row = u32::try_from(self.start + first).expect("a file's rows fit a u32");
+            let made = batches.next_with(move |batch| {
+                let count = batch.num_rows();
+                let selection = selection.slice(first, count);
+                if selection.is_empty() {
+                    return Ok((count, None));
+                }
+                let rows = conformed(&selection.take(&batch)?, &columns, &live.file)?;
+                Ok::<_, Error>((count, Some(work(SelectedBatch { rows, selection, first_row, live })?)))
+            });
+            let Some(made) = made.await.map_err(Error::File)? else { return Ok(None) };
+            let (count, made) = made?;
+            self.first += count;
+            if made.is_some() {
+                return Ok(made);
+            }
+        }
     }
 }

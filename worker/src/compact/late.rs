@@ -12,11 +12,14 @@ use gristmill_core::compact::{Conflict, LateRule, Origin, late_rejects};
 use gristmill_core::log::{FileEntry, FileZone, Genesis, LogTime, layout};
 use gristmill_core::raw::{reject_schema, schema_id};
 use gristmill_crds::LatePolicy;
+use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
-use super::gate::Gate;
-use super::groups::{Files, Group};
+use super::fullness::Fullness;
+use super::groups::{Files, SelectedBatch};
 use super::marks::Marks;
-use super::selection::{Selection, conformed};
+use super::output::{LEAST_OUTPUT, chunk_bytes};
+use super::row_bytes::RowBytes;
+use super::selection::Selection;
 use super::{Compaction, Error};
 use crate::blocking::blocking;
 use crate::parquet_file::{ClosedFile, Layout, ParquetFile};
@@ -92,15 +95,17 @@ pub(super) async fn reject(
         rule,
     };
     let gate = compaction.options.budget.gate_of_reading();
-    let output = tokio::sync::Mutex::new(Output::new(compaction, zone, start));
+    let output = AsyncMutex::new(Output::new(compaction, zone, start));
     let delta = Files { zone: compaction.raw, files: &compaction.run.delta, numbers: selected.keys().copied() };
     delta
         .for_each_group(1, |group| async {
-            let selection = selected[&group.file].slice(group.rows.start, group.rows.len());
-            if selection.is_empty() {
-                return Ok(());
+            let group = group;
+            let mut rows = group.select(&selected[&group.file], &records.rows, &gate).await?;
+            let mut output = output.lock().await;
+            while let Some(batch) = rows.next(Ok).await? {
+                write_batch(batch, &records, &mut output).await?;
             }
-            write_group(group, selection, &records, &gate, &mut *output.lock().await).await
+            Ok(())
         })
         .await?;
     output.into_inner().finish().await
@@ -115,31 +120,19 @@ struct Records {
     rule: LateRule,
 }
 
-async fn write_group(
-    group: Group<'_>,
-    selection: Selection,
-    records: &Records,
-    gate: &Gate,
-    output: &mut Output<'_>,
-) -> Result<(), Error> {
-    let columns: Vec<&str> = records.rows.fields().iter().map(|field| field.name().as_str()).collect();
-    let (mut batches, _entered) = group.batches(&columns, gate).await?;
-    let mut first = 0;
-    loop {
-        let (records, selection, file) = (records.clone(), selection.clone(), group.live.file.clone());
-        let read = batches.next_with(move |batch| {
-            let rows = selection.slice(first, batch.num_rows()).take(&batch)?;
-            let Records { rows: target, user_columns, topic, rule } = records;
-            let rows = conformed(&rows, &target, &file)?;
+/// Writes the records of some rows. Each holds its row a second time, so that a few are made at a time.
+async fn write_batch(batch: SelectedBatch, records: &Records, output: &mut Output<'_>) -> Result<(), Error> {
+    let SelectedBatch { rows, selection: _, first_row: _, live } = batch;
+    for range in RowBytes::of(&rows).ranges(output.chunk_bytes) {
+        let (rows, live, records) = (rows.slice(range.start, range.len()), Arc::clone(&live), records.clone());
+        let rejects = blocking(move || {
+            let Records { rows: _, user_columns, topic, rule } = records;
             let rejects = late_rejects(&rows, user_columns, &topic, &rule);
-            let rejects = rejects.map_err(|source| Error::Column { path: file.path.to_string(), source })?;
-            Ok::<_, Error>((batch.num_rows(), rejects))
+            rejects.map_err(|source| Error::Column { path: live.file.path.to_string(), source })
         });
-        let Some(read) = read.await.map_err(Error::File)? else { return Ok(()) };
-        let (rows, rejects) = read?;
-        first += rows;
-        output.write(rejects).await?;
+        output.write(rejects.await?).await?;
     }
+    Ok(())
 }
 
 /// Files of reject records, one after the other.
@@ -147,7 +140,11 @@ struct Output<'z> {
     zone: &'z mut Zone,
     layout: Layout,
     directory: String,
-    target: u64,
+    /// Bytes of rows that are written at a time.
+    chunk_bytes: usize,
+    fullness: Fullness,
+    /// Records are written by one thread.
+    processor: Semaphore,
     open: Option<ParquetFile>,
     files: Vec<FileEntry>,
 }
@@ -156,18 +153,24 @@ impl<'z> Output<'z> {
     fn new(compaction: &Compaction<'_>, zone: &'z mut Zone, start: LogTime) -> Self {
         let Compaction { plan, options, .. } = compaction;
         let layout = Layout {
-            row_group_bytes: options.row_group_bytes.min(options.budget.writing.max(super::output::LEAST_OUTPUT)),
+            row_group_bytes: options.row_group_bytes.min(options.budget.writing.max(LEAST_OUTPUT)),
             compression: plan.compression,
             ..Layout::default()
         };
         let directory = layout::hour(start.utc());
-        Self { zone, layout, directory, target: plan.target_size, open: None, files: Vec::new() }
+        Self {
+            zone,
+            layout,
+            directory,
+            chunk_bytes: chunk_bytes(plan.target_size),
+            fullness: Fullness::of(plan.target_size, None),
+            processor: Semaphore::new(1),
+            open: None,
+            files: Vec::new(),
+        }
     }
 
     async fn write(&mut self, rejects: RecordBatch) -> Result<(), Error> {
-        if rejects.num_rows() == 0 {
-            return Ok(());
-        }
         let mut file = match self.open.take() {
             Some(file) => file,
             None => {
@@ -182,7 +185,8 @@ impl<'z> Output<'z> {
         .await;
         encoded.map_err(Error::File)?;
         file.hand_over().await.map_err(Error::File)?;
-        if file.bytes() >= self.target {
+        let (file, is_full) = self.fullness.judge(file, &self.processor).await?;
+        if is_full {
             return self.close(file).await;
         }
         self.open = Some(file);

@@ -1,6 +1,5 @@
 //! The outputs: the rows of each place in files of about the target size, a bounded number of them open at a time.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::RecordBatch;
@@ -11,6 +10,7 @@ use tokio::sync::{Mutex, Semaphore};
 
 use super::dropped::{ColumnsOfPlace, FileColumns};
 use super::filter::filtered_columns;
+use super::fullness::Fullness;
 use super::gate::Gate;
 use super::order::{Most, Order};
 use super::places::Place;
@@ -30,8 +30,6 @@ const CHUNK_BYTES: usize = 4 << 20;
 const CHUNKS_OF_A_FILE: u64 = 16;
 /// Bytes of an output that has hardly any rows.
 pub(super) const LEAST_OUTPUT: usize = 64 << 10;
-/// A file is closed at this part of its target: another row group would be a small one.
-const FULL_PERCENT: u64 = 90;
 
 /// Writes the outputs.
 pub(super) struct Outputs<'c> {
@@ -46,7 +44,7 @@ pub(super) struct Outputs<'c> {
     filters: Vec<String>,
     /// Columns that need no dictionary, by the first rows that were written.
     distinct: OnceLock<Vec<String>>,
-    density: Density,
+    fullness: Fullness,
 }
 
 /// The files of one place.
@@ -59,7 +57,7 @@ struct PlaceFiles {
 
 impl<'c> Outputs<'c> {
     pub(super) fn new(compaction: &'c Compaction<'c>, columns: FileColumns, zone: &'c mut Zone) -> Self {
-        let budget = &compaction.options.budget;
+        let (budget, plan) = (&compaction.options.budget, compaction.plan);
         Self {
             compaction,
             columns,
@@ -67,9 +65,9 @@ impl<'c> Outputs<'c> {
             processors: Semaphore::new(compaction.options.threads),
             merging: Gate::new(budget.sorting, budget.to_merge()),
             writing: Gate::new(budget.writing, budget.to_merge()),
-            filters: filtered_columns(&compaction.plan.key, compaction.layout.file()),
+            filters: filtered_columns(&plan.key, compaction.layout.file()),
             distinct: OnceLock::new(),
-            density: Density::default(),
+            fullness: Fullness::of(plan.target_size, plan.max_records),
         }
     }
 
@@ -131,7 +129,7 @@ impl<'c> Outputs<'c> {
             // The next rows are put together while these are encoded.
             let (written, following) =
                 tokio::join!(self.write_chunk(open.take(), chunk, &to), self.next(&mut rows, most));
-            let (file, is_full) = self.judge(written?).await?;
+            let (file, is_full) = self.fullness.judge(written?, &self.processors).await?;
             next = following?;
             if is_full && next.is_some() {
                 files.push(self.close(file, &to).await?);
@@ -147,35 +145,7 @@ impl<'c> Outputs<'c> {
 
     /// What is put together at a time.
     fn chunk(&self) -> Most {
-        let bytes = usize::try_from(self.compaction.plan.target_size / CHUNKS_OF_A_FILE).unwrap_or(usize::MAX);
-        Most { rows: self.most_rows().min(CHUNK_ROWS), bytes: bytes.min(CHUNK_BYTES) }
-    }
-
-    /// Whether a file has its size.
-    ///
-    /// The row group in progress is not compressed yet. When it should have filled the file it is ended, and the real
-    /// length decides.
-    async fn judge(&self, mut file: ParquetFile) -> Result<(ParquetFile, bool), Error> {
-        let target = self.compaction.plan.target_size;
-        if file.rows() >= self.most_rows() as u64 {
-            return Ok((file, true));
-        }
-        let (complete, estimated) = (file.complete_bytes(), file.bytes() - file.complete_bytes());
-        if complete + self.density.encoded(estimated) < target {
-            return Ok((file, false));
-        }
-        let processor = self.processors.acquire().await.expect("nobody closes it");
-        let (mut file, ended) = blocking(move || {
-            let ended = file.end_row_group();
-            (file, ended)
-        })
-        .await;
-        drop(processor);
-        ended.map_err(Error::File)?;
-        file.hand_over().await.map_err(Error::File)?;
-        self.density.learn(estimated, file.complete_bytes() - complete);
-        let is_full = file.complete_bytes() >= target / 100 * FULL_PERCENT;
-        Ok((file, is_full))
+        Most { rows: self.most_rows().min(CHUNK_ROWS), bytes: chunk_bytes(self.compaction.plan.target_size) }
     }
 
     /// Rows of a file at the most.
@@ -242,6 +212,11 @@ impl<'c> Outputs<'c> {
     }
 }
 
+/// Bytes of rows that go into a file of this size at a time.
+pub(super) fn chunk_bytes(target: u64) -> usize {
+    usize::try_from(target / CHUNKS_OF_A_FILE).map_or(CHUNK_BYTES, |bytes| bytes.min(CHUNK_BYTES))
+}
+
 /// Rows of a place, and bytes of each in memory.
 fn size_of_place(rows: &PlaceRows) -> (usize, usize) {
     match rows {
@@ -280,26 +255,5 @@ impl Source {
             Self::Merge(merge) => merge.next(most),
             Self::Runs(..) => Ok(None),
         }
-    }
-}
-
-/// What the encoder's estimates of row groups came to, in this run so far.
-#[derive(Default)]
-struct Density {
-    estimated: AtomicU64,
-    encoded: AtomicU64,
-}
-
-impl Density {
-    /// The length that an estimate will come to.
-    fn encoded(&self, estimate: u64) -> u64 {
-        let [estimated, encoded] = [&self.estimated, &self.encoded].map(|sum| u128::from(sum.load(Ordering::Relaxed)));
-        let corrected = (u128::from(estimate) * encoded).checked_div(estimated);
-        corrected.map_or(estimate, |length| u64::try_from(length).unwrap_or(u64::MAX))
-    }
-
-    fn learn(&self, estimated: u64, encoded: u64) {
-        self.estimated.fetch_add(estimated, Ordering::Relaxed);
-        self.encoded.fetch_add(encoded, Ordering::Relaxed);
     }
 }

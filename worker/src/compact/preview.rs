@@ -9,11 +9,10 @@ use gristmill_core::log::{FileZone, LiveFile, LogTime, RunKind, RunRows};
 use gristmill_crds::plan::CompactionPlan;
 
 use super::attempt::Compaction;
-use super::gate::Gate;
-use super::groups::{Files, Group};
+use super::groups::Files;
 use super::merging::merged;
 use super::places::{Place, Places};
-use super::selection::{Selection, conformed};
+use super::selection::Selection;
 use super::settling::{self, Decided};
 use super::{Error, Options, Phase, Zones, compatible, expected, planned};
 use crate::zone::{Zone, ZoneReader};
@@ -184,9 +183,15 @@ async fn places(
     };
     let (counting, gate) = (Arc::new(counting), options.budget.gate_of_reading());
     Files { zone: raw, files: &run.delta, numbers: selected.keys().copied() }
-        .for_each_group(options.threads, |group| {
-            let rows = selected[&group.file].slice(group.rows.start, group.rows.len());
-            count_group(&counting, group, rows, &gate)
+        .for_each_group(options.threads, |group| async {
+            let group = group;
+            let mut rows = group.select(&selected[&group.file], &counting.rows, &gate).await?;
+            loop {
+                let counting = Arc::clone(&counting);
+                if rows.next(move |batch| counting.count(&batch.rows)).await?.is_none() {
+                    return Ok(());
+                }
+            }
         })
         .await?;
     let counts = counting.counts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -201,36 +206,17 @@ struct Counting {
     counts: Mutex<Vec<u64>>,
 }
 
-async fn count_group(
-    counting: &Arc<Counting>,
-    group: Group<'_>,
-    selection: Selection,
-    gate: &Gate,
-) -> Result<(), Error> {
-    if selection.is_empty() {
-        return Ok(());
-    }
-    let columns: Vec<&str> = counting.rows.fields().iter().map(|field| field.name().as_str()).collect();
-    let (mut batches, _entered) = group.batches(&columns, gate).await?;
-    let mut first = 0;
-    loop {
-        let (counting, selection, file) = (Arc::clone(counting), selection.clone(), group.live.file.clone());
-        let counted = batches.next_with(move |batch| {
-            let rows = selection.slice(first, batch.num_rows()).take(&batch)?;
-            let numbers = counting.places.of(&conformed(&rows, &counting.rows, &file)?)?;
-            let mut counts = counting.counts.lock().unwrap_or_else(PoisonError::into_inner);
-            for number in numbers {
-                let number = number as usize;
-                if counts.len() <= number {
-                    counts.resize(number + 1, 0);
-                }
-                counts[number] += 1;
+impl Counting {
+    fn count(&self, rows: &arrow::array::RecordBatch) -> Result<(), Error> {
+        let numbers = self.places.of(rows)?;
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        for number in numbers {
+            let number = number as usize;
+            if counts.len() <= number {
+                counts.resize(number + 1, 0);
             }
-            Ok::<_, Error>(batch.num_rows())
-        });
-        match counted.await.map_err(Error::File)? {
-            Some(rows) => first += rows?,
-            None => return Ok(()),
+            counts[number] += 1;
         }
+        Ok(())
     }
 }

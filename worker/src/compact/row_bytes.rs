@@ -1,6 +1,8 @@
 //! How many bytes rows of a batch have: what is put together at a time is cut by them, not by the rows' average, which says
 //! nothing where one row has a thousand times the bytes of the next.
 
+use std::ops::Range;
+
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::DataType;
@@ -20,6 +22,22 @@ impl RowBytes {
             }
         }
         Self(bytes)
+    }
+
+    /// The rows in pieces of so many bytes at the most; one row may have more.
+    pub(super) fn ranges(&self, most: usize) -> Vec<Range<usize>> {
+        let (mut ranges, mut start, mut bytes) = (Vec::new(), 0, 0);
+        for row in 0..self.0.len() {
+            bytes += self.row(row);
+            if bytes > most && row > start {
+                ranges.push(start..row);
+                (start, bytes) = (row, self.row(row));
+            }
+        }
+        if start < self.0.len() {
+            ranges.push(start..self.0.len());
+        }
+        ranges
     }
 
     /// Bytes of one row.
@@ -83,5 +101,14 @@ mod tests {
         assert_eq!((bytes.row(0), bytes.row(1)), (8 + 4 + 1000 + 4 + 2 * 4 + 5, 8 + 4 + 4));
         let bytes = RowBytes::of(&rows.slice(1, 1));
         assert_eq!(bytes.row(0), 8 + 4 + 4);
+    }
+
+    #[test]
+    fn pieces_have_so_many_bytes_or_one_row() {
+        let ranges = |most| RowBytes(vec![3, 4, 9, 1, 1, 1]).ranges(most);
+        assert_eq!(ranges(7), [0..2, 2..3, 3..6]);
+        assert_eq!(ranges(1), (0..6).map(|row| row..row + 1).collect::<Vec<_>>());
+        assert_eq!(ranges(100), vec![Range { start: 0, end: 6 }]);
+        assert!(RowBytes(Vec::new()).ranges(7).is_empty());
     }
 }

@@ -112,6 +112,64 @@ async fn run_of_which_every_row_is_late_commits_rejects_alone() {
     assert_eq!(warehouse.rejected().await.len(), 20_000);
 }
 
+/// A text that zstd makes little of.
+fn noise(seed: i64) -> String {
+    let mut state = u64::try_from(seed).unwrap().wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut letter = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(b'!' + u8::try_from(state % 90).unwrap())
+    };
+    (0..2000).map(|_| letter()).filter(|letter| !"\"\\".contains(*letter)).collect()
+}
+
+/// The encoder's estimate of a row group in progress is several times what it comes to.
+#[tokio::test]
+async fn files_of_late_rows_are_closed_by_their_real_length() {
+    let small = |ingest: &mut StreamIngest, compaction: &mut HourlyCompaction| {
+        lateness("Reject")(ingest, compaction);
+        compaction.spec.processed.files = Some(serde_json::from_value(json!({"targetSize": "1Mi"})).unwrap());
+    };
+    let warehouse = Warehouse::in_memory().edited(small);
+    warehouse.ingest_on(Some(1000), [book("a").at(50)]).await;
+    warehouse.compact().await;
+    let late = (0..3000).map(|number| Book { index: number, ..book("late").titled(&noise(number.into())).at(3) });
+    warehouse.ingest_on(Some(1001), late).await;
+
+    let (rows, _) = rows(&warehouse.compact().await);
+
+    assert_eq!(rows.rejected, 3000);
+    assert_eq!(warehouse.rejected().await.len(), 3000);
+    let mut lengths = Vec::new();
+    for file in warehouse.tree("processed_rejected").await.1 {
+        lengths.push(warehouse.store.length(&file).await.unwrap().unwrap());
+    }
+    lengths.sort_unstable();
+    assert!(lengths.len() >= 4, "{lengths:?}");
+    // The last one has what is left.
+    let (target, full) = (1 << 20, &lengths[1..]);
+    assert!(full.iter().all(|length| (target / 10 * 8..target / 10 * 13).contains(length)), "{lengths:?}");
+}
+
+#[tokio::test]
+async fn rows_of_a_rewind_that_are_rejected_as_late_are_warned_of() {
+    let warehouse = Warehouse::in_memory().edited(lateness("Reject"));
+    warehouse.ingest_on(Some(1000), [book("a").at(50), book("b").titled("wrong").at(3)]).await;
+    assert_eq!(warehouse.compact().await.warning, None);
+    warehouse.ingest_on(Some(1001), [book("c").at(2)]).await;
+    assert_eq!(warehouse.compact().await.warning, None, "late, and no rewind");
+    warehouse.rewind("again", 0).await;
+    warehouse.ingest_on(Some(1001), [book("b").titled("right").at(3).generation(1)]).await;
+
+    let warning = warehouse.compact().await.warning.unwrap();
+
+    for part in ["1 rows were rejected as late", "processed_rejected", "policy to Merge", "--rebuild"] {
+        assert!(warning.contains(part), "no {part:?} in {warning}");
+    }
+    assert!(warehouse.rows().await.contains(&"b wrong 2020".to_owned()));
+}
+
 /// A late row belongs to a bucket that the run takes, and to none once it is rejected.
 #[tokio::test]
 async fn late_rows_of_several_buckets_are_rejected_together_also_where_nothing_fits_into_memory() {
