@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use gristmill_core::log::{FileKey, Fold, LiveFile};
 
-use crate::exit::{Exit, Failure};
 use crate::zone::NotArchived;
 
 /// First pause; it doubles. The next look comes no sooner.
@@ -102,7 +101,7 @@ fn key(live: &LiveFile) -> FileKey {
 }
 
 fn describe(error: &crate::zone::ArchiveError) -> String {
-    Failure::new(Exit::Store, "ArchiveFailed", error).message
+    error.failure().message
 }
 
 #[cfg(test)]

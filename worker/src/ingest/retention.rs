@@ -138,7 +138,15 @@ impl<S: Source> Worker<'_, S> {
     }
 
     /// Takes off the zone what has its copy now.
-    pub(super) async fn take_off_copied(&mut self, Archived { kept, failed }: Archived) -> Step {
+    pub(super) async fn take_off_copied(&mut self, archived: Archived) -> Step {
+        let Archived { kept, failed } =
+            match attend(&mut self.feed, self.grace, self.zone.judge_archived(archived)).await? {
+                Ok(archived) => archived,
+                Err(error) => {
+                    tracing::debug!(%error, "copies are looked at by the next pass");
+                    return Ok(self.patience.bear(&error)?);
+                }
+            };
         self.retaining.put_off.note(&kept, &failed, self.clock.uptime());
         let archive = self.retaining.retention.archive.clone();
         let went = self.take_off(kept, archive).await?;

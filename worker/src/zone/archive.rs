@@ -12,13 +12,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::{StreamExt, stream};
-use gristmill_core::log::{Digest, FileEntry, FileKey, Incarnation, LiveFile, Signs};
+use gristmill_core::log::{Digest, FileEntry, FileKey, Fold, Incarnation, LiveFile, Signs};
 use sha2::{Digest as _, Sha256};
 
 use super::Surroundings;
 use super::maintain::{delete_files, staged};
 use crate::blocking::blocking;
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 use crate::store::{self, HadoopAccess, ListedKind, Store, StoreError, StoreErrorKind, StorePath, ZoneUrl};
 
 /// Where copies are made. The name hides them from readers of the archive.
@@ -70,11 +70,17 @@ pub enum ArchiveError {
         /// What differs.
         why: String,
     },
-    /// The file left its place meanwhile.
-    #[error("{file} was moved while it was archived; the next pass looks again")]
-    Moved {
+    /// The file is in neither of its places. An entry may have taken it off meanwhile: the log tells.
+    #[error(
+        "{file} is lost: it has neither its published nor its staged name, and no entry has removed it; restore it from a copy, of {bytes} bytes and digest {digest}"
+    )]
+    Lost {
         /// URL of the file.
         file: String,
+        /// Its length.
+        bytes: u64,
+        /// The digest of its bytes.
+        digest: Digest,
     },
 }
 
@@ -83,8 +89,20 @@ impl ArchiveError {
     pub fn is_of_store(&self) -> bool {
         match self {
             Self::Store { .. } => true,
-            Self::Damaged { .. } | Self::OtherContent { .. } | Self::Moved { .. } => false,
+            Self::Damaged { .. } | Self::OtherContent { .. } | Self::Lost { .. } => false,
         }
+    }
+
+    /// Whether the file was not found.
+    fn is_lost_file(&self) -> bool {
+        matches!(self, Self::Lost { .. })
+    }
+
+    /// What a command ends with.
+    pub fn failure(&self) -> Failure {
+        let (exit, reason) =
+            if self.is_lost_file() { (Exit::Zone, "LostFile") } else { (Exit::Store, "ArchiveFailed") };
+        Failure::new(exit, reason, self)
     }
 }
 
@@ -104,6 +122,21 @@ pub struct NotArchived {
     pub live: LiveFile,
     /// Why.
     pub error: ArchiveError,
+}
+
+impl Archived {
+    /// Whether a file was not found.
+    pub(super) fn misses_a_file(&self) -> bool {
+        self.failed.iter().any(|failed| failed.error.is_lost_file())
+    }
+
+    /// Leaves out files that were not found since they have left the zone; the log was read after that.
+    pub(super) fn without_left(mut self, fold: &Fold) -> Self {
+        let is_live =
+            |live: &LiveFile| keys(std::slice::from_ref(live)).iter().all(|key| fold.live().contains_key(key));
+        self.failed.retain(|failed| !failed.error.is_lost_file() || is_live(&failed.live));
+        self
+    }
 }
 
 impl Archive {
@@ -258,7 +291,7 @@ impl Copy<'_> {
             }
         }
         let Some((place, length)) = place else {
-            return Err(ArchiveError::Moved { file: self.url_of(file) });
+            return Err(self.lost(file));
         };
         if length != file.bytes {
             return Err(damaged(format!("it has {length} bytes where {} were committed", file.bytes)));
@@ -266,7 +299,7 @@ impl Copy<'_> {
         let mut writer = self.archive.store.create(made).await.map_err(failed)?;
         let digest = match self.digest(zone, place, length, Some(&mut writer)).await {
             Err(error) if error.kind == StoreErrorKind::NotFound && error.path == place.to_string() => {
-                return Err(ArchiveError::Moved { file: self.url_of(file) });
+                return Err(self.lost(file));
             }
             digest => digest.map_err(failed)?,
         };
@@ -298,6 +331,10 @@ impl Copy<'_> {
             from = to;
         }
         Ok(Digest::from_hash(hash.finalize().into()))
+    }
+
+    fn lost(&self, file: &FileEntry) -> ArchiveError {
+        ArchiveError::Lost { file: self.url_of(file), bytes: file.bytes, digest: file.digest.clone() }
     }
 
     fn url_of(&self, file: &FileEntry) -> String {

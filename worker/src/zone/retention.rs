@@ -12,7 +12,7 @@ use gristmill_core::log::{
 };
 use gristmill_crds::plan::{FileEnd, IngestPlan};
 
-use super::archive::{Archive, keys};
+use super::archive::{Archive, Archived, keys};
 use super::{Appended, Zone, ZoneError};
 use crate::store::{ListedKind, StoreError, StorePath};
 
@@ -95,6 +95,19 @@ impl Zone {
     /// What the log tells of writers now.
     pub fn signs(&self) -> Signs {
         Signs::of(self.fold(), self.incarnation())
+    }
+
+    /// What was not archived, without files that others have taken off the zone meanwhile: such a file is found nowhere,
+    /// and so is one that is lost.
+    ///
+    /// # Errors
+    /// The log can't be read.
+    pub async fn judge_archived(&mut self, archived: Archived) -> Result<Archived, ZoneError> {
+        if !archived.misses_a_file() {
+            return Ok(archived);
+        }
+        self.refresh().await?;
+        Ok(archived.without_left(self.fold()))
     }
 
     /// Takes files off the zone, by one entry. Those that were archived have their verified copy there.

@@ -114,11 +114,20 @@ async fn pass(zone: &mut Zone, retention: &Retention) -> Passed {
         return passed;
     };
     let (surroundings, signs, wanted) = (zone.reader().surroundings().clone(), zone.signs(), to_copy.len());
-    let Archived { kept, failed } = archive.clone().keep(surroundings, signs, to_copy).await;
+    let archived = archive.clone().keep(surroundings, signs, to_copy).await;
+    let not_kept = archived.failed.len();
+    let Archived { kept, failed } = match zone.judge_archived(archived).await {
+        Ok(archived) => archived,
+        Err(error) => {
+            passed.add(wanted, Err(error));
+            return passed;
+        }
+    };
     passed.add(kept.len(), zone.remove_expired(&retention.ages, &kept, Some(&archive)).await);
     if let Some(NotArchived { error, .. }) = failed.first() {
-        passed.not_archived = (wanted - kept.len()) as u64;
-        let failure = Failure::new(Exit::Store, "ArchiveFailed", error);
+        // Without those that others have taken off meanwhile.
+        passed.not_archived = (wanted - kept.len() - (not_kept - failed.len())) as u64;
+        let failure = error.failure();
         let message =
             format!("{} files were not archived and stay in RAW; the first: {}", passed.not_archived, failure.message);
         passed.trouble = passed.trouble.or(Some(Failure { message, ..failure }));

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::store::{MemoryStore, Store, StoreErrorKind, StorePath, ZoneUrl};
-use crate::zone::{Appended, Expected, Opened};
+use crate::zone::{Appended, Archive, Expected, Opened};
 
 /// A RAW zone in memory with one file; files are old at once.
 struct Shelf(Arc<dyn Store>);
@@ -95,6 +95,41 @@ async fn pass_beside_a_consumer_that_has_just_registered_removes_nothing_and_nam
     assert!(left.is_empty() && trouble.is_none());
     let held = zone.expiry(&at_once().ages, &BTreeSet::new()).held.expect("the file is held");
     assert_eq!(held.name, "library/books");
+}
+
+fn archived_at_once(shelf: &Shelf) -> Retention {
+    let archive = Archive::new(Arc::clone(&shelf.0), "hdfs://simulated:8020/archive".parse().expect("a URL"));
+    Retention { archive: Some(archive), ..at_once() }
+}
+
+/// Somebody has deleted it by hand, while the log says that it is there.
+#[tokio::test]
+async fn file_that_is_lost_is_named_with_what_to_restore() {
+    let shelf = Shelf::with_a_file().await;
+    let mut zone = shelf.open().await;
+    let live = zone.fold().live().values().next().expect("one").clone();
+    shelf.0.delete(&zone.reader().surroundings().url().join(&live.file.path)).await.expect("gone");
+
+    let Passed { left, not_archived, trouble } = pass(&mut zone, &archived_at_once(&shelf)).await;
+
+    assert_eq!((left.len(), not_archived), (0, 1));
+    let failure = trouble.expect("it is told");
+    assert_eq!((failure.exit, failure.reason), (Exit::Zone, "LostFile"));
+    for part in [live.file.path.as_str(), "is lost", &live.file.digest.to_string(), "of 4 bytes"] {
+        assert!(failure.message.contains(part), "no {part:?} in {failure}");
+    }
+}
+
+/// It stands nowhere either, but its entry says so.
+#[tokio::test]
+async fn file_that_another_has_taken_off_meanwhile_is_not_lost() {
+    let shelf = Shelf::with_a_file().await;
+    let (mut zone, mut other) = (shelf.open().await, shelf.open().await);
+    assert_eq!(pass(&mut other, &at_once()).await.left.len(), 1);
+
+    let Passed { left, not_archived, trouble } = pass(&mut zone, &archived_at_once(&shelf)).await;
+
+    assert!(left.is_empty() && not_archived == 0 && trouble.is_none(), "{trouble:?}");
 }
 
 #[test]
