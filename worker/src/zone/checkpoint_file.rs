@@ -75,7 +75,7 @@ pub(super) fn decode(zone: ZoneId, sequence: Sequence, bytes: Bytes) -> Result<F
         for record in records.iter().flatten() {
             hash.update(record.as_bytes());
             let row: LiveRecord =
-                serde_json::from_str(record).map_err(|error| Unreadable::Field(format!("record: {error}")))?;
+                serde_json::from_str(record).map_err(|error| Unreadable::of_field("record", &error))?;
             live.push(row);
         }
     }

@@ -54,7 +54,7 @@ pub(super) async fn zone_id_in_place(surroundings: &Surroundings) -> Result<Opti
 pub(super) fn unreadable(surroundings: &Surroundings, path: &StorePath, source: Unreadable) -> ZoneError {
     let path = surroundings.url.url_of(path);
     match source {
-        Unreadable::Format(_) | Unreadable::Kind(_) => ZoneError::NewerFormat { path, source },
+        Unreadable::Format(_) | Unreadable::Kind(_) | Unreadable::Unknown(_) => ZoneError::NewerFormat { path, source },
         Unreadable::NotAnObject | Unreadable::Field(_) => ZoneError::CorruptFile { path, source },
     }
 }

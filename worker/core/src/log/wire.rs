@@ -30,9 +30,22 @@ pub enum Unreadable {
         "its kind is {0}, which this version does not know; use the version of gristmill that wrote it, or a newer one"
     )]
     Kind(String),
-    /// A field is missing, unknown, or holds what it cannot.
+    /// A field or a value is not among those that this version knows.
+    #[error("{0}: a newer version of gristmill wrote it; use that version, or a newer one")]
+    Unknown(String),
+    /// A field is missing, or holds what it cannot.
     #[error("{0}")]
     Field(String),
+}
+
+impl Unreadable {
+    /// What serde says of a field; its errors tell the unknown from the wrong by their first words only.
+    pub fn of_field(field: &str, error: &serde_json::Error) -> Self {
+        let problem = error.to_string();
+        let is_unknown = ["unknown field", "unknown variant"].iter().any(|unknown| problem.starts_with(unknown));
+        let problem = if field.is_empty() { problem } else { format!("{field}: {problem}") };
+        if is_unknown { Self::Unknown(problem) } else { Self::Field(problem) }
+    }
 }
 
 #[derive(Serialize)]
@@ -133,11 +146,11 @@ fn object_of_our_format(bytes: &[u8]) -> Result<Map<String, Value>, Unreadable> 
 
 fn take<T: DeserializeOwned>(fields: &mut Map<String, Value>, name: &str) -> Result<T, Unreadable> {
     let value = fields.remove(name).ok_or_else(|| Unreadable::Field(format!("{name}: is missing")))?;
-    T::deserialize(value).map_err(|error| Unreadable::Field(format!("{name}: {error}")))
+    T::deserialize(value).map_err(|error| Unreadable::of_field(name, &error))
 }
 
 fn rest<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, Unreadable> {
-    T::deserialize(Value::Object(fields)).map_err(|error| Unreadable::Field(error.to_string()))
+    T::deserialize(Value::Object(fields)).map_err(|error| Unreadable::of_field("", &error))
 }
 
 /// Writes `_log/zone.json`.

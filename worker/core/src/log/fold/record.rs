@@ -234,12 +234,12 @@ fn decode_state(bytes: &[u8]) -> Result<(Genesis, State), Unreadable> {
     let mut taken = |name: &str| fields.remove(name).unwrap_or(Value::Null);
     let (genesis, state) = (taken("genesis"), taken("state"));
     if let Some(unknown) = fields.keys().next() {
-        return Err(Unreadable::Field(format!("unknown field `{unknown}`")));
+        return Err(Unreadable::Unknown(format!("unknown field `{unknown}`")));
     }
     let genesis: Map<String, Value> = serde_json::from_value(genesis).map_err(field)?;
     Ok((genesis_of(genesis)?, serde_json::from_value(state).map_err(field)?))
 }
 
 fn field(error: serde_json::Error) -> Unreadable {
-    Unreadable::Field(error.to_string())
+    Unreadable::of_field("", &error)
 }

@@ -67,7 +67,7 @@ fn a_fold_of_another_place_or_version_is_refused() {
         String::from_utf8(state.clone()).expect("JSON").replacen(r#""generation""#, r#""more":1,"generation""#, 1);
     assert!(matches!(
         restore(zone_id(), fold.head(), more.as_bytes()),
-        Err(UnreadableFold::State(Unreadable::Field(_)))
+        Err(UnreadableFold::State(Unreadable::Unknown(_)))
     ));
     let twice = fold.live_records().chain(fold.live_records());
     assert!(matches!(Fold::restore(zone_id(), fold.head(), &state, twice), Err(UnreadableFold::Twice(_))));

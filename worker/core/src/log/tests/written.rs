@@ -54,9 +54,14 @@ fn a_partition_value_keeps_its_type_and_its_null(#[case] value: TypedValue, #[ca
 #[case::kind(r#""kind":"Data""#, r#""kind":"Split""#, "its kind is Split, which this version does not know")]
 #[case::format(r#""format":1"#, r#""format":2"#, "its format is 2, this version reads format 1")]
 #[case::no_format(r#""format":1,"#, "", "its format is null")]
-#[case::unknown_field(r#""removed":[]"#, r#""removed":[],"hold":true"#, "unknown field `hold`")]
+#[case::unknown_field(r#""removed":[]"#, r#""removed":[],"hold":true"#, "unknown field `hold`, ")]
 #[case::unknown_inner_field(r#""gaps":0"#, r#""gaps":0,"lost":0"#, "unknown field `lost`")]
 #[case::missing_field(r#""removed":[]"#, r#""x":1"#, "unknown field `x`")]
+#[case::newer(
+    r#""gaps":0"#,
+    r#""gaps":0,"lost":0"#,
+    "a newer version of gristmill wrote it; use that version, or a newer one"
+)]
 #[case::digest("sha256:", "md5:", "is not a digest `sha256:<hex>`")]
 #[case::id("00000000-0000-0000-0000-000000000002", "2", "`2` is not a UUID in lower-case hex")]
 #[case::way_out("ingest_date=2026-11-23", "..", "is not a path below a zone")]
