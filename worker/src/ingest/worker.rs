@@ -125,28 +125,21 @@ impl<'m, S: Source> Worker<'m, S> {
     }
 
     async fn handle(&mut self, event: SourceEvent<MessageOf<'m, S>>) -> Step {
+        if ends_denial(&event) {
+            self.denied = None;
+        }
         match event {
-            SourceEvent::Message(message) => {
-                self.denied = None;
-                self.take(&message).await
-            }
+            SourceEvent::Message(message) => self.take(&message).await,
             // What is left over from before a hold says nothing: its messages were dropped.
-            SourceEvent::EndOfPartition(_) if self.is_held => {
-                self.denied = None;
-                Ok(())
-            }
+            SourceEvent::EndOfPartition(_) if self.is_held => Ok(()),
             SourceEvent::EndOfPartition(partition) => {
-                self.denied = None;
                 self.progress.reach_end(partition);
                 if self.progress.advanced() {
                     self.open.note_advance();
                 }
                 Ok(())
             }
-            SourceEvent::Assigned(partitions) => {
-                self.denied = None;
-                self.adopt(&partitions).await
-            }
+            SourceEvent::Assigned(partitions) => self.adopt(&partitions).await,
             SourceEvent::Revoked(partitions) => self.hand_over(&partitions).await,
             SourceEvent::Lost(partitions) => self.lose(&partitions).await,
             SourceEvent::Begun(_) => Ok(self.feed.prove().await.map_err(Passing::into_failure)?),
@@ -194,6 +187,19 @@ impl<'m, S: Source> Worker<'m, S> {
             board
                 .phase(IngestPhase::Ingesting, format!("reads {partitions} partitions of topic {:?}", self.plan.topic));
         }
+    }
+}
+
+/// Whether it shows that brokers let this member in.
+fn ends_denial<M>(event: &SourceEvent<M>) -> bool {
+    match event {
+        SourceEvent::Message(_) | SourceEvent::EndOfPartition(_) | SourceEvent::Assigned(_) => true,
+        SourceEvent::Revoked(_)
+        | SourceEvent::Lost(_)
+        | SourceEvent::Begun(_)
+        | SourceEvent::OutOfRange
+        | SourceEvent::TooLarge
+        | SourceEvent::Disturbed(_) => false,
     }
 }
 
