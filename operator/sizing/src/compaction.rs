@@ -3,10 +3,11 @@
 //! `cores = bytes / (bytes of a core-second x targetDuration)`. A run can't be changed while it is under way, so the
 //! bytes are those that it will find: what waits now and what arrives until it starts.
 
+mod explain;
+
 use std::time::Duration;
 
 use crate::facts::Mode;
-use crate::figure::{bytes, cores, count, cpu, duration, memory, significant};
 
 /// What the next run is sized by.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,7 +84,7 @@ pub struct CompactionDecision {
     pub limits: Vec<CompactionLimit>,
     /// The figures; None in mode Manual, and before a run could be measured.
     pub figures: Option<CompactionFigures>,
-    /// Why that is.
+    /// Why that is, for `status.sizing.explanation`. [`CompactionDecision::explanation`] has it at length.
     pub sentence: String,
 }
 
@@ -144,23 +145,17 @@ pub fn decide(facts: &CompactionFacts) -> CompactionDecision {
         sentence,
     };
     if facts.mode == Mode::Manual {
-        return document("mode Manual: the document says the size, nothing is computed".into());
+        return document(explain::MANUAL.into());
     }
     let Some(figures) = figures(facts) else {
-        let PodSize { cpu: document_cpu, memory: document_memory } = within(facts.document, facts);
-        let sentence = format!(
-            "no run of {} or more was measured yet: {} and {} by spec.pod",
-            bytes(LEAST_BYTES as f64),
-            cpu(u64::from(document_cpu)),
-            memory(document_memory),
-        );
-        return CompactionDecision { pod: within(facts.document, facts), ..document(sentence) };
+        return CompactionDecision { pod: within(facts.document, facts), ..document(explain::unmeasured(facts)) };
     };
     let mut limits = Vec::new();
     let (parallelism, pod_cpu) = pods(facts, figures.need, &mut limits);
     let pod = PodSize { cpu: pod_cpu, memory: pod_memory(facts, figures.memory, parallelism, &mut limits) };
-    let sentence = sentence(facts, &figures, pod, parallelism, &limits);
-    CompactionDecision { pod, parallelism, acts, limits, figures: Some(figures), sentence }
+    let decision =
+        CompactionDecision { pod, parallelism, acts, limits, figures: Some(figures), sentence: String::new() };
+    CompactionDecision { sentence: explain::sentence(facts, &decision, &figures), ..decision }
 }
 
 fn figures(facts: &CompactionFacts) -> Option<CompactionFigures> {
@@ -235,42 +230,4 @@ fn in_steps(need: f64) -> u32 {
 
 fn is_positive(value: f64) -> bool {
     value.is_finite() && value > 0.0
-}
-
-fn sentence(
-    facts: &CompactionFacts,
-    figures: &CompactionFigures,
-    pod: PodSize,
-    parallelism: u32,
-    limits: &[CompactionLimit],
-) -> String {
-    let used =
-        if figures.used < 1.0 { format!(" of which runs use {:.0} %", 100.0 * figures.used) } else { String::new() };
-    let pods = if parallelism > 1 { format!("{} x ", count(u64::from(parallelism), "pod")) } else { String::new() };
-    let mut sentence = format!(
-        "{} at {}/s a core{used} in {}: {}; {} rows take {}; {pods}{} and {}",
-        bytes(figures.bytes),
-        bytes(figures.bytes_per_core_second),
-        duration(facts.target),
-        cores(figures.need),
-        significant(figures.rows),
-        memory(figures.memory as u64),
-        cpu(u64::from(pod.cpu)),
-        memory(pod.memory),
-    );
-    for limit in limits {
-        sentence.push_str("; ");
-        sentence.push_str(&match limit {
-            CompactionLimit::OneBucket => format!(
-                "maxCpuPerPod {} keeps it there, more pods take processed.buckets",
-                cpu(u64::from(facts.max_cpu))
-            ),
-            CompactionLimit::MaxParallelism => format!("maxParallelism {} keeps it there", facts.max_parallelism),
-            CompactionLimit::Buckets => format!("no more pods than {} buckets", facts.buckets),
-            CompactionLimit::MaxMemory => {
-                format!("maxMemoryPerPod {} keeps it there, the rest goes to local disk", memory(facts.max_memory))
-            }
-        });
-    }
-    sentence
 }

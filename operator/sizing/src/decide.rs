@@ -161,8 +161,7 @@ impl Situation<'_> {
         // A rate is whole only after it has been counted for a whole window. Before, a step of the load looks like a
         // part of it, and would take two changes. Half a window more tells a step from a peak: what counts is the
         // least need of it.
-        let confirmation =
-            self.observation.window.saturating_add(self.observation.window / 2).min(self.limits.stabilization);
+        let confirmation = self.observation.window.saturating_add(self.observation.window / 2);
         let short = history.short_since.map_or(0, |since| self.facts.time.saturating_sub(since));
         if let Some(left) = left(confirmation, Duration::from_secs(short)) {
             notes.push(Note::Confirming { left });
@@ -279,7 +278,7 @@ fn circumstances(observation: &Observation, need: Need, target: Size, ineffectiv
     let mut notes = Vec::new();
     let partitions = observation.partitions;
     if let Some(Resize { from, to, throughput, .. }) = ineffective {
-        notes.push(Note::NotEffective { from, to, before: throughput });
+        notes.push(Note::NotEffective { from, to, before: throughput, now: observation.throughput });
     }
     if observation.stuck.partitions > 0 {
         notes.push(Note::Stuck(observation.stuck));

@@ -251,6 +251,8 @@ pub enum Note {
         to: Size,
         /// Records a second before it.
         before: f64,
+        /// Records a second now.
+        now: f64,
     },
     /// Something keeps a decision from being carried out.
     Obstacle(ObstacleKind),

@@ -198,12 +198,17 @@ impl Decision {
             Note::SlowWorker { times } => {
                 format!("a record costs {} times the average on one worker", significant(*times))
             }
-            Note::NotEffective { from, to, before } => format!(
-                "the step from {} to {} did not help: {}/s were processed before it, and CPU is left; look at what the workers wait for",
-                of(*from),
-                short(*to),
-                significant(*before),
-            ),
+            Note::NotEffective { from, to, before, now } => {
+                let waiting = self.figures.map_or(0.0, |figures| figures.waiting_percent);
+                format!(
+                    "the step from {} to {} did not help: {}/s are processed, {}/s were before it, and CPU is left; \
+                     workers wait {waiting:.0} % of the time for the store, look at that and at the brokers",
+                    of(*from),
+                    short(*to),
+                    significant(*now),
+                    significant(*before),
+                )
+            }
             Note::Obstacle(kind) => obstacle(kind),
             Note::WorkersInstead => "workers are added instead of CPU".into(),
         }

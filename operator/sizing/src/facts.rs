@@ -147,7 +147,7 @@ pub struct HotPartition {
 /// What a worker does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// It opens the zone and joins the group, and owns nothing.
+    /// It opens the zone and joins the group, and owns nothing. So does a pod that has not told anything yet.
     Starting,
     /// Records flow, or the topic is silent.
     Ingesting,

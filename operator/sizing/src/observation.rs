@@ -129,7 +129,9 @@ fn cost(workers: &[&Worker], remembered: Option<Cost>) -> Option<Cost> {
         measured.iter().filter(|worker| used_percent(&[**worker]) >= LEAST_USED_PERCENT).copied().collect();
     match (busy.is_empty(), remembered) {
         (false, _) => average(&busy),
-        (true, Some(cost)) if rate(Some(cost.seconds)).is_some_and(|seconds| seconds > 0.0) => Some(cost),
+        (true, Some(Cost { seconds, slowest })) if seconds.is_finite() && seconds > 0.0 => {
+            Some(Cost { seconds, slowest: if slowest.is_finite() { slowest.clamp(1.0, SLOWEST_COST) } else { 1.0 } })
+        }
         (true, _) => average(&measured),
     }
 }

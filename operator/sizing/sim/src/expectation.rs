@@ -1,10 +1,12 @@
 //! What the decision function has to be as good as.
 
+use crate::LAG_TARGET;
 use crate::measure::Day;
+use crate::policy::gristmill::Gristmill;
+use crate::policy::{self, Policy};
 use crate::trace::{DAY, Trace};
-use crate::{LAG_TARGET, policy};
 
-/// The days of one trace, under each policy in the order of [`policy::all`].
+/// The days of one trace, under each policy ours and then those of [`policy::peers`].
 pub struct Comparison {
     /// The trace.
     pub trace: Trace,
@@ -14,8 +16,13 @@ pub struct Comparison {
 
 /// Every policy through a trace.
 pub fn compare(trace: Trace) -> Comparison {
-    let days = policy::all(trace).into_iter().map(|policy| crate::measure::day(trace, policy)).collect();
-    Comparison { trace, days }
+    compare_with(trace, Gristmill::default())
+}
+
+/// Every policy through a trace, ours asked in another way.
+pub fn compare_with(trace: Trace, ours: Gristmill) -> Comparison {
+    let policies = std::iter::once(Box::new(ours) as Box<dyn Policy>).chain(policy::peers(trace));
+    Comparison { trace, days: policies.map(|policy| crate::measure::day(trace, policy)).collect() }
 }
 
 impl Comparison {

@@ -28,10 +28,9 @@ pub enum Resize {
     Restart(Size),
 }
 
-/// All of them, for one trace; the first is ours, the last is the one that core-hours are compared with.
-pub fn all(trace: Trace) -> Vec<Box<dyn Policy>> {
+/// All but ours, for one trace; the last is the one that core-hours are compared with.
+pub fn peers(trace: Trace) -> Vec<Box<dyn Policy>> {
     vec![
-        Box::new(gristmill::Gristmill::default()),
         Box::new(keda::Keda::by_default()),
         Box::new(keda::Keda::of_a_minute()),
         Box::new(flink::Flink::default()),

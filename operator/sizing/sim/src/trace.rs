@@ -31,6 +31,8 @@ pub enum Trace {
     BrokerOutage,
     /// Every other node is half as fast for six hours.
     SlowNodes,
+    /// A tenth of an ordinary stream, and four times as much of it from the second to the fourth hour.
+    Quarter,
 }
 
 /// What does not work.
@@ -45,7 +47,7 @@ pub enum Trouble {
 }
 
 impl Trace {
-    /// All traces, in the order of the table.
+    /// The traces that policies are compared on, in the order of the table.
     pub const ALL: [Trace; 10] = [
         Trace::Steady,
         Trace::Diurnal,
@@ -72,6 +74,7 @@ impl Trace {
             Trace::Skewed => "skewed",
             Trace::BrokerOutage => "broker outage",
             Trace::SlowNodes => "slow nodes",
+            Trace::Quarter => "small x4",
         }
     }
 
@@ -79,7 +82,7 @@ impl Trace {
     pub fn event(self) -> u64 {
         match self {
             Trace::Steady | Trace::Diurnal | Trace::Ramp | Trace::Noisy(_) => 0,
-            Trace::Step | Trace::Spike | Trace::Skewed | Trace::SlowNodes => 2 * HOUR,
+            Trace::Step | Trace::Spike | Trace::Skewed | Trace::SlowNodes | Trace::Quarter => 2 * HOUR,
             // From its end: before, no policy can do anything.
             Trace::Burst => 4 * HOUR,
             Trace::BrokerOutage => 3 * HOUR,
@@ -124,6 +127,7 @@ impl Trace {
                 _ => 2.0 * BASE,
             },
             Trace::SlowNodes => 3.0 * BASE,
+            Trace::Quarter => BASE / 10.0 * if (2 * HOUR..4 * HOUR).contains(&time) { 4.0 } else { 1.0 },
         }
     }
 

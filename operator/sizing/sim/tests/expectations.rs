@@ -1,10 +1,14 @@
 //! The decision function against the policies of its peers, on every trace, and what the model keeps to.
 
-use gristmill_sizing::Size;
+use std::time::Duration;
+
+use gristmill_sizing::{Limits, Size};
 use gristmill_sizing_sim::STEP;
 use gristmill_sizing_sim::cluster::Cluster;
-use gristmill_sizing_sim::expectation::compare;
+use gristmill_sizing_sim::expectation::{compare, compare_with};
+use gristmill_sizing_sim::measure::day;
 use gristmill_sizing_sim::plot;
+use gristmill_sizing_sim::policy::gristmill::Gristmill;
 use gristmill_sizing_sim::trace::{DAY, Trace};
 
 #[test]
@@ -13,6 +17,40 @@ fn as_good_as_the_best_peer_on_every_trace_and_cheaper_than_static() {
     let failures: Vec<String> =
         Trace::ALL.into_iter().chain(noises).flat_map(|trace| compare(trace).failures()).collect();
     assert!(failures.is_empty(), "{failures:#?}");
+}
+
+/// How often the operator decides and how long workers count is not what makes it good.
+#[test]
+fn as_good_when_it_is_asked_in_another_way() {
+    let mut failures = Vec::new();
+    for (interval, window) in [(10, 30), (30, 60), (60, 60)] {
+        let ours = || Gristmill::default().asked(interval, window);
+        let found = Trace::ALL.into_iter().flat_map(|trace| compare_with(trace, ours()).failures());
+        failures.extend(found.map(|failure| format!("every {interval} s over {window} s: {failure}")));
+    }
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+/// Limits for two cores: a worker has so little that four times the load takes more workers.
+#[test]
+fn four_times_a_small_load_under_small_limits() {
+    let limits = Limits {
+        max_cpu_per_worker: 50,
+        max_cpu: None,
+        catch_up: Duration::from_secs(120),
+        stabilization: Duration::from_secs(20),
+        scale_down: Duration::from_secs(60),
+        ..Gristmill::default().limits
+    };
+    let day = day(Trace::Quarter, Box::new(Gristmill::new(limits)));
+    let hour = 3600;
+    let at = |time: u64| day.points.iter().find(|point| point.time >= time).unwrap().size.replicas;
+    let within = |from: u64, to: u64| day.changes.iter().filter(|change| (from..to).contains(&change.time)).count();
+    assert!(at(2 * hour) <= 2 && at(4 * hour) >= 4, "{:?}", day.changes);
+    assert!((1..=2).contains(&within(2 * hour, 4 * hour)), "{:?}", day.changes);
+    // Back to what does: one worker would be a little more than full, which is let be only where it is so already.
+    assert!(at(6 * hour) <= 2 && within(4 * hour, 4 * hour + 60) == 0, "{:?}", day.changes);
+    assert_eq!(day.seconds_over(120.0), 0);
 }
 
 #[test]

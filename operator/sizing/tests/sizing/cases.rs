@@ -166,7 +166,12 @@ fn holds() -> Vec<Case> {
 
 fn troubles() -> Vec<Case> {
     let before = Size { replicas: 1, cpu: 1000 };
-    let waiting = stream().running(2, 1000).arrival(3000.0).backlog(4_000_000).using(0.45);
+    let waiting = stream()
+        .running(2, 1000)
+        .arrival(3000.0)
+        .backlog(4_000_000)
+        .using(0.45)
+        .worker(0, |worker| worker.waiting_percent = 64.0);
     let refused = |kind, seconds| stream().arrival(3100.0).obstacle(kind, seconds);
     vec![
         ("a stuck partition is left out", stream().stuck(1, 0.0, 5_000_000)),

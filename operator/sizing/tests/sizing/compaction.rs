@@ -117,6 +117,18 @@ fn decisions_and_their_sentences() {
     insta::assert_snapshot!("compaction", text);
 }
 
+#[test]
+fn explanation_at_length() {
+    let facts = with(|facts| {
+        facts.runs.iter_mut().for_each(|run| run.cpu = 1000);
+        facts.max_parallelism = 4;
+        large(facts);
+    });
+    insta::assert_snapshot!("compaction_explanation", decide(&facts).explanation(&facts));
+    let manual = with(|facts| facts.mode = Mode::Manual);
+    insta::assert_snapshot!("compaction_explanation_manual", decide(&manual).explanation(&manual));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -161,6 +173,7 @@ proptest! {
             backlog_bytes: bytes, growth, until_start: time, runs: vec![run; 2],
             memory_refused: Some(MemoryRefused::Ended(memory)), ..zone()
         };
-        prop_assert!(!decide(&facts).sentence.is_empty());
+        let decision = decide(&facts);
+        prop_assert!(!decision.sentence.is_empty() && !decision.explanation(&facts).is_empty());
     }
 }

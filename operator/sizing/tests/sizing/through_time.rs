@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use gristmill_sizing::{Change, History, Mode, Size, decide};
+use gristmill_sizing::{Change, History, Mode, Reason, Size, decide};
 
-use crate::stream::{NOW, Stream, stream};
+use crate::stream::{COST, NOW, Stream, stream};
 
 /// Decides every 15 seconds for a time and carries it out; the changes with their time since the start.
 fn run(stream: &mut Stream, minutes: u64) -> Vec<(u64, Change, Size)> {
@@ -90,4 +90,30 @@ fn a_clock_set_back_stops_nothing_for_longer_than_an_interval() {
     assert!(matches!(changes.first(), Some((_, Change::Up, _))), "{changes:?}");
     let interval = Duration::from_secs(300 + 75);
     assert!(Duration::from_secs(changes[0].0) <= interval, "{changes:?}");
+}
+
+#[test]
+fn a_step_that_did_not_help_is_not_repeated_before_an_interval() {
+    // A store that takes no more than 1,300 records a second, whatever the CPU.
+    let behind = |stream: Stream| {
+        let given = stream.facts.running.total() as f64 / 1000.0;
+        stream.arrival(1500.0).backlog(2_000_000).using((1300.0 * COST / given).min(1.0))
+    };
+    let mut stream = behind(stream().history(|history| history.short_since = None));
+    let mut changes = Vec::new();
+    for second in (0..2 * 3600).step_by(15) {
+        stream.facts.time += 15;
+        let (decision, history) = decide(&stream.facts, &stream.history);
+        stream.history = history;
+        if decision.change != Change::Stay {
+            changes.push((second, decision.change, decision.target));
+            stream = behind(stream.running(decision.target.replicas, decision.target.cpu));
+            // More waits than before, so that more is asked for.
+            stream = stream.arrival(2500.0).using(1300.0 * COST * 1000.0 / decision.target.total() as f64);
+        } else if second > 600 && second < 3600 {
+            assert_eq!(decision.reason, Reason::NotEffective, "{second} {}", decision.sentence());
+        }
+    }
+    let times: Vec<u64> = changes.iter().map(|(second, ..)| *second).collect();
+    assert!(times.len() == 2 && times[1] - times[0] >= 3600, "{changes:?}");
 }

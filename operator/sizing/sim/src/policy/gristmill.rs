@@ -1,4 +1,5 @@
-//! The operator's decision function, asked every 15 seconds, with what workers tell over a minute.
+//! The operator's decision function: asked every 15 seconds, with what workers tell over a minute, if nothing else is
+//! said.
 
 use std::time::Duration;
 
@@ -9,45 +10,23 @@ use crate::cluster::{Cluster, Step};
 use crate::trace::Trouble;
 use crate::{MAX_CPU, MAX_REPLICAS, PARTITIONS, STEP};
 
-const INTERVAL: u64 = 15;
-const WINDOW: u64 = 60;
 /// End offsets of a partition have to be seen twice before its arrival is known.
 const ARRIVAL_KNOWN_AFTER: u64 = 30;
 
-/// Mode Auto with the defaults of `spec.scaling`, but for the limits that all policies share.
-#[derive(Debug, Default)]
+/// The decision function with what it is asked by.
+#[derive(Debug)]
 pub struct Gristmill {
+    /// Limits of the document.
+    pub limits: Limits,
+    interval: u64,
+    window: u64,
     history: History,
 }
 
-impl Policy for Gristmill {
-    fn name(&self) -> &'static str {
-        "Gristmill"
-    }
-
-    fn decide(&mut self, cluster: &Cluster) -> Option<Resize> {
-        if !cluster.time.is_multiple_of(INTERVAL) || cluster.time < WINDOW {
-            return None;
-        }
-        let (decision, history) = decide(&facts(cluster), &self.history);
-        self.history = history;
-        (decision.target != cluster.size).then_some(Resize::InPlace(decision.target))
-    }
-}
-
-fn facts(cluster: &Cluster) -> Facts {
-    let phase = match cluster.trace.trouble(cluster.time) {
-        Trouble::None => Phase::Ingesting,
-        Trouble::Brokers => Phase::SourceUnavailable,
-        Trouble::Store => Phase::StoreUnavailable,
-    };
-    let ready = cluster.ready();
-    let starting = (cluster.size.replicas as usize).saturating_sub(ready);
-    let workers = (0..ready).map(|number| worker(cluster, number, phase));
-    let starting = (0..starting).map(|number| silent(ready + number));
-    Facts {
-        time: 1_800_000_000 + cluster.time,
-        limits: Limits {
+impl Default for Gristmill {
+    /// Mode Auto with the defaults of `spec.scaling`, but for the limits that all policies share.
+    fn default() -> Gristmill {
+        Gristmill::new(Limits {
             mode: Mode::Auto,
             min_replicas: 1,
             max_replicas: MAX_REPLICAS,
@@ -57,21 +36,64 @@ fn facts(cluster: &Cluster) -> Facts {
             catch_up: Duration::from_secs(30 * 60),
             stabilization: Duration::from_secs(5 * 60),
             scale_down: Duration::from_secs(60 * 60),
-        },
-        partitions: PARTITIONS as u32,
-        workers: workers.chain(starting).collect(),
-        obstacles: Vec::new(),
-        running: cluster.size,
+        })
     }
 }
 
-fn worker(cluster: &Cluster, number: usize, phase: Phase) -> Worker {
+impl Policy for Gristmill {
+    fn name(&self) -> &'static str {
+        "Gristmill"
+    }
+
+    fn decide(&mut self, cluster: &Cluster) -> Option<Resize> {
+        if !cluster.time.is_multiple_of(self.interval) || cluster.time < self.window {
+            return None;
+        }
+        let (decision, history) = decide(&self.facts(cluster), &self.history);
+        self.history = history;
+        (decision.target != cluster.size).then_some(Resize::InPlace(decision.target))
+    }
+}
+
+impl Gristmill {
+    /// With other limits.
+    pub fn new(limits: Limits) -> Gristmill {
+        Gristmill { limits, interval: 15, window: 60, history: History::default() }
+    }
+
+    /// Asked every so many seconds, with what workers count over so many.
+    pub fn asked(self, interval: u64, window: u64) -> Gristmill {
+        Gristmill { interval, window, ..self }
+    }
+
+    fn facts(&self, cluster: &Cluster) -> Facts {
+        let phase = match cluster.trace.trouble(cluster.time) {
+            Trouble::None => Phase::Ingesting,
+            Trouble::Brokers => Phase::SourceUnavailable,
+            Trouble::Store => Phase::StoreUnavailable,
+        };
+        let ready = cluster.ready();
+        let starting = (cluster.size.replicas as usize).saturating_sub(ready);
+        let workers = (0..ready).map(|number| worker(cluster, number, phase, self.window));
+        let starting = (0..starting).map(|number| silent(ready + number));
+        Facts {
+            time: 1_800_000_000 + cluster.time,
+            limits: self.limits.clone(),
+            partitions: PARTITIONS as u32,
+            workers: workers.chain(starting).collect(),
+            obstacles: Vec::new(),
+            running: cluster.size,
+        }
+    }
+}
+
+fn worker(cluster: &Cluster, number: usize, phase: Phase, window: u64) -> Worker {
     // A worker counts from its start.
     let window: Vec<&Step> = cluster
         .steps
         .iter()
         .rev()
-        .take((WINDOW / STEP) as usize)
+        .take((window / STEP) as usize)
         .take_while(|step| step.processed.len() > number)
         .collect();
     let seconds = (window.len() as u64 * STEP).max(1);
