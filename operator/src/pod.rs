@@ -73,8 +73,12 @@ pub fn container(mut process: Process<'_>, settings: &Settings) -> Container {
     }
 }
 
-/// What the operator tells a process about its pod.
-fn environment() -> [EnvVar; 2] {
+/// Milliseconds after which the allocator gives back what was freed, so that a process stays near its memory. It is read
+/// before `main` begins and has no default of ours in the library: the image sets it too, but an image may be another.
+const PURGE_DELAY: &str = "100";
+
+/// What the operator tells a process about its pod, and its allocator.
+fn environment() -> [EnvVar; 3] {
     let variable =
         |name: &str, value_from| EnvVar { name: name.to_owned(), value_from: Some(value_from), ..Default::default() };
     let memory = ResourceFieldSelector { resource: "limits.memory".to_owned(), ..Default::default() };
@@ -82,6 +86,7 @@ fn environment() -> [EnvVar; 2] {
     [
         variable("GRISTMILL_MEMORY", EnvVarSource { resource_field_ref: Some(memory), ..Default::default() }),
         variable("POD_NAME", EnvVarSource { field_ref: Some(name), ..Default::default() }),
+        EnvVar { name: "MIMALLOC_PURGE_DELAY".to_owned(), value: Some(PURGE_DELAY.to_owned()), ..Default::default() },
     ]
 }
 
