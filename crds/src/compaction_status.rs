@@ -24,6 +24,9 @@ pub struct HourlyCompactionStatus {
     /// each partition has had a message with a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processed_through: Option<String>,
+    /// When the next run starts by the schedule (RFC 3339, UTC). Absent while the resource is suspended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_run_time: Option<String>,
     /// End of the newest run that succeeded (RFC 3339, UTC).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_successful_time: Option<String>,
@@ -35,7 +38,8 @@ pub struct HourlyCompactionStatus {
     #[schemars(length(max = 5))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub runs: Vec<Run>,
-    /// Ready: the last run succeeded. Accepted: the spec is valid.
+    /// Ready: the last run succeeded. Accepted: the spec is valid. ResolvedRefs: the StreamIngest, Secrets and ConfigMaps are
+    /// there. Stalled, Reconciling, Suspended and ReconciliationPaused are there only while they are True.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -49,6 +53,12 @@ pub struct SourcePosition {
     pub zone: String,
     /// Sequence of its last entry whose rows are in the Processed zone; -1 before the first run.
     pub consumed_sequence: i64,
+    /// Entries of the RAW zone after it when the newest run ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backlog_entries: Option<i64>,
+    /// Bytes of the RAW files that those entries added; a text, since JSON numbers lose digits above 2^53.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backlog_bytes: Option<String>,
 }
 
 /// One run, as the Processed zone's log holds it.
@@ -57,6 +67,9 @@ pub struct SourcePosition {
 pub struct Run {
     /// Sequence of the entry that the run committed.
     pub sequence: i64,
+    /// Who started it: Schedule or Manual. Absent for a run outside of the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<RunTrigger>,
     /// Start (RFC 3339, UTC).
     pub start_time: String,
     /// End (RFC 3339, UTC).
@@ -67,6 +80,15 @@ pub struct Run {
     pub rows: RunRows,
     /// Live files before and after.
     pub files: RunFiles,
+}
+
+/// Who started a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum RunTrigger {
+    /// The schedule.
+    Schedule,
+    /// A user, for example by `kubectl create job --from=cronjob/...`.
+    Manual,
 }
 
 /// What became of a run.

@@ -34,6 +34,7 @@ use crate::scaling::ScalingMode;
     printcolumn(json_path = ".status.lastSuccessfulTime", name = "Last Run", type_ = "date"),
     printcolumn(json_path = ".status.runs[0].result", name = "Result", type_ = "string"),
     printcolumn(json_path = ".status.processedThrough", name = "Through", type_ = "date"),
+    printcolumn(json_path = ".status.nextRunTime", name = "Next", type_ = "string"),
     printcolumn(json_path = ".metadata.creationTimestamp", name = "Age", type_ = "date"),
     printcolumn(json_path = ".spec.processed.path", name = "Processed", type_ = "string", priority = 1)
 )]

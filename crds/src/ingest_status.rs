@@ -62,7 +62,10 @@ pub struct StreamIngestStatus {
     /// The size that measured cost and backlog ask for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sizing: Option<SizingStatus>,
-    /// Ready: messages flow. Accepted: the spec is valid.
+    /// Ready: messages flow. Accepted: the spec is valid. ResolvedRefs: Secrets and ConfigMaps are there.
+    /// BacklogWithinTarget: what waits is younger than scaling.catchUpDuration. RejectedWithinBudget: rejects are within
+    /// rejected.maxPercent. ScalingLimited: there are fewer workers than are wanted. Stalled, Reconciling, Suspended and
+    /// ReconciliationPaused are there only while they are True.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,

@@ -18,6 +18,9 @@ pub struct IngestReport {
     pub spec_digest: String,
     /// What the worker does now.
     pub phase: IngestPhase,
+    /// When that began (RFC 3339, UTC).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase_since: Option<String>,
     /// One sentence about the phase: what, where, and the next act.
     pub message: String,
     /// Consumer group.
@@ -40,6 +43,9 @@ pub struct IngestReport {
     /// Messages with a reject in the window of the budget, in percent; absent until there is a message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected_percent: Option<String>,
+    /// Whether those are more than the budget allows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rejected_over_budget: bool,
     /// What retention did, and what holds it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<RetentionStatus>,

@@ -17,7 +17,7 @@ use kube::api::{Api, ApiResource, DynamicObject};
 use kube::runtime::controller::{Action, Config, Controller, Error as ControllerError};
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
-use kube::runtime::{PredicateConfig, WatchStreamExt, predicates, watcher};
+use kube::runtime::{Predicate, PredicateConfig, WatchStreamExt, predicates, watcher};
 use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::net::TcpListener;
@@ -31,6 +31,7 @@ use crate::election::Candidate;
 use crate::error::{Error, Fault, Retry};
 use crate::labels::{HOURLY_COMPACTION, STREAM_INGEST, owner_name};
 use crate::rollout::Rollouts;
+use crate::stream_ingest::size::owns_replicas;
 use crate::worker::{ADMIN_PORT, WorkerClient};
 use crate::{admin, hourly_compaction, stream_ingest};
 
@@ -313,22 +314,22 @@ where
     let writer = Writer::new(kind);
     let store = writer.as_reader();
     let changes = watcher(api, config)
-        // The largest part of most objects, and read by nobody here.
-        .modify(|object| object.managed_fields_mut().clear())
+        // The largest part of most objects, and read by nobody here but for who scales a Deployment.
+        .modify(|object| object.managed_fields_mut().retain(owns_replicas))
         .default_backoff()
         .reflect(writer)
         .touched_objects();
     (store, changes)
 }
 
-/// Leaves out changes of a status alone: the operator's own writes.
+/// Leaves out changes of a status alone: the operator's own writes. Annotations pause and resume.
 ///
 /// An error whose words differ each time is a new status each time; seen as a change it would be tried again at once,
 /// past its delay.
 fn specs(
     changes: impl Stream<Item = Result<DynamicObject, watcher::Error>> + Send + 'static,
 ) -> impl Stream<Item = Result<DynamicObject, watcher::Error>> + Send + 'static {
-    changes.predicate_filter(predicates::generation, PredicateConfig::default())
+    changes.predicate_filter(predicates::generation.combine(predicates::annotations), PredicateConfig::default())
 }
 
 /// Finds the resource that an object belongs to by its label `key`.
@@ -369,8 +370,8 @@ fn after_error<C>(
         let reference = ObjectRef::from_obj_with(object.as_ref(), kind.clone());
         let (reason, text) = (error.reason(), error.to_message());
         match error.fault() {
-            Fault::Spec => info!(%reference, reason, error = text, "refused"),
-            Fault::External => warn!(%reference, reason, error = text, "reconcile failed"),
+            Fault::Spec => info!(%reference, %reason, error = text, "refused"),
+            Fault::External => warn!(%reference, %reason, error = text, "reconcile failed"),
         }
         match error.retry() {
             Retry::OnChange => Action::await_change(),

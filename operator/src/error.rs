@@ -2,6 +2,8 @@
 
 use gristmill_crds::plan::Invalid;
 
+use crate::reason::Reason;
+
 /// Name of an object in messages, for example `Deployment books-ingest`.
 pub type ObjectName = String;
 
@@ -110,16 +112,16 @@ pub enum Retry {
 
 impl Error {
     /// Reason of the condition that tells of it.
-    pub fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> Reason {
         match self {
-            Error::CacheEnded => "Stopping",
-            Error::Unreadable { .. } | Error::Invalid(_) => "Invalid",
-            Error::IngestNotFound { .. } => "IngestNotFound",
-            Error::IngestInvalid { .. } => "IngestInvalid",
-            Error::NameTaken { .. } => "NameTaken",
-            Error::Refused { .. } => "Refused",
+            Error::CacheEnded => Reason::Stopping,
+            Error::Unreadable { .. } | Error::Invalid(_) => Reason::Invalid,
+            Error::IngestNotFound { .. } => Reason::IngestNotFound,
+            Error::IngestInvalid { .. } => Reason::IngestInvalid,
+            Error::NameTaken { .. } => Reason::NameTaken,
+            Error::Refused { .. } => Reason::Refused,
             Error::Read { .. } | Error::Apply { .. } | Error::Delete { .. } | Error::WriteStatus { .. } => {
-                "ApplyFailed"
+                Reason::ApplyFailed
             }
         }
     }

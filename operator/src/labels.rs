@@ -19,6 +19,9 @@ pub const TEMPLATE: &str = "gristmill.dev/template";
 /// Annotation of a Deployment with the digest of the template to which it was rolled on the operator's own account.
 pub const ROLLOUT: &str = "gristmill.dev/rollout";
 
+/// Annotation of a resource: `Disabled` keeps the operator from applying anything.
+pub const RECONCILE: &str = "gristmill.dev/reconcile";
+
 /// Labels of the objects of a StreamIngest.
 pub fn of_ingest(name: &str) -> BTreeMap<String, String> {
     labels("ingest", STREAM_INGEST, name)

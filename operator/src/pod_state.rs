@@ -5,7 +5,9 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod};
 use kube::ResourceExt;
 
+use crate::missing::{self, Missing};
 use crate::pod::CONTAINER;
+use crate::reason::Reason;
 
 /// The end of a log that stands in for a report: its last lines are enough for a condition.
 const LONGEST_LOG: usize = 1_000;
@@ -31,10 +33,12 @@ pub enum PodState {
 /// Why a pod fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// The process's own reason, if it left a report.
-    pub reason: Option<String>,
-    /// What is wrong.
+    /// The process's own reason if it left a report, else what the cluster says.
+    pub reason: Reason,
+    /// What is wrong, and the next act.
     pub message: String,
+    /// The Secret or ConfigMap that the kubelet misses, if that is it.
+    pub missing: Option<Missing>,
 }
 
 /// The state of a pod of ours.
@@ -44,27 +48,49 @@ pub fn read(pod: &Pod) -> PodState {
     match container.and_then(|container| container.state.as_ref()) {
         Some(ContainerState { running: Some(running), .. }) => PodState::Running {
             since: running.started_at.as_ref().map(|time| time.0),
-            last_failure: container.and_then(last_termination).and_then(failure),
+            last_failure: container.and_then(last_termination).and_then(|ended| failure(pod, ended)),
         },
         Some(ContainerState { terminated: Some(ended), .. }) => {
-            failure(ended).map_or(PodState::Ended, PodState::Failing)
+            failure(pod, ended).map_or(PodState::Ended, PodState::Failing)
         }
         Some(ContainerState { waiting: Some(waiting), .. }) => {
             let reason = waiting.reason.as_deref().unwrap_or("waiting");
-            let ended = container.and_then(last_termination).and_then(failure);
+            let ended = container.and_then(last_termination).and_then(|ended| failure(pod, ended));
             match (reason, ended) {
                 ("ContainerCreating" | "PodInitializing" | "waiting", _) => PodState::Coming(reason.to_owned()),
                 ("CrashLoopBackOff", Some(failure)) => PodState::Failing(failure),
-                (_, _) => PodState::Failing(plain(sentence(reason, waiting.message.as_deref()))),
+                (_, _) => PodState::Failing(waits(pod, reason, waiting.message.as_deref())),
             }
         }
         Some(_) | None if status.phase.as_deref() == Some("Failed") => {
-            PodState::Failing(plain(sentence(status.reason.as_deref().unwrap_or("Failed"), status.message.as_deref())))
+            let message = sentence(status.reason.as_deref().unwrap_or("Failed"), status.message.as_deref());
+            PodState::Failing(plain(Reason::WorkerUnavailable, format!("{message}; another pod takes its place")))
         }
         Some(_) | None => match unschedulable(pod) {
-            Some(message) => PodState::Failing(plain(sentence("Unschedulable", Some(&message)))),
+            Some(message) => PodState::Failing(plain(
+                Reason::Unschedulable,
+                format!(
+                    "{}; give the cluster a node that fits, or change cpu, memory, nodeSelector, tolerations or affinity of spec.pod",
+                    sentence("no node takes it", Some(&message))
+                ),
+            )),
             None => PodState::Coming("Pending".to_owned()),
         },
+    }
+}
+
+/// The state of a pod on its way of which the cluster tells this.
+///
+/// That a volume can't be mounted stands nowhere but in events.
+pub fn with_event(state: PodState, event: &str, note: &str) -> PodState {
+    let missing = missing::read(note);
+    match state {
+        PodState::Coming(_) => PodState::Failing(Failure {
+            reason: missing.as_ref().map_or(Reason::WorkerUnavailable, Missing::reason),
+            message: format!("{event}: {}; the kubelet tries again within two minutes", note.trim_end_matches('.')),
+            missing,
+        }),
+        state @ (PodState::Running { .. } | PodState::Failing(_) | PodState::Ended) => state,
     }
 }
 
@@ -88,21 +114,58 @@ pub fn restarts(pod: &Pod) -> i32 {
 }
 
 /// What a process that ended badly left: its report, else the end of its log.
-pub fn failure(ended: &ContainerStateTerminated) -> Option<Failure> {
+pub fn failure(pod: &Pod, ended: &ContainerStateTerminated) -> Option<Failure> {
     if ended.exit_code == 0 {
         return None;
     }
-    let message = ended.message.as_deref().unwrap_or_default().trim();
-    if let Ok(report) = serde_json::from_str::<FailureReport>(message) {
-        let FailureReport { reason, message } = report;
-        return Some(Failure { reason: is_reason(&reason).then_some(reason), message });
+    let text = ended.message.as_deref().unwrap_or_default().trim();
+    if let Ok(FailureReport { reason, message }) = serde_json::from_str::<FailureReport>(text) {
+        return Some(plain(Reason::reported(&reason).unwrap_or(Reason::CrashLoop), message));
     }
-    let cause = match ended.reason.as_deref() {
-        Some("OOMKilled") => "it was killed for its memory; raise spec.pod.memory".to_owned(),
-        Some(reason) if reason != "Error" => format!("{reason}, exit code {}", ended.exit_code),
-        Some(_) | None => format!("exit code {}", ended.exit_code),
-    };
-    Some(plain(if message.is_empty() { cause } else { format!("{cause}; its log ends with: {}", tail(message)) }))
+    let tail = if text.is_empty() { String::new() } else { format!("; its log ends with: {}", tail(text)) };
+    let (name, namespace) = (pod.name_any(), pod.namespace().unwrap_or_default());
+    Some(match ended.reason.as_deref() {
+        Some("OOMKilled") => {
+            plain(Reason::OutOfMemory, format!("its process was killed for its memory; raise spec.pod.memory{tail}"))
+        }
+        cause => {
+            let cause = cause.filter(|cause| *cause != "Error").map(|cause| format!("{cause}, ")).unwrap_or_default();
+            let message = format!(
+                "its process ended with {cause}exit code {}{tail}; see `kubectl logs -n {namespace} {name} --previous`",
+                ended.exit_code
+            );
+            plain(Reason::CrashLoop, message)
+        }
+    })
+}
+
+/// Why a container waits that is not simply on its way.
+fn waits(pod: &Pod, reason: &str, message: Option<&str>) -> Failure {
+    let told = sentence(reason, message);
+    match reason {
+        "ErrImagePull"
+        | "ImagePullBackOff"
+        | "InvalidImageName"
+        | "ErrImageNeverPull"
+        | "RegistryUnavailable"
+        | "ImageInspectError" => {
+            let image = pod.spec.as_ref().and_then(|spec| spec.containers.first()?.image.as_deref());
+            let image = image.map(|image| format!(" of {image}")).unwrap_or_default();
+            let message = format!(
+                "{told}; see that the registry{image} is up, or correct spec.pod.image or spec.pod.imagePullSecrets"
+            );
+            plain(Reason::ImagePullFailed, message)
+        }
+        "CrashLoopBackOff" => {
+            let (name, namespace) = (pod.name_any(), pod.namespace().unwrap_or_default());
+            plain(Reason::CrashLoop, format!("{told}; see `kubectl logs -n {namespace} {name} --previous`"))
+        }
+        _ => {
+            let missing = message.and_then(missing::read);
+            let reason = missing.as_ref().map_or(Reason::WorkerUnavailable, Missing::reason);
+            Failure { reason, message: told, missing }
+        }
+    }
 }
 
 fn container_status(pod: &Pod) -> Option<&ContainerStatus> {
@@ -121,23 +184,15 @@ fn unschedulable(pod: &Pod) -> Option<String> {
     conditions.iter().find(refused).map(|condition| condition.message.clone().unwrap_or_default())
 }
 
-fn plain(message: String) -> Failure {
-    Failure { reason: None, message }
+fn plain(reason: Reason, message: String) -> Failure {
+    Failure { reason, message, missing: None }
 }
 
 fn sentence(reason: &str, message: Option<&str>) -> String {
-    match message {
+    match message.map(|message| message.trim().trim_end_matches('.')) {
         Some(message) if !message.is_empty() => format!("{reason}: {message}"),
         Some(_) | None => reason.to_owned(),
     }
-}
-
-/// The API server refuses a condition whose reason is no single word.
-fn is_reason(word: &str) -> bool {
-    let mut characters = word.chars();
-    characters.next().is_some_and(|c| c.is_ascii_uppercase())
-        && characters.all(|c| c.is_ascii_alphanumeric())
-        && word.len() <= 64
 }
 
 fn tail(text: &str) -> &str {

@@ -12,6 +12,10 @@ use serde_json::{Value, json};
 
 use crate::condition::ConditionType;
 use crate::error::Error;
+use crate::labels::RECONCILE;
+
+/// What a resource says that is kept as it is.
+pub const PAUSED: &str = "annotation gristmill.dev/reconcile is Disabled: the operator changes none of its objects; remove the annotation to go on";
 
 /// A custom resource of type `K` with a status of type `S`.
 #[derive(Debug, Clone)]
@@ -67,6 +71,12 @@ impl<K, S> CustomResource<K, S> {
         self.metadata.namespace.as_deref().unwrap_or_default()
     }
 
+    /// Whether a user keeps the operator from applying anything: annotation `gristmill.dev/reconcile: Disabled`.
+    pub fn is_paused(&self) -> bool {
+        let annotation = self.metadata.annotations.as_ref().and_then(|annotations| annotations.get(RECONCILE));
+        annotation.is_some_and(|value| value.eq_ignore_ascii_case("Disabled"))
+    }
+
     /// Kind and name, as messages have it.
     pub fn title(&self) -> String {
         format!("{} {}", self.kind.kind, self.name())
@@ -90,7 +100,7 @@ impl<K, S> CustomResource<K, S> {
 /// Conditions are a list that others may add to; theirs are not ours to compare or to write.
 fn with_our_conditions(mut status: Value) -> Value {
     if let Some(Value::Array(conditions)) = status.get_mut("conditions") {
-        let ours = [ConditionType::Ready, ConditionType::Accepted, ConditionType::Suspended].map(ConditionType::as_str);
+        let ours = ConditionType::ALL.map(ConditionType::as_str);
         let type_of = |condition: &Value| condition.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
         conditions.retain(|condition| ours.contains(&type_of(condition).as_str()));
     }

@@ -113,6 +113,23 @@ pub enum Error {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// The object is mounted, and lacks the key.
+    #[error(
+        "{field}: {holder} {name:?} has no key {key:?}, there is no file {}; add the key or correct the reference",
+        path.display()
+    )]
+    NoKeyFile {
+        /// The field that refers to it.
+        field: String,
+        /// What holds it.
+        holder: Holder,
+        /// Its name.
+        name: String,
+        /// The key.
+        key: String,
+        /// Where it was looked for.
+        path: PathBuf,
+    },
     /// The file is there and can't be read, or a file that a library wants can't be written.
     #[error("{field}: cannot use {}; check its owner and mode", path.display())]
     File {
@@ -142,11 +159,11 @@ pub enum Error {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let reason = match &error {
-            Error::NotGiven { holder, .. } | Error::NoKey { holder, .. } | Error::NoFile { holder, .. } => match holder
-            {
+            Error::NotGiven { holder, .. } | Error::NoFile { holder, .. } => match holder {
                 Holder::Secret => "SecretNotFound",
                 Holder::ConfigMap => "ConfigMapNotFound",
             },
+            Error::NoKey { .. } | Error::NoKeyFile { .. } => "KeyNotFound",
             Error::File { .. } | Error::Unfit { .. } => "InvalidSecret",
         };
         Failure::new(Exit::Usage, reason, &error)
@@ -260,7 +277,12 @@ impl Secrets {
         for key in keys {
             match self.file(reference(key)) {
                 Ok(file) => folder = file.parent().map(Path::to_owned),
-                Err(error @ (Error::NoKey { .. } | Error::NoFile { .. } | Error::NotGiven { .. })) => {
+                Err(
+                    error @ (Error::NoKey { .. }
+                    | Error::NoKeyFile { .. }
+                    | Error::NoFile { .. }
+                    | Error::NotGiven { .. }),
+                ) => {
                     missing.get_or_insert(error);
                 }
                 Err(error) => return Err(error),
@@ -327,6 +349,9 @@ fn value<'v>(values: &'v Values, reference: Reference<'_>) -> Result<&'v Vec<u8>
 fn unreadable(reference: Reference<'_>, path: PathBuf, source: std::io::Error) -> Error {
     let Reference { field, holder, name, key } = reference;
     match source.kind() {
+        std::io::ErrorKind::NotFound if path.parent().is_some_and(Path::is_dir) => {
+            Error::NoKeyFile { field: field.to_owned(), holder, name: name.to_owned(), key: key.to_owned(), path }
+        }
         std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
             Error::NoFile { field: field.to_owned(), holder, name: name.to_owned(), key: key.to_owned(), path }
         }

@@ -36,4 +36,8 @@ rules:
   - apiGroups: [""]
     resources: [pods]
     verbs: [list, watch]
+  # Why a pod does not start: a Secret that is missing is named nowhere else.
+  - apiGroups: [""]
+    resources: [events]
+    verbs: [list]
 {{- end -}}

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
+use chrono::DateTime;
+
 use super::deduplication::DeduplicationPlan;
-use super::ingest::references;
+use super::ingest::hadoop_uses;
 use super::pod::check_pod;
 use super::processed::ProcessedPlan;
-use super::reference::check_names;
+use super::reference::{ReferenceUse, check_names, referred};
 use super::schedule::{self, Schedule};
 use super::schema::check_hourly_compaction;
 use super::{
-    ColumnPlan, HadoopPlan, IngestPlan, Invalid, LatenessPlan, Problems, Reference, SecurityPlan, SizingPlan, identity,
-    kept_columns, refuse_local, within,
+    ColumnPlan, HadoopPlan, IngestPlan, Invalid, LatenessPlan, Problems, Reference, SizingPlan, identity, kept_columns,
+    refuse_local, within,
 };
 use crate::hourly_compaction::{HourlyCompaction, HourlyCompactionSpec, IngestRef, Keep};
 use crate::processed::PartitionField;
@@ -71,6 +73,8 @@ pub struct CompactionPlan {
     pub sizing: SizingPlan,
     /// How HDFS is found, and who we are to it: its own, else that of the StreamIngest.
     pub hadoop: Option<HadoopPlan>,
+    /// Whether that is the StreamIngest's.
+    is_hadoop_inherited: bool,
     /// No run is to start by the schedule.
     pub suspend: bool,
     /// Digest of the projection of both documents, `sha256:<hex>`.
@@ -125,7 +129,7 @@ impl CompactionPlan {
         check_directories(&partition_by, &columns, &mut problems);
         let sizing = SizingPlan::read("spec.sizing", sizing.as_ref(), &mut problems);
         let hadoop = HadoopPlan::read("spec.hadoop", hadoop.as_ref(), &mut problems);
-        check_names(&references(&SecurityPlan::default(), hadoop.as_ref()), &mut problems);
+        check_names(&referred(&hadoop_uses(hadoop.as_ref())), &mut problems);
         check_pod("spec.pod", pod.as_ref(), &mut problems);
         check_hourly_compaction(&compaction.spec, &mut problems);
         if !problems.0.is_empty() {
@@ -152,11 +156,19 @@ impl CompactionPlan {
             lateness,
             columns,
             sizing,
+            is_hadoop_inherited: hadoop.is_none(),
             hadoop: hadoop.or_else(|| ingest_plan.hadoop.clone()),
             suspend: suspend.unwrap_or(false),
             spec_digest: CompactionProjection::new(compaction, ingest).digest(),
             ingest: ingest_plan,
         })
+    }
+
+    /// When the first run after a moment starts, both in seconds since 1970; None if there is none.
+    pub fn next_start(&self, after: i64) -> Option<i64> {
+        let schedule = Schedule::try_new(&self.schedule, &self.time_zone).expect("the plan has checked both");
+        let next = schedule.next_after(DateTime::from_timestamp(after, 0)?)?;
+        Some(next.timestamp())
     }
 
     /// HDFS user name of simple authentication, if a document names one.
@@ -166,7 +178,17 @@ impl CompactionPlan {
 
     /// The Secrets and ConfigMaps that a run reads, each once, in order of their names.
     pub fn references(&self) -> Vec<Reference> {
-        references(&SecurityPlan::default(), self.hadoop.as_ref())
+        referred(&self.reference_uses())
+    }
+
+    /// The fields that name them, those of the StreamIngest marked as such.
+    pub fn reference_uses(&self) -> Vec<ReferenceUse> {
+        let inherited = |used: ReferenceUse| ReferenceUse {
+            field: format!("{} of StreamIngest {:?}", used.field, self.ingest.name),
+            ..used
+        };
+        let uses = hadoop_uses(self.hadoop.as_ref());
+        if self.is_hadoop_inherited { uses.into_iter().map(inherited).collect() } else { uses }
     }
 
     /// The plan, if pods can run it.

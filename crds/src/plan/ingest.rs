@@ -9,7 +9,7 @@ use super::kafka::{SecurityPlan, check_config, check_group, check_servers, check
 use super::memory::{least_memory, longest_message};
 use super::pod::check_pod;
 use super::raw::RawPlan;
-use super::reference::check_names;
+use super::reference::{ReferenceUse, check_names, referred};
 use super::scaling::check_network;
 use super::schema::check_stream_ingest;
 use super::{
@@ -105,7 +105,12 @@ impl IngestPlan {
 
     /// The Secrets and ConfigMaps that a worker reads, each once, in order of their names.
     pub fn references(&self) -> Vec<Reference> {
-        references(&self.security, self.hadoop.as_ref())
+        referred(&self.reference_uses())
+    }
+
+    /// The fields that name them.
+    pub fn reference_uses(&self) -> Vec<ReferenceUse> {
+        [kafka_uses(&self.security), hadoop_uses(self.hadoop.as_ref())].concat()
     }
 
     /// The plan, if pods can run it.
@@ -148,7 +153,8 @@ impl TryFrom<&StreamIngest> for IngestPlan {
         let RawPlan { path, target_size, max_records, max_age, compression, retention } =
             RawPlan::read(raw, &mut problems);
         let hadoop = HadoopPlan::read("spec.hadoop", hadoop.as_ref(), &mut problems);
-        check_names(&references(&security, hadoop.as_ref()), &mut problems);
+        let uses = [kafka_uses(&security), hadoop_uses(hadoop.as_ref())].concat();
+        check_names(&referred(&uses), &mut problems);
         let scaling = ScalingPlan::read("spec.scaling", scaling.as_ref(), &mut problems);
         let rewind = RewindPlan::read("spec.rewind", rewind.as_ref(), &mut problems);
         check_pod("spec.pod", pod.as_ref(), &mut problems);
@@ -186,25 +192,34 @@ impl TryFrom<&StreamIngest> for IngestPlan {
     }
 }
 
-pub(super) fn references(security: &SecurityPlan, hadoop: Option<&HadoopPlan>) -> Vec<Reference> {
+/// The fields of the Kafka side that name a Secret or a ConfigMap.
+fn kafka_uses(security: &SecurityPlan) -> Vec<ReferenceUse> {
+    let at = |field: &str, reference| ReferenceUse { field: format!("spec.source.kafka.security.{field}"), reference };
     let tls = security.tls.as_ref();
-    let mut references: Vec<Reference> = [
-        tls.and_then(|tls| tls.ca.as_ref()).map(|key| Reference::config_map(&key.config_map)),
-        tls.and_then(|tls| tls.client_certificate.as_deref()).map(Reference::secret),
-        security.sasl.as_ref().map(|sasl| Reference::secret(&sasl.password.secret)),
-        hadoop.and_then(|hadoop| hadoop.config_map.as_deref()).map(Reference::config_map),
+    [
+        tls.and_then(|tls| tls.ca.as_ref())
+            .map(|key| at("tls.caConfigMapKeyRef", Reference::config_map(&key.config_map))),
+        tls.and_then(|tls| tls.client_certificate.as_deref())
+            .map(|name| at("tls.clientCertificateSecretRef", Reference::secret(name))),
+        security.sasl.as_ref().map(|sasl| at("sasl.passwordSecretKeyRef", Reference::secret(&sasl.password.secret))),
     ]
     .into_iter()
     .flatten()
-    .collect();
-    if let Some(HadoopIdentity::Kerberos { principal: _, keytab, krb5_config }) = hadoop.map(|hadoop| &hadoop.identity)
-    {
-        references.push(Reference::secret(&keytab.secret));
-        references.extend(krb5_config.iter().map(|key| Reference::config_map(&key.config_map)));
+    .collect()
+}
+
+/// The fields of `spec.hadoop` that name a Secret or a ConfigMap.
+pub(super) fn hadoop_uses(hadoop: Option<&HadoopPlan>) -> Vec<ReferenceUse> {
+    let at = |field: &str, reference| ReferenceUse { field: format!("spec.hadoop.{field}"), reference };
+    let Some(HadoopPlan { config_map, umask: _, proxy_user: _, identity }) = hadoop else { return Vec::new() };
+    let mut uses: Vec<ReferenceUse> =
+        config_map.iter().map(|name| at("configMapRef", Reference::config_map(name))).collect();
+    if let HadoopIdentity::Kerberos { principal: _, keytab, krb5_config } = identity {
+        uses.push(at("kerberos.keytabSecretKeyRef", Reference::secret(&keytab.secret)));
+        let krb5_config = krb5_config.iter();
+        uses.extend(krb5_config.map(|key| at("kerberos.krb5ConfigMapKeyRef", Reference::config_map(&key.config_map))));
     }
-    references.sort();
-    references.dedup();
-    references
+    uses
 }
 
 /// `gristmill.<namespace>.<name>.<first 8 hex digits of the SHA-256 of the path as written>`.

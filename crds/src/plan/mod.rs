@@ -47,7 +47,7 @@ pub use pattern::Pattern;
 pub use position::{Position, RewindPlan};
 pub use raw::{FileEnd, RetentionPlan};
 pub use record::{MessageLimits, RecordPlan};
-pub use reference::{ConfigMapKey, Reference, ReferenceKind, SecretKey};
+pub use reference::{ConfigMapKey, Reference, ReferenceKind, ReferenceUse, SecretKey};
 pub use rejected::{RejectedBudget, RejectedPlan};
 pub use scaling::ScalingPlan;
 pub use schedule::{InvalidSchedule, Schedule};

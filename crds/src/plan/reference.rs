@@ -30,6 +30,23 @@ pub struct Reference {
     pub name: String,
 }
 
+/// A field of a resource that names a Secret or a ConfigMap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReferenceUse {
+    /// Path of the field, for example `spec.hadoop.configMapRef`.
+    pub field: String,
+    /// What it names.
+    pub reference: Reference,
+}
+
+/// The objects of these fields, each once, in order of their names.
+pub(super) fn referred(uses: &[ReferenceUse]) -> Vec<Reference> {
+    let mut references: Vec<Reference> = uses.iter().map(|used| used.reference.clone()).collect();
+    references.sort();
+    references.dedup();
+    references
+}
+
 /// What a reference refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ReferenceKind {

@@ -18,7 +18,12 @@ pub struct ScalingPlan {
     pub min_replicas: i32,
     /// Most workers.
     pub max_replicas: i32,
+    /// Time in which a backlog is to be worked off.
+    pub catch_up: Duration,
 }
+
+/// Default of `catchUpDuration`.
+const DEFAULT_CATCH_UP: Duration = Duration::from_secs(30 * 60);
 
 impl ScalingPlan {
     /// Workers to begin with: what the document asks for, else the fewest.
@@ -63,11 +68,11 @@ impl ScalingPlan {
             }
         }
         let durations = Duration::from_secs(10)..=Duration::from_secs(24 * 3600);
-        for (field, duration) in [
-            ("catchUpDuration", catch_up_duration),
-            ("stabilizationInterval", stabilization_interval),
-            ("scaleDownInterval", scale_down_interval),
-        ] {
+        let catch_up = catch_up_duration.map(|duration| duration.to_duration());
+        let catch_up = within(&format!("{at}.catchUpDuration"), catch_up, durations.clone(), "10s to 24h", problems);
+        for (field, duration) in
+            [("stabilizationInterval", stabilization_interval), ("scaleDownInterval", scale_down_interval)]
+        {
             let duration = duration.map(|duration| duration.to_duration());
             within(&format!("{at}.{field}"), duration, durations.clone(), "10s to 24h", problems);
         }
@@ -77,7 +82,13 @@ impl ScalingPlan {
             let message = format!("{fewest} is more than maxReplicas, {most}; lower it or raise maxReplicas");
             problems.add(format!("{at}.minReplicas"), message);
         }
-        Self { mode, replicas, min_replicas: fewest, max_replicas: most }
+        Self {
+            mode,
+            replicas,
+            min_replicas: fewest,
+            max_replicas: most,
+            catch_up: catch_up.unwrap_or(DEFAULT_CATCH_UP),
+        }
     }
 }
 

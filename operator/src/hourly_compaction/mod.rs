@@ -1,6 +1,8 @@
 //! Runs an HourlyCompaction: observe, plan, build, apply, status.
 
 pub mod build;
+pub mod conditions;
+pub mod endings;
 pub mod observe;
 pub mod status;
 
@@ -20,10 +22,13 @@ use crate::error::Error;
 use crate::pod::mounted_config_map;
 use crate::resource::CustomResource;
 use build::{Wanted, build};
-use observe::{Cache, Observed, observe};
+use observe::{Active, Cache, Observed, observe};
 
 /// Everything that a status tells of comes by a watch; this is for an event that was lost on the way.
 const LOOK_AGAIN: Duration = Duration::from_secs(600);
+
+/// A pod that does not start is looked at so often: what keeps it stands in events, which are not watched.
+const LOOK_AT_POD: Duration = Duration::from_secs(15);
 
 /// An HourlyCompaction as the cluster holds it.
 pub type Compaction = CustomResource<HourlyCompaction, HourlyCompactionStatus>;
@@ -56,10 +61,11 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     }
     outcome?;
     operator.retries.reset(&compaction.reference);
-    Ok(Action::requeue(LOOK_AGAIN))
+    let waits = observed.active.as_ref().is_some_and(Active::is_waiting);
+    Ok(Action::requeue(if waits { LOOK_AT_POD } else { LOOK_AGAIN }))
 }
 
-/// Plan, build, apply.
+/// Plan, build, apply; of a resource that is paused the plan alone.
 async fn settle(compaction: &Compaction, observed: &Observed, operator: &Operator) -> Result<CompactionPlan, Error> {
     let typed = compaction.typed()?;
     let stream = observed.stream.as_ref().ok_or_else(|| Error::IngestNotFound {
@@ -72,6 +78,9 @@ async fn settle(compaction: &Compaction, observed: &Observed, operator: &Operato
         .and_then(IngestPlan::in_cluster)
         .map_err(|invalid| refused(Error::Invalid(invalid).to_message()))?;
     let plan = CompactionPlan::try_new(typed, ingest).and_then(CompactionPlan::in_cluster).map_err(Error::Invalid)?;
+    if compaction.is_paused() {
+        return Ok(plan);
+    }
     // No `..`: a new object must be applied here.
     let Wanted { service_account, config_map, cron_job } = build(typed, ingest, &plan, &operator.settings);
     let current = config_map.name_any();
@@ -91,7 +100,7 @@ fn in_use(observed: &Observed) -> BTreeSet<String> {
         let job = cron_job.spec.as_ref()?.job_template.spec.as_ref()?;
         job.template.spec.as_ref()
     });
-    let jobs = observed.jobs.iter().filter(|job| !status::is_finished(job));
+    let jobs = observed.jobs.iter().filter(|job| !endings::is_finished(job));
     let jobs = jobs.filter_map(|job| job.spec.as_ref()?.template.spec.as_ref());
     let pods = observed.pods.iter().filter_map(|pod| pod.spec.as_ref());
     cron_job.chain(jobs).chain(pods).filter_map(mounted_config_map).map(str::to_owned).collect()

@@ -9,10 +9,13 @@ use kube::ResourceExt;
 use kube::api::{ApiResource, DynamicObject};
 use kube::runtime::reflector::{ObjectRef, Store};
 
+use super::endings::{is_finished, job_of};
 use super::{Compaction, Context};
-use crate::context::{cached, labelled, ready};
+use crate::context::{Operator, cached, labelled, ready};
 use crate::error::Error;
 use crate::labels::{self, HOURLY_COMPACTION};
+use crate::pod_events;
+use crate::pod_state::{self, PodState};
 use crate::stream_ingest::Stream;
 
 /// The objects of all HourlyCompactions and the StreamIngests, fed by watches.
@@ -45,6 +48,25 @@ pub struct Observed {
     pub jobs: Vec<Arc<Job>>,
     /// Pods of its Jobs.
     pub pods: Vec<Arc<Pod>>,
+    /// The run that has not come to its end.
+    pub active: Option<Active>,
+}
+
+/// A run that has not come to its end.
+pub struct Active {
+    /// Its Job.
+    pub job: Arc<Job>,
+    /// Its newest pod and what that says.
+    pub pod: Option<(Arc<Pod>, PodState)>,
+}
+
+impl Active {
+    /// Whether its process has not been started.
+    pub fn is_waiting(&self) -> bool {
+        self.pod.as_ref().is_some_and(|(pod, state)| {
+            matches!(state, PodState::Coming(_) | PodState::Failing(_)) && pod_state::termination(pod).is_none()
+        })
+    }
 }
 
 impl Observed {
@@ -63,14 +85,32 @@ pub async fn observe(compaction: &Compaction, context: &Context) -> Result<Obser
     let child = labels::compaction_name(name);
     // No `..`: a new cache must be read here.
     let Cache { streams, cron_jobs, config_maps, service_accounts, jobs, pods } = &context.cache;
+    let jobs = labelled(jobs, namespace, HOURLY_COMPACTION, name).await?;
+    let pods = labelled(pods, namespace, HOURLY_COMPACTION, name).await?;
     Ok(Observed {
+        active: active(&jobs, &pods, &context.operator).await,
         stream: stream_of(compaction, streams).await?,
         cron_job: cached(cron_jobs, namespace, &child).await?,
         config_maps: labelled(config_maps, namespace, HOURLY_COMPACTION, name).await?,
         service_account: cached(service_accounts, namespace, &child).await?,
-        jobs: labelled(jobs, namespace, HOURLY_COMPACTION, name).await?,
-        pods: labelled(pods, namespace, HOURLY_COMPACTION, name).await?,
+        jobs,
+        pods,
     })
+}
+
+/// The newest Job that has not come to its end.
+async fn active(jobs: &[Arc<Job>], pods: &[Arc<Pod>], operator: &Operator) -> Option<Active> {
+    let unfinished = jobs.iter().filter(|job| !is_finished(job) && job.metadata.deletion_timestamp.is_none());
+    let job = unfinished.max_by_key(|job| (job.creation_timestamp(), job.name_any()))?;
+    let of_job: Vec<Arc<Pod>> = pods.iter().filter(|pod| job_of(pod) == Some(&job.name_any())).cloned().collect();
+    let pod = match pod_state::newest(&of_job) {
+        Some(pod) => {
+            let state = pod_events::explained(&pod, pod_state::read(&pod), operator).await;
+            Some((pod, state))
+        }
+        None => None,
+    };
+    Some(Active { job: Arc::clone(job), pod })
 }
 
 async fn stream_of(compaction: &Compaction, streams: &Store<DynamicObject>) -> Result<Option<Stream>, Error> {

@@ -14,6 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
 
+use super::size::Size;
 use crate::context::Settings;
 use crate::labels::{self, STREAM_INGEST};
 use crate::pod::{self, DOCUMENT, Process, Surroundings};
@@ -38,13 +39,13 @@ pub struct Wanted {
 }
 
 /// Builds the objects of a resource that has a plan.
-pub fn build(ingest: &StreamIngest, plan: &IngestPlan, settings: &Settings) -> Wanted {
+pub fn build(ingest: &StreamIngest, plan: &IngestPlan, size: &Size, settings: &Settings) -> Wanted {
     let projection = IngestProjection::new(ingest);
     let child = labels::ingest_name(&ingest.name_any());
     let config_map = labels::config_map_name(&child, &projection.digest());
     let policy = ingest.spec.network_policy.as_ref();
     Wanted {
-        deployment: deployment(ingest, plan, &config_map, settings),
+        deployment: deployment(ingest, plan, size, &config_map, settings),
         disruption_budget: disruption_budget(ingest),
         network_policy: network_policy::network_policy(
             metadata(ingest, child.clone()),
@@ -57,7 +58,13 @@ pub fn build(ingest: &StreamIngest, plan: &IngestPlan, settings: &Settings) -> W
     }
 }
 
-fn deployment(ingest: &StreamIngest, plan: &IngestPlan, config_map: &str, settings: &Settings) -> Deployment {
+fn deployment(
+    ingest: &StreamIngest,
+    plan: &IngestPlan,
+    size: &Size,
+    config_map: &str,
+    settings: &Settings,
+) -> Deployment {
     let name = ingest.name_any();
     let child = labels::ingest_name(&name);
     let options = settings.pod_defaults.complete(ingest.spec.pod.clone().unwrap_or_default());
@@ -73,7 +80,7 @@ fn deployment(ingest: &StreamIngest, plan: &IngestPlan, config_map: &str, settin
     Deployment {
         metadata: metadata(ingest, child),
         spec: Some(DeploymentSpec {
-            replicas: Some(if plan.suspend { 0 } else { plan.scaling.initial_replicas() }),
+            replicas: size.replicas,
             selector: pods(ingest),
             // The old worker leaves before the new one comes: a surge needs quota for two and rebalances twice.
             strategy: Some(DeploymentStrategy {

@@ -1,7 +1,10 @@
 //! Runs a StreamIngest: observe, plan, build, apply, status.
 
 pub mod build;
+pub mod conditions;
 pub mod observe;
+pub mod ready;
+pub mod size;
 pub mod status;
 
 use std::collections::BTreeSet;
@@ -20,6 +23,7 @@ use crate::error::Error;
 use crate::pod::mounted_config_map;
 use crate::resource::CustomResource;
 use build::{Wanted, build};
+use conditions::Outcome;
 use observe::{Cache, Observed, observe};
 
 /// How often the figures of a worker are read.
@@ -58,13 +62,17 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     Ok(Action::requeue(REFRESH))
 }
 
-/// Plan, build, apply.
-async fn settle(stream: &Stream, observed: &Observed, operator: &Operator) -> Result<IngestPlan, Error> {
+/// Plan, size, build, apply; of a resource that is paused the plan and the size alone.
+async fn settle(stream: &Stream, observed: &Observed, operator: &Operator) -> Outcome {
     let ingest = stream.typed()?;
     let plan = IngestPlan::try_from(ingest).and_then(IngestPlan::in_cluster).map_err(Error::Invalid)?;
+    let size = size::decide(&plan, stream.status.partitions, observed.deployment.as_deref());
+    if stream.is_paused() {
+        return Ok((plan, size));
+    }
     // No `..`: a new object must be applied here.
     let Wanted { service_account, config_map, deployment, disruption_budget, network_policy } =
-        build(ingest, &plan, &operator.settings);
+        build(ingest, &plan, &size, &operator.settings);
     let current = config_map.name_any();
     let config_map = crate::pod::with_live_text(config_map, &observed.config_maps);
 
@@ -86,7 +94,7 @@ async fn settle(stream: &Stream, observed: &Observed, operator: &Operator) -> Re
     applied?;
     applier.apply(disruption_budget, observed.disruption_budget.as_deref()).await?;
     applier.prune(unused(&observed.config_maps, &current, &in_use(observed))).await?;
-    Ok(plan)
+    Ok((plan, size))
 }
 
 /// ConfigMaps that a pod mounts, or that the Deployment may still start a pod with.

@@ -1,8 +1,9 @@
-//! Reads what the cluster holds of a StreamIngest, and asks its worker.
+//! Reads what the cluster holds of a StreamIngest, and asks its workers.
 
 use std::sync::Arc;
 
-use gristmill_crds::report::IngestReport;
+use futures::StreamExt;
+use gristmill_crds::report::{IngestPhase, IngestReport};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -11,11 +12,14 @@ use kube::ResourceExt;
 use kube::runtime::reflector::Store;
 
 use super::{Context, Stream};
-use crate::context::{cached, labelled};
+use crate::context::{Operator, cached, labelled};
 use crate::error::Error;
 use crate::labels::{self, STREAM_INGEST};
-use crate::pod_state::{self, PodState};
-use crate::worker::WorkerClient;
+use crate::pod_events;
+use crate::pod_state::{self, Failure, PodState};
+
+/// Workers that are asked at the same time.
+const AT_A_TIME: usize = 8;
 
 /// The objects of all StreamIngests, fed by watches.
 pub struct Cache {
@@ -47,42 +51,60 @@ pub struct Observed {
     pub network_policy: Option<Arc<NetworkPolicy>>,
     /// Its pods, those that end included.
     pub pods: Vec<Arc<Pod>>,
-    /// What its worker says.
-    pub worker: Worker,
+    /// What its workers say; those that leave only while there are no others.
+    pub workers: Vec<Worker>,
 }
 
-/// What the newest pod says.
-pub enum Worker {
-    /// There is no pod.
-    Absent,
-    /// Its pod does not run.
-    NotRunning {
-        /// The pod.
-        pod: Arc<Pod>,
-        /// Why it does not.
-        state: PodState,
-    },
-    /// It reports.
-    Reporting {
-        /// The pod.
-        pod: Arc<Pod>,
-        /// State of the pod.
-        state: PodState,
-        /// The report.
-        report: Box<IngestReport>,
-    },
-    /// Its pod runs, and does not answer.
-    Silent {
-        /// The pod.
-        pod: Arc<Pod>,
-        /// State of the pod.
-        state: PodState,
-        /// Why there is no report.
-        why: String,
-    },
+/// A worker's pod, and what it says.
+pub struct Worker {
+    /// The pod.
+    pub pod: Arc<Pod>,
+    /// State of the pod.
+    pub state: PodState,
+    /// What its process answers, if it runs.
+    pub answer: Answer,
+}
+
+/// What a worker's process answers.
+pub enum Answer {
+    /// It does not run.
+    NotAsked,
+    /// Its report.
+    Report(Box<IngestReport>),
+    /// It runs, and does not answer.
+    Silence(String),
+}
+
+impl Worker {
+    /// The report, if there is one.
+    pub fn report(&self) -> Option<&IngestReport> {
+        match &self.answer {
+            Answer::Report(report) => Some(report),
+            Answer::NotAsked | Answer::Silence(_) => None,
+        }
+    }
+
+    /// Why it fails, or why the process before it did.
+    pub fn failure(&self) -> Option<&Failure> {
+        match &self.state {
+            PodState::Failing(failure) => Some(failure),
+            // Once a process says that it goes on, the end of the one before it is history.
+            PodState::Running { last_failure, .. } => match self.report().map(|report| report.phase) {
+                None | Some(IngestPhase::Starting) => last_failure.as_ref(),
+                Some(_) => None,
+            },
+            PodState::Coming(_) | PodState::Ended => None,
+        }
+    }
 }
 
 impl Observed {
+    /// The newest of the workers' reports: each worker tells of the whole zone, up to where it has read the log.
+    pub fn report(&self) -> Option<&IngestReport> {
+        let reports = self.workers.iter().filter_map(Worker::report);
+        reports.max_by_key(|report| (report.zone.as_ref().map(|zone| zone.sequence), report.partitions))
+    }
+
     /// The ConfigMap of this name.
     pub fn config_map(&self, name: &str) -> Option<&ConfigMap> {
         self.config_maps.iter().find(|map| map.name_any() == name).map(AsRef::as_ref)
@@ -106,21 +128,41 @@ pub async fn observe(stream: &Stream, context: &Context) -> Result<Observed, Err
         service_account: cached(service_accounts, namespace, &child).await?,
         disruption_budget: cached(disruption_budgets, namespace, &child).await?,
         network_policy: cached(network_policies, namespace, &child).await?,
-        worker: ask(&pods, &context.operator.workers).await,
+        workers: ask(&pods, context).await,
         pods,
     })
 }
 
-async fn ask(pods: &[Arc<Pod>], workers: &WorkerClient) -> Worker {
-    let Some(pod) = pod_state::newest(pods) else { return Worker::Absent };
+/// Asks every worker; a few at a time, since one that is silent takes its time.
+async fn ask(pods: &[Arc<Pod>], context: &Context) -> Vec<Worker> {
+    let staying: Vec<Arc<Pod>> = pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).cloned().collect();
+    let asked = if staying.is_empty() { pod_state::newest(pods).into_iter().collect() } else { staying };
+    let mut workers: Vec<Worker> = futures::stream::iter(asked)
+        .map(|pod| ask_one(pod, &context.operator))
+        .buffer_unordered(AT_A_TIME)
+        .collect()
+        .await;
+    workers.sort_by_key(|worker| worker.pod.name_any());
+    workers
+}
+
+async fn ask_one(pod: Arc<Pod>, operator: &Operator) -> Worker {
     let state = pod_state::read(&pod);
-    let PodState::Running { .. } = state else { return Worker::NotRunning { pod, state } };
-    let address = pod.status.as_ref().and_then(|status| status.pod_ip.as_ref()?.parse().ok());
-    let Some(address) = address else {
-        return Worker::Silent { pod, state, why: "it has no address yet".to_owned() };
-    };
-    match workers.report(address).await {
-        Ok(report) => Worker::Reporting { pod, state, report: Box::new(report) },
-        Err(error) => Worker::Silent { pod, state, why: error.to_string() },
+    match state {
+        PodState::Running { .. } => {}
+        PodState::Coming(_) => {
+            let state = pod_events::explained(&pod, state, operator).await;
+            return Worker { pod, state, answer: Answer::NotAsked };
+        }
+        PodState::Failing(_) | PodState::Ended => return Worker { pod, state, answer: Answer::NotAsked },
     }
+    let address = pod.status.as_ref().and_then(|status| status.pod_ip.as_ref()?.parse().ok());
+    let answer = match address {
+        None => Answer::Silence("it has no address yet".to_owned()),
+        Some(address) => match operator.workers.report(address).await {
+            Ok(report) => Answer::Report(Box::new(report)),
+            Err(error) => Answer::Silence(error.to_string()),
+        },
+    };
+    Worker { pod, state, answer }
 }

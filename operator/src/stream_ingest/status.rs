@@ -1,58 +1,37 @@
 //! What a StreamIngest's status says next, and whether it is time to write it. Pure.
 
 use gristmill_crds::StreamIngestStatus;
-use gristmill_crds::plan::IngestPlan;
-use gristmill_crds::report::{IngestPhase, IngestReport};
+use gristmill_crds::report::IngestReport;
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt;
 
 use super::Stream;
-use super::observe::{Observed, Worker};
-use crate::condition::{self, ConditionType, State, Truth};
-use crate::error::Error;
+use super::conditions::{Outcome, conditions};
+use super::observe::Observed;
+use crate::condition;
 use crate::labels::STREAM_INGEST;
-use crate::pod_state::{self, Failure, PodState};
 
 /// Figures change all the time; a write a minute keeps 200 resources below 4 writes a second.
 const BETWEEN_WRITES: SignedDuration = SignedDuration::from_secs(60);
 
-/// A worker that just started may need this long until it answers.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
-
-/// What a suspended resource says.
-const SUSPENDED: &str = "spec.suspend is true: workers commit and leave, and none is started; set it to false to go on where the zone stands";
-
 /// The status after a reconcile.
-pub fn next(
-    stream: &Stream,
-    observed: &Observed,
-    outcome: &Result<IngestPlan, Error>,
-    now: Timestamp,
-) -> StreamIngestStatus {
+pub fn next(stream: &Stream, observed: &Observed, outcome: &Outcome, now: Timestamp) -> StreamIngestStatus {
     let previous = &stream.status;
     let generation = stream.metadata.generation;
-    let condition = |kind, state| condition::next(&previous.conditions, kind, state, generation, now);
     let deployment = observed.deployment.as_ref().and_then(|deployment| deployment.status.as_ref());
+    let states = conditions(stream, observed, outcome, now);
     let mut status = StreamIngestStatus {
         observed_generation: generation,
         observed_time: Some(now.to_string()),
         selector: Some(format!("{STREAM_INGEST}={}", stream.name())),
         replicas: Some(deployment.and_then(|status| status.replicas).unwrap_or(0)),
         ready_replicas: Some(deployment.and_then(|status| status.ready_replicas).unwrap_or(0)),
-        conditions: vec![
-            condition(ConditionType::Accepted, condition::accepted(outcome)),
-            condition(ConditionType::Ready, ready(stream, observed, outcome, now)),
-        ],
+        conditions: condition::all(&previous.conditions, states, generation, now),
         ..previous.clone()
     };
-    if let Ok(plan) = outcome {
+    if let Ok((plan, _)) = outcome {
         status.consumer_group = Some(plan.consumer_group.clone());
-        if plan.suspend {
-            status.conditions.push(condition(ConditionType::Suspended, State::holds("Suspended", SUSPENDED)));
-        }
     }
-    if let Worker::Reporting { report, .. } = &observed.worker {
+    if let Some(report) = observed.report() {
         take_figures(&mut status, report);
     }
     status
@@ -86,8 +65,11 @@ fn take_figures(status: &mut StreamIngestStatus, report: &IngestReport) {
     let IngestReport {
         version,
         spec_digest: _,
+        // Told by conditions.
         phase: _,
+        phase_since: _,
         message: _,
+        rejected_over_budget: _,
         consumer_group,
         zone,
         partitions,
@@ -126,106 +108,4 @@ fn take_figures(status: &mut StreamIngestStatus, report: &IngestReport) {
     if retention.is_some() {
         status.retention.clone_from(retention);
     }
-}
-
-fn ready(stream: &Stream, observed: &Observed, outcome: &Result<IngestPlan, Error>, now: Timestamp) -> State {
-    let plan = match outcome {
-        Ok(plan) => plan,
-        Err(error) => return State::fails(error.reason(), error.to_message()),
-    };
-    if plan.suspend {
-        // The wish is fulfilled: tools that wait for Ready are not kept waiting by it.
-        return State::holds("Suspended", SUSPENDED);
-    }
-    if plan.scaling.initial_replicas() == 0 {
-        return State::holds(
-            "ScaledToZero",
-            "spec.scaling.replicas is 0: no worker runs; set it to 1 or more to go on",
-        );
-    }
-    match &observed.worker {
-        Worker::Absent => match replica_failure(observed) {
-            Some(message) => State::fails("WorkerUnavailable", format!("its pod can't be created: {message}")),
-            None => coming(stream, "its pod is not created yet".to_owned()),
-        },
-        Worker::NotRunning { pod, state } => not_running(stream, pod, state),
-        Worker::Reporting { pod, state, report } => reporting(plan, pod, state, report),
-        Worker::Silent { pod, state, why } => silent(stream, pod, state, why, now),
-    }
-}
-
-fn not_running(stream: &Stream, pod: &Pod, state: &PodState) -> State {
-    match state {
-        PodState::Coming(what) => coming(stream, format!("pod {}: {what}", pod.name_any())),
-        PodState::Failing(failure) => failing(pod, failure),
-        PodState::Ended | PodState::Running { .. } => {
-            coming(stream, format!("pod {}: its process ended and is started again", pod.name_any()))
-        }
-    }
-}
-
-fn reporting(plan: &IngestPlan, pod: &Pod, state: &PodState, report: &IngestReport) -> State {
-    if report.spec_digest != plan.spec_digest {
-        let message = format!("pod {} still runs the former spec; it is being replaced", pod.name_any());
-        return State::fails("RollingOut", message);
-    }
-    match (report.phase, state) {
-        (IngestPhase::Ingesting, _) => State::holds(report.phase.reason(), report.message.clone()),
-        // A process that fails soon after each start would otherwise hide its reason for a while each time.
-        (IngestPhase::Starting, PodState::Running { last_failure: Some(failure), .. }) => failing(pod, failure),
-        (
-            IngestPhase::Starting
-            | IngestPhase::Held
-            | IngestPhase::SourceUnavailable
-            | IngestPhase::StoreUnavailable
-            | IngestPhase::Draining,
-            _,
-        ) => State::fails(report.phase.reason(), report.message.clone()),
-    }
-}
-
-fn silent(stream: &Stream, pod: &Pod, state: &PodState, why: &str, now: Timestamp) -> State {
-    let pod_name = pod.name_any();
-    match state {
-        PodState::Running { last_failure: Some(failure), .. } => failing(pod, failure),
-        PodState::Running { since: Some(since), last_failure: None } if now.duration_since(*since) < PATIENCE => {
-            coming(stream, format!("pod {pod_name} has just started: {why}"))
-        }
-        PodState::Running { .. } | PodState::Coming(_) | PodState::Failing(_) | PodState::Ended => State::fails(
-            "WorkerUnavailable",
-            format!(
-                "pod {pod_name} runs, but {why}; see `kubectl logs {pod_name}`, and let the operator reach its port 8080 if a NetworkPolicy forbids it"
-            ),
-        ),
-    }
-}
-
-/// A pod on its way is nothing to worry about at first, or once a refused spec is mended; later it means that the
-/// worker is away.
-fn coming(stream: &Stream, message: String) -> State {
-    let was = |kind, truth: Truth| {
-        condition::find(&stream.status.conditions, kind).is_none_or(|condition| condition.status == truth.as_str())
-    };
-    if was(ConditionType::Ready, Truth::Unknown) || was(ConditionType::Accepted, Truth::False) {
-        State::unknown("Pending", message)
-    } else {
-        State::fails("WorkerUnavailable", message)
-    }
-}
-
-fn failing(pod: &Pod, Failure { reason, message }: &Failure) -> State {
-    let times = match pod_state::restarts(pod) {
-        0 => String::new(),
-        count => format!(" (restarts: {count})"),
-    };
-    let message = format!("pod {}{times}: {message}", pod.name_any());
-    State::fails(reason.as_deref().unwrap_or("WorkerUnavailable"), message)
-}
-
-/// What the Deployment says of pods that the API server does not let it create: quota, pod security.
-fn replica_failure(observed: &Observed) -> Option<String> {
-    let conditions = observed.deployment.as_ref()?.status.as_ref()?.conditions.as_ref()?;
-    let failure =
-        conditions.iter().find(|condition| condition.type_ == "ReplicaFailure" && condition.status == "True")?;
-    failure.message.clone()
 }

@@ -88,7 +88,11 @@ impl Objects {
         match (method, &target.name) {
             (&Method::GET, None) if query.contains_key("watch") => self.watch(target, selector),
             (&Method::GET, None) => {
-                let items = self.list(&target.resource, target.namespace.as_deref(), selector.as_deref());
+                let mut items = self.list(&target.resource, target.namespace.as_deref(), selector.as_deref());
+                if let Some(uid) = query.get("fieldSelector").and_then(|text| text.strip_prefix("involvedObject.uid="))
+                {
+                    items.retain(|event| event["involvedObject"]["uid"] == uid);
+                }
                 success(&json!({"metadata": {"resourceVersion": self.version.to_string()}, "items": items}))
             }
             (&Method::GET, Some(_)) => match (self.objects.get(&target.key()), target.subresource.as_deref()) {

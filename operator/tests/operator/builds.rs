@@ -19,7 +19,13 @@ fn settings() -> Settings {
 }
 
 fn built(ingest: &StreamIngest) -> stream_ingest::build::Wanted {
-    stream_ingest::build::build(ingest, &IngestPlan::try_from(ingest).unwrap(), &settings())
+    built_with(ingest, &settings())
+}
+
+fn built_with(ingest: &StreamIngest, settings: &Settings) -> stream_ingest::build::Wanted {
+    let plan = IngestPlan::try_from(ingest).unwrap();
+    let size = stream_ingest::size::decide(&plan, None, None);
+    stream_ingest::build::build(ingest, &plan, &size, settings)
 }
 
 fn text_of(config_map: &k8s_openapi::api::core::v1::ConfigMap) -> &str {
@@ -103,8 +109,7 @@ fn network_policy_lets_in_who_is_named_and_out_what_is_named() {
 fn defaults_of_the_operator_reach_the_pods_of_both_kinds() {
     let (ingest, compaction) = quickstart();
     let settings = Settings { pod_defaults: "nodeSelector: {disk: ssd}".parse().unwrap(), ..settings() };
-    let deployment =
-        stream_ingest::build::build(&ingest, &IngestPlan::try_from(&ingest).unwrap(), &settings).deployment;
+    let deployment = built_with(&ingest, &settings).deployment;
     let plan = CompactionPlan::try_new(&compaction, &ingest).unwrap();
     let cron_job = hourly_compaction::build::build(&compaction, &ingest, &plan, &settings).cron_job;
     let job = cron_job.spec.unwrap().job_template.spec.unwrap();

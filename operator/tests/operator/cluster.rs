@@ -31,6 +31,28 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::api_server::{Objects, Permission, Target, key_of, query};
+use crate::documents::{ingest_report, running, stream, worker_pod};
+
+/// What paths call StreamIngests.
+pub(crate) const STREAMS: &str = "gristmill.dev/streamingests";
+
+/// A cluster in which `books` has been reconciled once.
+pub(crate) async fn settled() -> Cluster {
+    let cluster = Cluster::new().with(stream());
+    cluster.reconcile_stream().await.unwrap();
+    cluster.writes();
+    cluster
+}
+
+/// A cluster whose worker reports.
+pub(crate) async fn ingesting() -> Cluster {
+    let cluster = settled().await;
+    cluster.put(worker_pod(running()));
+    cluster.report(Some(ingest_report("Ingesting")));
+    cluster.reconcile_stream().await.unwrap();
+    cluster.writes();
+    cluster
+}
 
 /// A cluster that holds what tests put into it and what the operator writes.
 #[derive(Clone)]
@@ -119,6 +141,17 @@ impl Cluster {
         let object = self.get(resource, "books").unwrap();
         let conditions = object["status"]["conditions"].as_array().expect("no conditions are written").clone();
         conditions.into_iter().find(|condition| condition["type"] == condition_type).unwrap()
+    }
+
+    /// The conditions of a resource of the quickstart as `kubectl describe` shows them.
+    pub(crate) fn described(&self, resource: &str) -> String {
+        let object = self.get(resource, "books").unwrap();
+        let conditions = object["status"]["conditions"].as_array().expect("no conditions are written").clone();
+        let line = |condition: &Value| {
+            let text = |field: &str| condition[field].as_str().unwrap().to_owned();
+            format!("{}={} {}\n  {}", text("type"), text("status"), text("reason"), text("message"))
+        };
+        conditions.iter().map(line).map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
     }
 
     /// The writes of the operator since the last call: verb and object.

@@ -30,6 +30,28 @@ pub(crate) fn worker_pod(state: Value) -> Value {
     })
 }
 
+/// A pod that a node took a while ago.
+pub(crate) fn taken(mut pod: Value) -> Value {
+    pod["status"]["phase"] = json!("Pending");
+    pod["status"]["startTime"] = json!("2026-11-23T05:09:00Z");
+    pod
+}
+
+/// A process that ended and is started again later.
+pub(crate) fn crashing(ended: Value) -> Value {
+    json!({"restartCount": 4, "lastState": {"terminated": ended},
+        "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 1m20s"}}})
+}
+
+/// What the cluster tells of a pod.
+pub(crate) fn pod_event(name: &str, uid: &Value, kind: &str, reason: &str, message: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Event", "metadata": {"name": name, "namespace": "library"},
+        "involvedObject": {"kind": "Pod", "namespace": "library", "uid": uid},
+        "type": kind, "reason": reason, "message": message, "lastTimestamp": "2026-11-23T05:09:10Z",
+    })
+}
+
 /// A running process, long enough to have to answer.
 pub(crate) fn running() -> Value {
     json!({"state": {"running": {"startedAt": "2026-11-23T04:00:00Z"}}})
@@ -62,7 +84,8 @@ pub(crate) fn job(name: &str, end: Option<&str>) -> Value {
         .collect();
     json!({
         "apiVersion": "batch/v1", "kind": "Job",
-        "metadata": {"name": name, "namespace": "library", "labels": {"gristmill.dev/hourly-compaction": "books"}},
+        "metadata": {"name": name, "namespace": "library", "labels": {"gristmill.dev/hourly-compaction": "books"},
+            "ownerReferences": [{"apiVersion": "batch/v1", "kind": "CronJob", "name": "books-compaction", "uid": "u", "controller": true}]},
         "spec": {"template": {"spec": {"containers": []}}},
         "status": {"conditions": conditions},
     })
@@ -78,7 +101,8 @@ pub(crate) fn ingest_report(phase: &str) -> Value {
         "partitions": 4,
         "messages": {"accepted": 90, "rejected": 7, "tombstones": 2, "absent": 1, "gaps": 0},
         "rows": {"accepted": 180, "rejected": 9},
-        "lag": {"records": 12},
+        "lag": {"records": 12, "seconds": 42},
+        "rejectedPercent": "7",
     })
 }
 
@@ -87,7 +111,8 @@ pub(crate) fn compaction_report(sequence: i64) -> Value {
     json!({
         "version": "0.1.0",
         "zone": {"id": "91bd", "format": 1, "sequence": sequence},
-        "source": {"zone": "5f0c", "consumedSequence": 4},
+        "source": {"zone": "5f0c", "consumedSequence": 4, "backlogEntries": 21, "backlogBytes": "183500800"},
+        "processedThrough": "2026-11-23T04:58:40Z",
         "runs": [{"sequence": sequence, "startTime": "2026-11-23T05:05:03Z", "completionTime": "2026-11-23T05:06:12Z",
             "result": "Succeeded", "rows": {"read": 180, "duplicateInDelta": 4, "duplicateInZone": 0, "written": 176},
             "files": {"before": 0, "after": 9}}],

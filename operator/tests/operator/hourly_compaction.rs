@@ -33,7 +33,8 @@ async fn first_reconcile_applies_all_objects_and_writes_the_status() {
 #[tokio::test]
 async fn second_reconcile_with_identical_objects_writes_nothing() {
     let cluster = settled().await;
-    cluster.wait_seconds(3600);
+    // Until the next run is due, which is told by its time.
+    cluster.wait_seconds(3000);
     cluster.reconcile_compaction().await.unwrap();
     assert_eq!(cluster.writes(), Vec::<String>::new());
 }
@@ -101,7 +102,9 @@ async fn change_of_the_stream_ingest_changes_the_documents_of_the_next_run() {
 async fn run_that_succeeded_becomes_the_status() {
     let cluster = settled().await;
     cluster.put(job("books-compaction-1", Some("Complete")));
-    cluster.put(run_pod("books-compaction-1", ended(0, "2026-11-23T05:06:12Z", &compaction_report(1))));
+    let mut pod = run_pod("books-compaction-1", ended(0, "2026-11-23T05:06:12Z", &compaction_report(1)));
+    pod["status"]["containerStatuses"][0]["state"]["terminated"]["startedAt"] = json!("2026-11-23T05:05:02Z");
+    cluster.put(pod);
     cluster.reconcile_compaction().await.unwrap();
     let status = cluster.get(COMPACTIONS, "books").unwrap()["status"].clone();
     insta::assert_yaml_snapshot!(status, @r#"
@@ -113,13 +116,21 @@ async fn run_that_succeeded_becomes_the_status() {
         status: "True"
         type: Accepted
       - lastTransitionTime: "2026-11-23T05:10:00Z"
+        message: ""
+        observedGeneration: 1
+        reason: Resolved
+        status: "True"
+        type: ResolvedRefs
+      - lastTransitionTime: "2026-11-23T05:10:00Z"
         message: "Job books-compaction-1 ended at 2026-11-23T05:06:12Z"
         observedGeneration: 1
         reason: LastRunSucceeded
         status: "True"
         type: Ready
     lastSuccessfulTime: "2026-11-23T05:06:12Z"
+    nextRunTime: "2026-11-23T06:05:00Z"
     observedGeneration: 1
+    processedThrough: "2026-11-23T04:58:40Z"
     runs:
       - completionTime: "2026-11-23T05:06:12Z"
         files:
@@ -137,7 +148,10 @@ async fn run_that_succeeded_becomes_the_status() {
           written: 176
         sequence: 1
         startTime: "2026-11-23T05:05:03Z"
+        trigger: Schedule
     source:
+      backlogBytes: "183500800"
+      backlogEntries: 21
       consumedSequence: 4
       zone: 5f0c
     zone:
@@ -145,6 +159,83 @@ async fn run_that_succeeded_becomes_the_status() {
       id: 91bd
       sequence: 1
     "#);
+}
+
+#[tokio::test]
+async fn run_that_was_started_by_hand_is_told_as_such_and_remembered() {
+    let cluster = settled().await;
+    let trigger = |cluster: &Cluster, run: usize| {
+        cluster.get(COMPACTIONS, "books").unwrap()["status"]["runs"][run]["trigger"].clone()
+    };
+    let mut by_hand = job("by-hand", Some("Complete"));
+    by_hand["metadata"]["annotations"] = json!({"cronjob.kubernetes.io/instantiate": "manual"});
+    cluster.put(by_hand);
+    let mut pod = run_pod("by-hand", ended(0, "2026-11-23T05:06:12Z", &compaction_report(1)));
+    pod["status"]["containerStatuses"][0]["state"]["terminated"]["startedAt"] = json!("2026-11-23T05:05:02Z");
+    cluster.put(pod);
+    cluster.reconcile_compaction().await.unwrap();
+    assert_eq!(trigger(&cluster, 0), "Manual");
+
+    cluster.delete("batch/jobs", "by-hand");
+    cluster.delete("/pods", "by-hand-x");
+    let mut report = compaction_report(2);
+    report["runs"].as_array_mut().unwrap().push(compaction_report(1)["runs"][0].clone());
+    report["runs"][0]["startTime"] = json!("2026-11-23T06:05:03Z");
+    let mut pod = run_pod("books-compaction-2", ended(0, "2026-11-23T06:06:12Z", &report));
+    pod["status"]["containerStatuses"][0]["state"]["terminated"]["startedAt"] = json!("2026-11-23T06:05:02Z");
+    cluster.put(job("books-compaction-2", Some("Complete")));
+    cluster.put(pod);
+    cluster.reconcile_compaction().await.unwrap();
+    assert_eq!((trigger(&cluster, 0), trigger(&cluster, 1)), (json!("Schedule"), json!("Manual")));
+}
+
+#[tokio::test]
+async fn next_run_is_told_in_utc_whatever_the_time_zone_and_not_while_suspended() {
+    let cluster = settled().await;
+    let next = |cluster: &Cluster| cluster.get(COMPACTIONS, "books").unwrap()["status"].get("nextRunTime").cloned();
+    assert_eq!(next(&cluster), Some(json!("2026-11-23T06:05:00Z")));
+    cluster.edit(COMPACTIONS, "books", |compaction| {
+        compaction["spec"]["schedule"] = json!("30 2 * * *");
+        compaction["spec"]["timeZone"] = json!("Europe/Berlin");
+    });
+    cluster.reconcile_compaction().await.unwrap();
+    assert_eq!(next(&cluster), Some(json!("2026-11-24T01:30:00Z")));
+    cluster.edit("batch/cronjobs", "books-compaction", |cron_job| {
+        cron_job["status"] = json!({"lastScheduleTime": "2026-11-23T05:00:00Z"});
+    });
+    cluster.edit(COMPACTIONS, "books", |compaction| compaction["spec"]["schedule"] = json!("@every 1h30m"));
+    cluster.reconcile_compaction().await.unwrap();
+    assert_eq!(next(&cluster), Some(json!("2026-11-23T06:30:00Z")));
+    cluster.edit(COMPACTIONS, "books", |compaction| compaction["spec"]["suspend"] = json!(true));
+    cluster.reconcile_compaction().await.unwrap();
+    assert_eq!(next(&cluster), None);
+}
+
+#[tokio::test]
+async fn refusal_of_the_zone_stays_stalled_until_another_spec_or_a_good_run() {
+    let cluster = settled().await;
+    let failure = json!({"reason": "ZoneMismatch", "message": "another key"});
+    cluster.put(run_pod("books-compaction-1", ended(6, "2026-11-23T05:06:12Z", &failure)));
+    cluster.reconcile_compaction().await.unwrap();
+    assert_eq!(cluster.condition(COMPACTIONS, "Stalled").0, "True/ZoneMismatch");
+    cluster.delete("/pods", "books-compaction-1-x");
+    cluster.reconcile_compaction().await.unwrap();
+    assert_eq!(cluster.condition(COMPACTIONS, "Stalled").0, "True/ZoneMismatch");
+    cluster.put(run_pod("books-compaction-2", ended(0, "2026-11-23T06:06:12Z", &compaction_report(1))));
+    cluster.reconcile_compaction().await.unwrap();
+    assert!(!cluster.described(COMPACTIONS).contains("Stalled"), "{}", cluster.described(COMPACTIONS));
+}
+
+#[tokio::test]
+async fn paused_compaction_keeps_its_objects_as_they_are() {
+    let cluster = settled().await;
+    cluster.edit(COMPACTIONS, "books", |compaction| {
+        compaction["metadata"]["annotations"] = json!({"gristmill.dev/reconcile": "Disabled"});
+        compaction["spec"]["schedule"] = json!("@daily");
+    });
+    cluster.reconcile_compaction().await.unwrap();
+    assert_eq!(cluster.writes(), [STATUS]);
+    assert_eq!(cluster.condition(COMPACTIONS, "ReconciliationPaused").0, "True/ReconcileDisabled");
 }
 
 #[tokio::test]
@@ -227,7 +318,7 @@ async fn run_that_cannot_start_is_told_since_it_blocks_the_next() {
     cluster.put(run_pod("books-compaction-1", waiting));
     cluster.reconcile_compaction().await.unwrap();
     let (ready, message) = cluster.condition(COMPACTIONS, "Ready");
-    assert_eq!(ready, "False/WorkerUnavailable");
+    assert_eq!(ready, "False/ImagePullFailed");
     let cause = "Job books-compaction-1 waits for pod books-compaction-1-x: ErrImagePull: not found; ";
     assert!(message.starts_with(cause), "{message}");
     assert!(message.ends_with("`kubectl delete job -n library books-compaction-1`"), "{message}");

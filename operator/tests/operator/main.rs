@@ -4,6 +4,8 @@
 mod api_server;
 mod builds;
 mod cluster;
+mod conditions;
+mod describe;
 mod documents;
 mod election;
 mod hourly_compaction;

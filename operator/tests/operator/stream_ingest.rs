@@ -1,30 +1,11 @@
 //! Scenarios of a StreamIngest.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::cluster::Cluster;
-use crate::documents::{ingest_report, running, stream, worker_pod};
+use crate::cluster::{Cluster, STREAMS, ingesting, settled};
+use crate::documents::{crashing, ingest_report, running, stream, worker_pod};
 
-const STREAMS: &str = "gristmill.dev/streamingests";
 const POLICIES: &str = "networking.k8s.io/networkpolicies";
-
-/// A cluster in which `books` has been reconciled once.
-async fn settled() -> Cluster {
-    let cluster = Cluster::new().with(stream());
-    cluster.reconcile_stream().await.unwrap();
-    cluster.writes();
-    cluster
-}
-
-/// A cluster whose worker reports.
-async fn ingesting() -> Cluster {
-    let cluster = settled().await;
-    cluster.put(worker_pod(running()));
-    cluster.report(Some(ingest_report("Ingesting")));
-    cluster.reconcile_stream().await.unwrap();
-    cluster.writes();
-    cluster
-}
 
 fn config_map_of(cluster: &Cluster) -> String {
     let deployment = cluster.get("apps/deployments", "books-ingest").unwrap();
@@ -176,14 +157,39 @@ async fn report_of_the_worker_becomes_the_status() {
         status: "True"
         type: Accepted
       - lastTransitionTime: "2026-11-23T05:10:00Z"
-        message: it is Ingesting
+        message: ""
+        observedGeneration: 1
+        reason: Resolved
+        status: "True"
+        type: ResolvedRefs
+      - lastTransitionTime: "2026-11-23T05:10:00Z"
+        message: "4 partitions, 12 messages behind, 42 s"
         observedGeneration: 1
         reason: Ingesting
         status: "True"
         type: Ready
+      - lastTransitionTime: "2026-11-23T05:10:00Z"
+        message: "the oldest of 12 messages that wait is 42 s old, of 1800 s"
+        observedGeneration: 1
+        reason: WithinTarget
+        status: "True"
+        type: BacklogWithinTarget
+      - lastTransitionTime: "2026-11-23T05:10:00Z"
+        message: 7 % of 10 %
+        observedGeneration: 1
+        reason: WithinBudget
+        status: "True"
+        type: RejectedWithinBudget
+      - lastTransitionTime: "2026-11-23T05:10:00Z"
+        message: ""
+        observedGeneration: 1
+        reason: DesiredWithinRange
+        status: "False"
+        type: ScalingLimited
     consumerGroup: gristmill.library.books.4c0ffee5
     lag:
       records: 12
+      seconds: 42
     messages:
       absent: 1
       accepted: 90
@@ -194,6 +200,7 @@ async fn report_of_the_worker_becomes_the_status() {
     observedTime: "2026-11-23T05:10:00Z"
     partitions: 4
     readyReplicas: 0
+    rejectedPercent: "7"
     replicas: 0
     rows:
       accepted: 180
@@ -248,6 +255,37 @@ async fn transition_time_is_kept_while_the_status_of_a_condition_is_the_same() {
 }
 
 #[tokio::test]
+async fn paused_stream_keeps_its_objects_as_they_are() {
+    let cluster = ingesting().await;
+    cluster.edit(STREAMS, "books", |stream| {
+        stream["metadata"]["annotations"] = json!({"gristmill.dev/reconcile": "Disabled"});
+        stream["spec"]["suspend"] = json!(true);
+    });
+    cluster.reconcile_stream().await.unwrap();
+    assert_eq!(cluster.writes(), ["apply gristmill.dev/streamingests/status/books"]);
+    assert_eq!(cluster.condition(STREAMS, "ReconciliationPaused").0, "True/ReconcileDisabled");
+    cluster.edit(STREAMS, "books", |stream| stream["metadata"]["annotations"] = json!({}));
+    cluster.reconcile_stream().await.unwrap();
+    assert_eq!(cluster.get("apps/deployments", "books-ingest").unwrap()["spec"]["replicas"], 0);
+    assert!(!cluster.described(STREAMS).contains("ReconciliationPaused"));
+}
+
+#[tokio::test]
+async fn rewind_reaches_the_workers_in_their_documents() {
+    let cluster = ingesting().await;
+    let before = config_map_of(&cluster);
+    cluster.edit(STREAMS, "books", |stream| {
+        stream["spec"]["rewind"] =
+            json!({"nonce": "bad-feed", "position": "Timestamp", "timestamp": "2026-11-23T02:00:00Z"});
+    });
+    cluster.reconcile_stream().await.unwrap();
+    let map = config_map_of(&cluster);
+    assert_ne!(map, before);
+    let text = cluster.get("/configmaps", &map).unwrap()["data"]["resource.yaml"].as_str().unwrap().to_owned();
+    assert!(text.contains("nonce: bad-feed") && text.contains("2026-11-23T02:00:00Z"), "{text}");
+}
+
+#[tokio::test]
 async fn worker_with_the_former_spec_is_not_ready() {
     let cluster = ingesting().await;
     cluster.edit(STREAMS, "books", |stream| stream["spec"]["record"]["columns"][1]["required"] = json!(false));
@@ -279,13 +317,9 @@ async fn pod_that_cannot_start_says_why() {
     let message = "Back-off pulling image \"gristmill:test\"";
     cluster.put(worker_pod(json!({"state": {"waiting": {"reason": "ImagePullBackOff", "message": message}}})));
     cluster.reconcile_stream().await.unwrap();
-    let expected = format!("pod books-ingest-1: ImagePullBackOff: {message}");
-    assert_eq!(cluster.condition(STREAMS, "Ready"), ("False/WorkerUnavailable".to_owned(), expected));
-}
-
-fn crashing(ended: Value) -> Value {
-    json!({"restartCount": 4, "lastState": {"terminated": ended},
-        "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 1m20s"}}})
+    let (ready, told) = cluster.condition(STREAMS, "Ready");
+    assert_eq!(ready, "False/ImagePullFailed");
+    assert!(told.starts_with(&format!("pod books-ingest-1: ImagePullBackOff: {message}; ")), "{told}");
 }
 
 #[tokio::test]
@@ -317,7 +351,7 @@ async fn worker_killed_for_memory_names_the_field_to_raise() {
     cluster.put(worker_pod(crashing(json!({"exitCode": 137, "reason": "OOMKilled"}))));
     cluster.reconcile_stream().await.unwrap();
     let (ready, message) = cluster.condition(STREAMS, "Ready");
-    assert_eq!(ready, "False/WorkerUnavailable");
+    assert_eq!(ready, "False/OutOfMemory");
     assert!(message.contains("raise spec.pod.memory"), "{message}");
 }
 
@@ -328,8 +362,9 @@ async fn pod_that_the_api_server_refuses_is_told() {
         deployment["status"] = json!({"conditions": [{"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: small"}]});
     });
     cluster.reconcile_stream().await.unwrap();
-    let expected = "its pod can't be created: exceeded quota: small";
-    assert_eq!(cluster.condition(STREAMS, "Ready"), ("False/WorkerUnavailable".to_owned(), expected.to_owned()));
+    let (ready, message) = cluster.condition(STREAMS, "Ready");
+    assert_eq!(ready, "False/QuotaExceeded");
+    assert!(message.starts_with("its pod can't be created: exceeded quota: small; "), "{message}");
 }
 
 #[tokio::test]
@@ -382,12 +417,4 @@ async fn suspended_stream_has_no_workers_and_is_as_wished() {
     assert_eq!(cluster.get("apps/deployments", "books-ingest").unwrap()["spec"]["replicas"], 1);
     let conditions = cluster.get(STREAMS, "books").unwrap()["status"]["conditions"].clone();
     assert!(conditions.as_array().unwrap().iter().all(|condition| condition["type"] != "Suspended"), "{conditions}");
-}
-
-#[tokio::test]
-async fn stream_that_is_held_by_its_budget_says_so() {
-    let cluster = ingesting().await;
-    cluster.report(Some(ingest_report("Held")));
-    cluster.reconcile_stream().await.unwrap();
-    assert_eq!(cluster.condition(STREAMS, "Ready"), ("False/RejectedBudgetExceeded".into(), "it is Held".into()));
 }

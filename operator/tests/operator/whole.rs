@@ -8,7 +8,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::cluster::Cluster;
-use crate::documents::{compaction, compaction_report, ended, job, run_pod, stream};
+use crate::documents::{compaction, compaction_report, ended, job, run_pod, stream, taken, worker_pod};
 
 const STREAMS: &str = "gristmill.dev/streamingests";
 const COMPACTIONS: &str = "gristmill.dev/hourlycompactions";
@@ -151,6 +151,10 @@ async fn roles_grant_exactly_what_a_life_with_both_resources_needs() {
     cluster.edit(STREAMS, "books", |stream| stream["spec"]["networkPolicy"] = json!({"mode": "Disabled"}));
     let opened = ("networking.k8s.io/networkpolicies".to_owned(), "delete".to_owned());
     cluster.until("the policy is deleted", |c| c.used().contains(&opened)).await;
+    let late = worker_pod(json!({"state": {"waiting": {"reason": "ContainerCreating"}}}));
+    cluster.put(taken(late));
+    let asked = ("/events".to_owned(), "list".to_owned());
+    cluster.until("events of a late pod are asked for", |c| c.used().contains(&asked)).await;
     let scheduled = |c: &Cluster| reason(c, COMPACTIONS, "books", "Ready").is_some();
     cluster.until("the compaction is scheduled", scheduled).await;
     operator.stop().await;

@@ -65,7 +65,7 @@ impl Report {
             files: files().count() as u64,
             bytes: files().map(|live| live.file.bytes).sum(),
             watermark: complete_through(raw.fold()),
-            ledger: ledger(zone.fold()),
+            ledger: ledger(zone.fold(), raw.fold()),
         }
     }
 }
@@ -83,8 +83,9 @@ fn rejected_in_a_rewind(outcome: &Outcome, raw: &Fold, zone: &ZoneUrl) -> Option
     })
 }
 
-/// What the log of a Processed zone says of its runs.
-fn ledger(fold: &Fold) -> CompactionReport {
+/// What the log of a Processed zone says of its runs, and RAW's of what they have not read.
+fn ledger(fold: &Fold, raw: &Fold) -> CompactionReport {
+    let consumed = fold.positions().values().copied().min().unwrap_or(-1);
     let source_zone = match fold.genesis() {
         Genesis::Processed(genesis) => genesis.raw_zone_id.to_string(),
         Genesis::Raw(_) => String::new(),
@@ -99,7 +100,11 @@ fn ledger(fold: &Fold) -> CompactionReport {
         },
         source: SourcePosition {
             zone: source_zone,
-            consumed_sequence: fold.positions().values().copied().min().unwrap_or(-1),
+            consumed_sequence: consumed,
+            backlog_entries: Some((raw.head().position() - consumed).max(0)),
+            backlog_bytes: Some(
+                raw.added_after(FileZone::Raw, consumed).iter().map(|live| live.file.bytes).sum::<u64>().to_string(),
+            ),
         },
         processed_through: fold.all_processed_through().map(|time| time.to_string()),
         runs: fold.runs().take(REPORTED_RUNS).map(reported).collect(),
@@ -115,6 +120,8 @@ fn reported(run: &Run) -> compaction_status::Run {
     let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     compaction_status::Run {
         sequence: sequence.position(),
+        // Known to the operator, which sees the Job.
+        trigger: None,
         start_time: start_time.to_string(),
         completion_time: completion_time.to_string(),
         result: RunResult::Succeeded,

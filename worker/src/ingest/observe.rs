@@ -63,9 +63,9 @@ impl<S: Source> Worker<'_, S> {
     pub(super) fn tell(&mut self) -> i64 {
         let fold = self.zone.fold();
         self.completeness.note(fold);
-        let board = &self.patience.board;
+        let (board, budget) = (&self.patience.board, &self.plan.rejected.budget);
         board.zone(fold);
-        board.rejects(rejects_in_window(fold, RejectCounts::default(), self.zone.now(), &self.plan.rejected.budget));
+        board.rejects(rejects_in_window(fold, RejectCounts::default(), self.zone.now(), budget), budget);
         board.reject_reasons(self.open.all_reasons(&self.plan.topic));
         if self.completeness.partitions() == 0 {
             return 0;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use gristmill_core::log::{FORMAT, FileZone, Fold, LogTime, RejectCounts, RemovedTotals, oldest_file};
 use gristmill_crds::plan::{IngestPlan, RejectedBudget};
 use gristmill_crds::report::{IngestPhase, IngestReport, PartitionsReport, RejectReason, StoppedPartition};
@@ -50,6 +50,7 @@ impl StatusBoard {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             spec_digest: plan.spec_digest.clone(),
             phase: IngestPhase::Starting,
+            phase_since: Some(time_of_phase()),
             message: "opens the zone and joins the group".to_owned(),
             consumer_group: plan.consumer_group.clone(),
             zone: None,
@@ -59,6 +60,7 @@ impl StatusBoard {
             lag: None,
             watermark: None,
             rejected_percent: None,
+            rejected_over_budget: false,
             retention: None,
             unpublished: None,
             stopped: Vec::new(),
@@ -177,6 +179,9 @@ impl StatusBoard {
                 }
             }
             let changed = report.phase != phase || report.message != message;
+            if report.phase != phase {
+                report.phase_since = Some(time_of_phase());
+            }
             report.phase = phase;
             report.message = message;
             changed
@@ -251,10 +256,13 @@ impl StatusBoard {
     }
 
     /// Messages of the rejected budget's window.
-    pub(super) fn rejects(&self, counts: RejectCounts) {
+    pub(super) fn rejects(&self, counts: RejectCounts, budget: &RejectedBudget) {
         let RejectCounts { messages, with_rejects } = counts;
         let percent = (messages > 0).then(|| RejectedBudget::share(messages, with_rejects));
-        self.report.send_modify(|report| report.rejected_percent = percent);
+        self.report.send_modify(|report| {
+            report.rejected_percent = percent;
+            report.rejected_over_budget = budget.is_exceeded(messages, with_rejects);
+        });
     }
 
     /// So many entries are committed and not visible.
@@ -276,6 +284,11 @@ impl StatusBoard {
             report.stopped.push(stopped);
         });
     }
+}
+
+/// The time for people and for the operator; no decision of a worker depends on it.
+fn time_of_phase() -> String {
+    LogTime::new(Utc::now()).to_string()
 }
 
 /// Whether a phase says that Kafka or the store is away.

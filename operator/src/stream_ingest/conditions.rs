@@ -1,0 +1,174 @@
+//! The conditions of a StreamIngest. Pure: equal facts give equal sentences.
+
+use gristmill_crds::plan::IngestPlan;
+use gristmill_crds::report::IngestPhase;
+use gristmill_crds::{BudgetAction, PodOptions};
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::Stream;
+use super::observe::{Observed, Worker};
+use super::ready::{self, SUSPENDED, is_rolling_out, replica_failure};
+use super::size::Size;
+use crate::condition::{self, ConditionType, State, Truth};
+use crate::error::Error;
+use crate::labels;
+use crate::missing::resolved_refs;
+use crate::reason::Reason;
+use crate::resource::PAUSED;
+
+/// What a reconcile came to: what was decided, unless it failed.
+pub type Outcome = Result<(IngestPlan, Size), Error>;
+
+/// All conditions that are to be written, in their order.
+pub fn conditions(
+    stream: &Stream,
+    observed: &Observed,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> Vec<(ConditionType, State)> {
+    let mut states = vec![(ConditionType::Accepted, condition::accepted(outcome))];
+    match outcome {
+        Ok((plan, size)) => states.extend(planned(stream, observed, plan, size, now)),
+        Err(error) => {
+            // Pods of the former spec go on, and so does what is known of them.
+            states.extend(remembered(stream, &[ConditionType::ResolvedRefs]));
+            states.push((ConditionType::Ready, State::fails(error.reason(), error.to_message())));
+            states.extend(remembered(
+                stream,
+                &[
+                    ConditionType::BacklogWithinTarget,
+                    ConditionType::RejectedWithinBudget,
+                    ConditionType::ScalingLimited,
+                ],
+            ));
+        }
+    }
+    states.extend(condition::progress(&states).or_else(|| rollout(observed)));
+    if stream.is_paused() {
+        states.push((ConditionType::ReconciliationPaused, State::holds(Reason::ReconcileDisabled, PAUSED)));
+    }
+    states
+}
+
+fn planned(
+    stream: &Stream,
+    observed: &Observed,
+    plan: &IngestPlan,
+    size: &Size,
+    now: Timestamp,
+) -> Vec<(ConditionType, State)> {
+    let no_options = PodOptions::default();
+    let options = stream.typed().ok().and_then(|ingest| ingest.spec.pod.as_ref()).unwrap_or(&no_options);
+    let failures = observed.workers.iter().filter_map(Worker::failure);
+    let refs = resolved_refs(failures, &plan.reference_uses(), options, stream.namespace());
+    let mut states = vec![
+        (ConditionType::Ready, ready::ready(stream, observed, plan, &refs, size.wanted, now)),
+        (ConditionType::BacklogWithinTarget, backlog(observed, plan)),
+        (ConditionType::RejectedWithinBudget, rejected(stream, observed, plan)),
+        (ConditionType::ScalingLimited, scaling(stream, observed, size)),
+    ];
+    states.insert(0, (ConditionType::ResolvedRefs, refs));
+    if plan.suspend {
+        states.push((ConditionType::Suspended, State::holds(Reason::Suspended, SUSPENDED)));
+    }
+    states
+}
+
+/// How old what waits may be. A backlog alone is no failure: Ready does not depend on it.
+fn backlog(observed: &Observed, plan: &IngestPlan) -> State {
+    let target = plan.scaling.catch_up.as_secs();
+    if plan.suspend {
+        return State::unknown(Reason::Suspended, "nobody reads the topic while spec.suspend is true");
+    }
+    let Some(lag) = observed.report().and_then(|report| report.lag) else {
+        return State::unknown(Reason::NotReported, "no worker has told what waits");
+    };
+    match lag.seconds {
+        _ if lag.records == 0 => State::holds(Reason::WithinTarget, "no message waits"),
+        Some(seconds) if seconds.unsigned_abs() > target => State::fails(
+            Reason::BacklogOverTarget,
+            format!(
+                "the oldest of {} messages that wait is {seconds} s old, and spec.scaling.catchUpDuration is {target} s; add workers up to the number of partitions, or raise spec.pod.cpu",
+                lag.records
+            ),
+        ),
+        Some(seconds) => State::holds(
+            Reason::WithinTarget,
+            format!("the oldest of {} messages that wait is {seconds} s old, of {target} s", lag.records),
+        ),
+        None => State::unknown(
+            Reason::NotReported,
+            format!("{} messages wait, and no worker has told how old they are", lag.records),
+        ),
+    }
+}
+
+fn rejected(stream: &Stream, observed: &Observed, plan: &IngestPlan) -> State {
+    let budget = &plan.rejected.budget;
+    let held = observed.workers.iter().filter_map(Worker::report).find(|report| report.phase == IngestPhase::Held);
+    if let Some(held) = held {
+        return State::fails(Reason::RejectedBudgetExceeded, held.message.clone());
+    }
+    let Some(report) = observed.report() else {
+        // A hold stands in the log: it does not end with the worker that told of it.
+        let known = condition::find(&stream.status.conditions, ConditionType::RejectedWithinBudget);
+        return match known.filter(|known| known.reason == Reason::RejectedBudgetExceeded.as_str()) {
+            Some(known) => State::fails(Reason::RejectedBudgetExceeded, known.message.clone()),
+            None => State::unknown(Reason::NotReported, "no worker has told how many messages have rejects"),
+        };
+    };
+    let tolerated = budget.max_percent();
+    match &report.rejected_percent {
+        Some(percent) if report.rejected_over_budget => {
+            let goes_on = match budget.action {
+                BudgetAction::Continue => "spec.rejected.action is Continue, so the ingest goes on",
+                BudgetAction::Hold => "consumption is held with the next commit",
+            };
+            State::fails(
+                Reason::RejectedBudgetExceeded,
+                format!(
+                    "{percent} % of the messages have rejects, where {tolerated} % are tolerated; {goes_on}: correct spec.record or the producer"
+                ),
+            )
+        }
+        Some(percent) => State::holds(Reason::WithinBudget, format!("{percent} % of {tolerated} %")),
+        None => State::holds(Reason::WithinBudget, format!("no message in the window, {tolerated} % are tolerated")),
+    }
+}
+
+fn scaling(stream: &Stream, observed: &Observed, size: &Size) -> State {
+    let as_true = |state: State| State { status: Truth::True, ..state };
+    let no_room = || {
+        let unplaced = observed.workers.iter().find(|worker| {
+            worker.failure().is_some_and(|failure| {
+                failure.reason == Reason::Unschedulable && failure.message.contains("Insufficient")
+            })
+        })?;
+        let message = &unplaced.failure()?.message;
+        Some(State::holds(Reason::NodeFull, format!("pod {}: {message}", unplaced.pod.name_any())))
+    };
+    size.limited(&labels::ingest_name(stream.name()))
+        .or_else(|| replica_failure(observed).map(as_true))
+        .or_else(no_room)
+        .unwrap_or_else(|| State::fails(Reason::DesiredWithinRange, ""))
+}
+
+/// Messages flow meanwhile, and tools that wait for a rollout wait for its end.
+fn rollout(observed: &Observed) -> Option<(ConditionType, State)> {
+    if !is_rolling_out(observed) {
+        return None;
+    }
+    let status = observed.deployment.as_ref()?.status.as_ref()?;
+    let (updated, all) = (status.updated_replicas.unwrap_or(0), status.replicas.unwrap_or(0));
+    let message =
+        format!("{updated} of {all} pods have the new template, {} are ready", status.ready_replicas.unwrap_or(0));
+    Some((ConditionType::Reconciling, State::holds(Reason::RollingOut, message)))
+}
+
+fn remembered<'a>(stream: &'a Stream, types: &'a [ConditionType]) -> impl Iterator<Item = (ConditionType, State)> + 'a {
+    types.iter().filter_map(|wanted| {
+        let known = condition::find(&stream.status.conditions, *wanted)?;
+        Some((*wanted, State::of(known)))
+    })
+}
