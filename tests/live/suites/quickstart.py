@@ -11,6 +11,7 @@ import sys
 import threading
 
 import oracle
+import quickstart_plugin as plugin
 import topics
 from suite import LIMIT, ROOT, SEED, TMP, Failed, main, require, run, say, size
 from suite import wait as wait_for
@@ -41,11 +42,7 @@ def refused(document):
 
 
 def wait(what, condition):
-    try:
-        return wait_for(what, condition, pause=0.5)
-    except Failed:
-        explain()
-        raise
+    return wait_for(what, condition, pause=0.5)
 
 
 def explain():
@@ -184,6 +181,14 @@ def told_by_status(expected):
 
 
 def work():
+    try:
+        steps()
+    except Failed:
+        explain()
+        raise
+
+
+def steps():
     randomness = random.Random(SEED)
     say(f"{MESSAGES} messages at {RATE}/s, {KILLS} kills")
     install()
@@ -206,21 +211,23 @@ def work():
         more = 300
         topics.books(TOPIC, more, SEED + 2)
         wait("the second batch in the log", lambda: log()["messages"] == first + MESSAGES + more)
-        run_now("books-now-2")
+        plugin.begin()
+        plugin.look(first + MESSAGES + more)
+        plugin.run_now("rows read")
         expected = check(directory, first + MESSAGES + more)
         before = list(HDFS.files("/processed_zone/books"))
-        run_now("books-now-3")
+        plugin.run_now("nothing new in RAW")
         require(list(HDFS.files("/processed_zone/books")) == before,
                 "a run without new records changed the Processed zone")
         say("a run without new records changed nothing")
         check_status(expected)
+        plugin.suspend_and_resume()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     for kind in ("streamingest", "hourlycompaction"):
         ready = condition(kind, "Ready")
         say(f"{kind} Ready={ready.get('status')} {ready.get('reason')}: {ready.get('message')}")
         if ready.get("status") != "True" or condition(kind, "Accepted").get("status") != "True":
-            explain()
             raise Failed(f"{kind} is not ready at the end")
     print(kubectl("get", "streamingests,hourlycompactions", "-n", NAMESPACE))
 
