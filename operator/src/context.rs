@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::Client;
 use kube::api::DynamicObject;
+use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{ObjectRef, Store};
 
 use crate::cli::{PullPolicy, RunOptions};
@@ -31,6 +32,8 @@ pub struct Operator {
     pub workers: WorkerClient,
     /// The time, in whole seconds as conditions have it.
     pub now: Box<dyn Fn() -> Timestamp + Send + Sync>,
+    /// Writes events of resources.
+    pub recorder: Recorder,
     /// Failures in a row.
     pub retries: Retries,
     /// Rollouts that no resource has asked for.

@@ -15,6 +15,7 @@ use gristmill_crds::{HourlyCompaction, StreamIngest};
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::{Api, ApiResource, DynamicObject};
 use kube::runtime::controller::{Action, Config, Controller, Error as ControllerError};
+use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{Predicate, PredicateConfig, WatchStreamExt, predicates, watcher};
@@ -29,7 +30,7 @@ use crate::cli::RunOptions;
 use crate::context::{Operator, Retries, Settings, ready, system_time};
 use crate::election::Candidate;
 use crate::error::{Error, Fault, Retry};
-use crate::labels::{HOURLY_COMPACTION, STREAM_INGEST, owner_name};
+use crate::labels::{HOURLY_COMPACTION, MANAGER, STREAM_INGEST, owner_name};
 use crate::rollout::Rollouts;
 use crate::stream_ingest::size::owns_replicas;
 use crate::worker::{ADMIN_PORT, WorkerClient};
@@ -88,6 +89,10 @@ pub async fn run(options: RunOptions) -> Result<(), RunError> {
         settings: Settings::new(&options, client.default_namespace()),
         workers: WorkerClient::new(ADMIN_PORT),
         now: Box::new(system_time),
+        recorder: Recorder::new(
+            client.clone(),
+            Reporter { controller: MANAGER.to_owned(), instance: Some(options.pod_name.clone()) },
+        ),
         retries: Retries::default(),
         rollouts: Rollouts::new(options.max_concurrent_rollouts.get()),
     });

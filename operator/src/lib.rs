@@ -35,4 +35,5 @@ pub mod resource;
 pub mod rollout;
 pub mod status;
 pub mod stream_ingest;
+pub mod transitions;
 pub mod worker;

@@ -40,4 +40,8 @@ rules:
   - apiGroups: [""]
     resources: [events]
     verbs: [list]
+  # What a turned condition of a resource is told by.
+  - apiGroups: [events.k8s.io]
+    resources: [events]
+    verbs: [create, patch]
 {{- end -}}

@@ -21,6 +21,7 @@ use crate::context::Operator;
 use crate::error::Error;
 use crate::pod::mounted_config_map;
 use crate::resource::CustomResource;
+use crate::transitions;
 use build::{Wanted, build};
 use observe::{Active, Cache, Observed, observe};
 
@@ -58,6 +59,7 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     // Nothing in it changes all the time: it is written whenever it differs.
     if status != compaction.status {
         crate::status::write(&operator.client, &compaction, &status).await?;
+        transitions::publish(operator, &compaction, &compaction.status.conditions, &status.conditions).await;
     }
     outcome?;
     operator.retries.reset(&compaction.reference);

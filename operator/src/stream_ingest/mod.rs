@@ -22,6 +22,7 @@ use crate::context::Operator;
 use crate::error::Error;
 use crate::pod::mounted_config_map;
 use crate::resource::CustomResource;
+use crate::transitions;
 use build::{Wanted, build};
 use conditions::Outcome;
 use observe::{Cache, Observed, observe};
@@ -56,6 +57,7 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     let status = status::next(&stream, &observed, &outcome, (operator.now)());
     if status::is_due(&stream.status, &status) {
         crate::status::write(&operator.client, &stream, &status).await?;
+        transitions::publish(operator, &stream, &stream.status.conditions, &status.conditions).await;
     }
     outcome?;
     operator.retries.reset(&stream.reference);

@@ -22,6 +22,7 @@ pub(crate) struct Objects {
     pub(crate) objects: BTreeMap<Key, Value>,
     version: u64,
     pub(crate) writes: Vec<String>,
+    pub(crate) events: Vec<String>,
     pub(crate) used: BTreeSet<Permission>,
     /// Where something was asked for; none is the whole cluster.
     pub(crate) namespaces: BTreeSet<Option<String>>,
@@ -85,6 +86,12 @@ impl Objects {
         }
         self.namespaces.insert(target.namespace.clone());
         let selector = query.get("labelSelector").cloned();
+        if target.resource == "events.k8s.io/events" {
+            let event: Value = serde_json::from_slice(body).unwrap();
+            let text = |field: &str| event[field].as_str().unwrap().to_owned();
+            self.events.push(format!("{} {}: {}", text("type"), text("reason"), text("note")));
+            return success(&event);
+        }
         match (method, &target.name) {
             (&Method::GET, None) if query.contains_key("watch") => self.watch(target, selector),
             (&Method::GET, None) => {
@@ -144,7 +151,11 @@ impl Objects {
             // A WebSocket begins with a GET; since 1.35 it needs the right of the POST that it replaces, too.
             verbs.push((target.permission(), "create".to_owned()));
         }
-        if verb == "patch" && target.subresource.is_none() && !self.objects.contains_key(&target.key()) {
+        if verb == "patch"
+            && target.subresource.is_none()
+            && target.resource != "events.k8s.io/events"
+            && !self.objects.contains_key(&target.key())
+        {
             verbs.push((target.resource.clone(), "create".to_owned()));
         }
         let document: Value = serde_json::from_slice(body).unwrap_or_default();

@@ -22,6 +22,7 @@ use k8s_openapi::api::rbac::v1::{ClusterRole, Role};
 use kube::api::{ApiResource, DynamicObject};
 use kube::client::Body;
 use kube::runtime::controller::Action;
+use kube::runtime::events::Recorder;
 use kube::runtime::reflector::Store;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher::Event;
@@ -159,6 +160,11 @@ impl Cluster {
         std::mem::take(&mut self.0.state.lock().unwrap().writes)
     }
 
+    /// Events of the operator since the last call: severity, reason, note.
+    pub(crate) fn events(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.state.lock().unwrap().events)
+    }
+
     /// What the operator has been doing so far.
     pub(crate) fn used(&self) -> BTreeSet<Permission> {
         self.0.state.lock().unwrap().used.clone()
@@ -258,6 +264,7 @@ impl Cluster {
             },
             workers: WorkerClient::new(self.serve_worker().await),
             now: Box::new(move || *cluster.0.time.lock().unwrap()),
+            recorder: Recorder::new(self.client(), "gristmill-operator".to_owned().into()),
             retries: Retries::default(),
             rollouts,
         })

@@ -138,3 +138,21 @@ async fn stream_that_is_held_by_its_budget_says_so() {
     cluster.reconcile_stream().await.unwrap();
     assert_eq!(cluster.condition(STREAMS, "RejectedWithinBudget").0, "False/RejectedBudgetExceeded");
 }
+
+#[tokio::test]
+async fn event_is_written_when_a_condition_turns_and_none_while_it_stays_or_the_operator_restarts() {
+    let cluster = ingesting().await;
+    assert_eq!(cluster.events(), ["Normal Ingesting: 4 partitions, 12 messages behind, 42 s"]);
+    cluster.report(Some(ingest_report("Held")));
+    cluster.reconcile_stream().await.unwrap();
+    assert_eq!(cluster.events(), ["Warning RejectedBudgetExceeded: it is Held"]);
+    // Each of these is a reconcile of an operator that has just started; one of them writes the figures.
+    for _ in 0..3 {
+        cluster.wait_seconds(61);
+        let mut report = ingest_report("Held");
+        report["message"] = json!("it is still Held");
+        cluster.report(Some(report));
+        cluster.reconcile_stream().await.unwrap();
+    }
+    assert_eq!(cluster.events(), Vec::<String>::new());
+}

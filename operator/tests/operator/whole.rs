@@ -155,6 +155,13 @@ async fn roles_grant_exactly_what_a_life_with_both_resources_needs() {
     cluster.put(taken(late));
     let asked = ("/events".to_owned(), "list".to_owned());
     cluster.until("events of a late pod are asked for", |c| c.used().contains(&asked)).await;
+    for suspend in [true, false, true] {
+        cluster.edit(STREAMS, "books", |stream| stream["spec"]["suspend"] = json!(suspend));
+        let turned = |c: &Cluster| (reason(c, STREAMS, "books", "Ready").as_deref() == Some("Suspended")) == suspend;
+        cluster.until("Ready turns", turned).await;
+    }
+    let repeated = ("events.k8s.io/events".to_owned(), "patch".to_owned());
+    cluster.until("a repeated event becomes a series", |c| c.used().contains(&repeated)).await;
     let scheduled = |c: &Cluster| reason(c, COMPACTIONS, "books", "Ready").is_some();
     cluster.until("the compaction is scheduled", scheduled).await;
     operator.stop().await;
