@@ -33,9 +33,10 @@ rules:
   - apiGroups: [batch]
     resources: [jobs]
     verbs: [list, watch]
+  # The patch hands a pod the token by which a hold ends.
   - apiGroups: [""]
     resources: [pods]
-    verbs: [list, watch]
+    verbs: [list, watch, patch]
   # Why a pod does not start: a Secret that is missing is named nowhere else.
   - apiGroups: [""]
     resources: [events]

@@ -14,6 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
 
+use super::resume;
 use super::size::Size;
 use crate::context::Settings;
 use crate::labels::{self, STREAM_INGEST};
@@ -76,7 +77,10 @@ fn deployment(
         references: &references,
         options: &options,
     };
-    let template = pod::template(container(&options, &references, settings), surroundings);
+    let mut template = pod::template(container(&options, &references, settings), surroundings);
+    if let Some(spec) = &mut template.spec {
+        spec.volumes.get_or_insert_default().push(resume::volume());
+    }
     Deployment {
         metadata: metadata(ingest, child),
         spec: Some(DeploymentSpec {
@@ -122,11 +126,15 @@ fn pods(ingest: &StreamIngest) -> LabelSelector {
 fn container(options: &PodOptions, references: &[Reference], settings: &Settings) -> Container {
     let admin_address = format!("0.0.0.0:{ADMIN_PORT}");
     let process = Process {
-        args: ["ingest", "-f", DOCUMENT, "--admin-addr", &admin_address].map(str::to_owned).into(),
+        args: ["ingest", "-f", DOCUMENT, "--admin-addr", &admin_address, "--resume-file", resume::FILE]
+            .map(str::to_owned)
+            .into(),
         default_memory: DEFAULT_MEMORY,
         references,
         options,
     };
+    let mut container = pod::container(process, settings);
+    container.volume_mounts.get_or_insert_default().push(resume::mount());
     Container {
         ports: Some(vec![ContainerPort {
             name: Some("admin".to_owned()),
@@ -139,7 +147,7 @@ fn container(options: &PodOptions, references: &[Reference], settings: &Settings
             resource_name: "cpu".to_owned(),
             restart_policy: "NotRequired".to_owned(),
         }]),
-        ..pod::container(process, settings)
+        ..container
     }
 }
 

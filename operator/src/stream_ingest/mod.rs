@@ -4,6 +4,7 @@ pub mod build;
 pub mod conditions;
 pub mod observe;
 pub mod ready;
+pub mod resume;
 pub mod size;
 pub mod status;
 
@@ -95,6 +96,7 @@ async fn settle(stream: &Stream, observed: &Observed, operator: &Operator) -> Ou
     }
     applied?;
     applier.apply(disruption_budget, observed.disruption_budget.as_deref()).await?;
+    resume::hand_over(stream, observed, &operator.client).await?;
     applier.prune(unused(&observed.config_maps, &current, &in_use(observed))).await?;
     Ok((plan, size))
 }

@@ -156,3 +156,16 @@ async fn event_is_written_when_a_condition_turns_and_none_while_it_stays_or_the_
     }
     assert_eq!(cluster.events(), Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn token_of_a_resume_is_handed_to_each_pod_once_and_rolls_none() {
+    let cluster = ingesting().await;
+    cluster.edit(STREAMS, "books", |stream| {
+        stream["metadata"]["annotations"] = json!({"gristmill.dev/resume": "token-1"});
+    });
+    cluster.reconcile_stream().await.unwrap();
+    let expected = r#"merge /pods/books-ingest-1 {"metadata":{"annotations":{"gristmill.dev/resume":"token-1"}}}"#;
+    assert_eq!(cluster.writes(), [expected]);
+    cluster.reconcile_stream().await.unwrap();
+    assert_eq!(cluster.writes(), Vec::<String>::new());
+}

@@ -155,6 +155,11 @@ async fn roles_grant_exactly_what_a_life_with_both_resources_needs() {
     cluster.put(taken(late));
     let asked = ("/events".to_owned(), "list".to_owned());
     cluster.until("events of a late pod are asked for", |c| c.used().contains(&asked)).await;
+    cluster.edit(STREAMS, "books", |stream| {
+        stream["metadata"]["annotations"] = json!({"gristmill.dev/resume": "token-1"});
+    });
+    let handed = ("/pods".to_owned(), "patch".to_owned());
+    cluster.until("the token is handed to the pod", |c| c.used().contains(&handed)).await;
     for suspend in [true, false, true] {
         cluster.edit(STREAMS, "books", |stream| stream["spec"]["suspend"] = json!(suspend));
         let turned = |c: &Cluster| (reason(c, STREAMS, "books", "Ready").as_deref() == Some("Suspended")) == suspend;
