@@ -138,8 +138,11 @@ impl Situation<'_> {
 
     /// Whether the fullest worker needs more than it has, by more than chance, and a larger size is allowed.
     fn is_short(&self) -> bool {
-        let fullest = fullest(self.need, self.partitions(), self.within.replicas);
-        fullest > f64::from(self.within.cpu) * BAND_UP && self.is_larger(self.larger(self.need, self.limits))
+        self.lacks(self.need) && self.is_larger(self.larger(self.need, self.limits))
+    }
+
+    fn lacks(&self, need: Need) -> bool {
+        fullest(need, self.partitions(), self.within.replicas) > f64::from(self.within.cpu) * BAND_UP
     }
 
     fn is_larger(&self, size: Size) -> bool {
@@ -147,11 +150,15 @@ impl Situation<'_> {
         size != self.within && capacity(size) > capacity(self.within)
     }
 
-    /// The size for the need that has lasted. It has no fewer workers than there are: that would move partitions to
-    /// workers that lack CPU already.
+    /// The size for a need. It has no fewer workers than there are, since that would move partitions to workers that
+    /// lack CPU already; but for where maxCpu is enough for fewer only.
     fn larger(&self, need: Need, limits: &Limits) -> Size {
         let least = limits.min_replicas.max(self.within.replicas.min(limits.max_replicas));
-        shape(need, self.partitions(), &Limits { min_replicas: least, ..limits.clone() }).size
+        let kept = shape(need, self.partitions(), &Limits { min_replicas: least, ..limits.clone() }).size;
+        let fewest = shape(need, self.partitions(), limits).size;
+        let capacity = |size| capacity(size, need, self.partitions());
+        let is_enough = fullest(need, self.partitions(), kept.replicas) <= f64::from(kept.cpu);
+        if is_enough || capacity(kept) >= capacity(fewest) { kept } else { fewest }
     }
 
     fn up(&self, history: &History, ineffective: Option<Resize>, notes: &mut Vec<Note>) -> Option<(Size, Change)> {
@@ -206,7 +213,10 @@ impl Situation<'_> {
         wanted: Shape,
         notes: &mut Vec<Note>,
     ) -> Option<(Size, Change)> {
-        let is_less = |size: Size| size.total() as f64 <= BAND_DOWN * self.within.total() as f64;
+        // Another worker is never less, however little CPU all have together.
+        let is_less = |size: Size| {
+            size.replicas <= self.within.replicas && size.total() as f64 <= BAND_DOWN * self.within.total() as f64
+        };
         // A size that is not allowed is first made so.
         if self.within != self.running || !is_less(wanted.size) {
             return None;
@@ -216,7 +226,7 @@ impl Situation<'_> {
             return None;
         };
         let enough = shape(peak, self.partitions(), self.limits).size;
-        if !is_less(enough) {
+        if self.lacks(peak) || !is_less(enough) {
             notes.push(Note::PeakKeeps);
             return None;
         }

@@ -122,7 +122,7 @@ fn carried_out(stream: &Stream, decision: &Decision, history: History) -> Stream
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn never_outside_of_what_is_allowed(stream in streams()) {
@@ -140,7 +140,9 @@ proptest! {
         let stream = even(stream);
         let more = with_work(&stream, arrival, backlog);
         let (before, after) = (stream.decide(), more.decide());
-        prop_assert!(after.target.replicas >= before.target.replicas, "{before:?} {after:?}");
+        // Where maxCpu is too little for all workers, fewer of them may have more each.
+        let is_capped = stream.facts.limits.max_cpu.is_some();
+        prop_assert!(is_capped || after.target.replicas >= before.target.replicas, "{before:?} {after:?}");
         let enough = |decision: &Decision| enough_for(decision.target, stream.facts.partitions);
         prop_assert!(enough(&after) >= enough(&before) * 0.999_999, "{before:?} {after:?}");
         prop_assert!(after.figures.unwrap().need >= before.figures.unwrap().need);
