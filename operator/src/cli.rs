@@ -58,7 +58,7 @@ pub struct RunOptions {
     /// Watch this namespace only. May be given several times; in the environment variable names are separated by commas.
     #[arg(long = "watch-namespace", env = "GRISTMILL_WATCH_NAMESPACES", value_delimiter = ',')]
     pub watch_namespaces: Vec<String>,
-    /// Address of /healthz and /readyz.
+    /// Address of /healthz, /readyz and /metrics.
     #[arg(long, env = "GRISTMILL_ADMIN_ADDR", default_value = "0.0.0.0:8080")]
     pub admin_addr: SocketAddr,
     /// Form of the log lines on stderr.

@@ -13,6 +13,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 
 use crate::cli::{PullPolicy, RunOptions};
 use crate::error::Error;
+use crate::metrics::OperatorMetrics;
 use crate::pod::PodDefaults;
 use crate::rollout::Rollouts;
 use crate::worker::WorkerClient;
@@ -36,6 +37,8 @@ pub struct Operator {
     pub recorder: Recorder,
     /// Failures in a row.
     pub retries: Retries,
+    /// What it tells of itself and of the resources.
+    pub metrics: OperatorMetrics,
     /// Rollouts that no resource has asked for.
     pub rollouts: Rollouts,
 }

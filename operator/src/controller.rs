@@ -31,6 +31,7 @@ use crate::context::{Operator, Retries, Settings, ready, system_time};
 use crate::election::Candidate;
 use crate::error::{Error, Fault, Retry};
 use crate::labels::{HOURLY_COMPACTION, MANAGER, STREAM_INGEST, owner_name};
+use crate::metrics::OperatorMetrics;
 use crate::rollout::Rollouts;
 use crate::stream_ingest::size::owns_replicas;
 use crate::worker::{ADMIN_PORT, WorkerClient};
@@ -94,6 +95,7 @@ pub async fn run(options: RunOptions) -> Result<(), RunError> {
             Reporter { controller: MANAGER.to_owned(), instance: Some(options.pod_name.clone()) },
         ),
         retries: Retries::default(),
+        metrics: OperatorMetrics::default(),
         rollouts: Rollouts::new(options.max_concurrent_rollouts.get()),
     });
     let (became_ready, is_ready) = watch::channel(false);
@@ -102,8 +104,8 @@ pub async fn run(options: RunOptions) -> Result<(), RunError> {
     let scopes = Scope::each(&client, &options.watch_namespaces.into_iter().collect());
     info!(worker_image = options.worker_image, "started");
     tokio::select! {
-        served = admin::serve(listener, is_ready) => served.map_err(listen)?,
-        led = lead(candidate, operator, scopes, stop, became_ready) => led?,
+        served = admin::serve(listener, is_ready, operator.metrics.clone()) => served.map_err(listen)?,
+        led = lead(candidate, Arc::clone(&operator), scopes, stop, became_ready) => led?,
     }
     info!("stopped");
     Ok(())
@@ -128,6 +130,7 @@ pub async fn lead(
         () = stop.clone() => return Ok(()),
     };
     became_ready.send_replace(false);
+    operator.metrics.leads();
     tokio::select! {
         () = control(operator, scopes, stop, became_ready) => {}
         // The controllers end where they stand: whoever leads now may act already.
@@ -142,8 +145,10 @@ pub async fn control(operator: Arc<Operator>, scopes: Vec<Scope>, stop: Stop, be
     let mut controllers = Vec::new();
     let mut caches = Vec::new();
     for scope in &scopes {
-        let (streams, streams_filled) = stream_ingests(Arc::clone(&operator), scope, stop.clone());
-        let (compactions, compactions_filled) = hourly_compactions(Arc::clone(&operator), scope, stop.clone());
+        let (streams, streams_filled, stream_cache) = stream_ingests(Arc::clone(&operator), scope, stop.clone());
+        let (compactions, compactions_filled, compaction_cache) =
+            hourly_compactions(Arc::clone(&operator), scope, stop.clone());
+        operator.metrics.tell_of(stream_cache, compaction_cache);
         controllers.extend([streams.boxed(), compactions.boxed()]);
         caches.extend([streams_filled, compactions_filled]);
     }
@@ -210,7 +215,7 @@ fn stream_ingests(
     operator: Arc<Operator>,
     scope: &Scope,
     stop: Stop,
-) -> (impl Future<Output = ()> + Send + use<>, Filled) {
+) -> (impl Future<Output = ()> + Send + use<>, Filled, Store<DynamicObject>) {
     let kind = ApiResource::erase::<StreamIngest>(&());
     let labelled = || watcher::Config::default().labels(STREAM_INGEST);
     let (resources, own) = watched(scope.custom(&kind), watcher::Config::default(), kind.clone());
@@ -242,6 +247,7 @@ fn stream_ingests(
             pods,
         },
     });
+    let cache = resources.clone();
     let controller = Controller::for_stream_with(own, resources, kind.clone())
         .watches_stream(deployment_changes, owner(STREAM_INGEST, &kind))
         .watches_stream(config_map_changes, owner(STREAM_INGEST, &kind))
@@ -251,19 +257,26 @@ fn stream_ingests(
         .watches_stream(pod_changes, owner(STREAM_INGEST, &kind))
         .with_config(Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY))
         .graceful_shutdown_on(stop)
-        .run(stream_ingest::reconcile, after_error(&operator, kind), context)
+        .run(
+            |object, context: Arc<stream_ingest::Context>| async move {
+                let metrics = context.operator.metrics.clone();
+                metrics.measure("StreamIngest", stream_ingest::reconcile(object, context)).await
+            },
+            after_error(&operator, kind),
+            context,
+        )
         .for_each(move |outcome| {
             note(&operator, outcome);
             std::future::ready(())
         });
-    (controller, all(caches))
+    (controller, all(caches), cache)
 }
 
 fn hourly_compactions(
     operator: Arc<Operator>,
     scope: &Scope,
     stop: Stop,
-) -> (impl Future<Output = ()> + Send + use<>, Filled) {
+) -> (impl Future<Output = ()> + Send + use<>, Filled, Store<DynamicObject>) {
     let kind = ApiResource::erase::<HourlyCompaction>(&());
     let stream_kind = ApiResource::erase::<StreamIngest>(&());
     let labelled = || watcher::Config::default().labels(HOURLY_COMPACTION);
@@ -289,6 +302,7 @@ fn hourly_compactions(
         operator: Arc::clone(&operator),
         cache: hourly_compaction::observe::Cache { streams, cron_jobs, config_maps, service_accounts, jobs, pods },
     });
+    let cache = resources.clone();
     let controller = Controller::for_stream_with(own, resources.clone(), kind.clone())
         .watches_stream_with(stream_changes, compactions_of(resources, &kind), stream_kind)
         .watches_stream(cron_job_changes, owner(HOURLY_COMPACTION, &kind))
@@ -298,12 +312,19 @@ fn hourly_compactions(
         .watches_stream(pod_changes, owner(HOURLY_COMPACTION, &kind))
         .with_config(Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY))
         .graceful_shutdown_on(stop)
-        .run(hourly_compaction::reconcile, after_error(&operator, kind), context)
+        .run(
+            |object, context: Arc<hourly_compaction::Context>| async move {
+                let metrics = context.operator.metrics.clone();
+                metrics.measure("HourlyCompaction", hourly_compaction::reconcile(object, context)).await
+            },
+            after_error(&operator, kind),
+            context,
+        )
         .for_each(move |outcome| {
             note(&operator, outcome);
             std::future::ready(())
         });
-    (controller, all(caches))
+    (controller, all(caches), cache)
 }
 
 /// Watches a kind into a cache; each change comes out of the stream once the cache has it.

@@ -25,6 +25,7 @@ pub mod election;
 pub mod error;
 pub mod hourly_compaction;
 pub mod labels;
+pub mod metrics;
 pub mod missing;
 pub mod pod;
 pub mod pod_events;

@@ -9,7 +9,7 @@ use super::ingest::hadoop_uses;
 use super::pod::check_pod;
 use super::processed::ProcessedPlan;
 use super::reference::{ReferenceUse, check_names, referred};
-use super::schedule::{self, Schedule};
+use super::schedule::{self, DEFAULT_SCHEDULE, DEFAULT_TIME_ZONE, Schedule};
 use super::schema::check_hourly_compaction;
 use super::{
     ColumnPlan, HadoopPlan, IngestPlan, Invalid, LatenessPlan, Problems, Reference, SizingPlan, identity, kept_columns,
@@ -107,7 +107,7 @@ impl CompactionPlan {
             pod,
         } = &compaction.spec;
         check_reference(ingest_ref, &namespace, &ingest_plan, &mut problems);
-        let schedule = schedule.clone().unwrap_or_else(|| "5 * * * *".into());
+        let schedule = schedule.clone().unwrap_or_else(|| DEFAULT_SCHEDULE.into());
         check_schedule(&schedule, time_zone.as_deref(), &mut problems);
         let day = Duration::from_secs(24 * 3600);
         let deadline = starting_deadline.as_ref().map(|deadline| deadline.to_duration());
@@ -139,7 +139,7 @@ impl CompactionPlan {
             name,
             namespace,
             schedule,
-            time_zone: time_zone.clone().unwrap_or_else(|| "Etc/UTC".into()),
+            time_zone: time_zone.clone().unwrap_or_else(|| DEFAULT_TIME_ZONE.into()),
             starting_deadline: deadline.unwrap_or(DEFAULT_STARTING_DEADLINE),
             backoff_limit: backoff_limit.unwrap_or(DEFAULT_BACKOFF_LIMIT),
             processed_path: path,
@@ -224,7 +224,7 @@ fn check_reference(ingest_ref: &IngestRef, namespace: &str, ingest: &IngestPlan,
 fn check_schedule(text: &str, time_zone: Option<&str>, problems: &mut Problems) {
     if let Err(error) = schedule::starts(text) {
         problems.add("spec.schedule", error.to_string());
-    } else if let Err(error) = Schedule::try_new(text, time_zone.unwrap_or("Etc/UTC")) {
+    } else if let Err(error) = Schedule::try_new(text, time_zone.unwrap_or(DEFAULT_TIME_ZONE)) {
         problems.add("spec.timeZone", error.to_string());
     }
 }

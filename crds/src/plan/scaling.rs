@@ -23,7 +23,7 @@ pub struct ScalingPlan {
 }
 
 /// Default of `catchUpDuration`.
-const DEFAULT_CATCH_UP: Duration = Duration::from_secs(30 * 60);
+pub const DEFAULT_CATCH_UP: Duration = Duration::from_secs(30 * 60);
 
 impl ScalingPlan {
     /// Workers to begin with: what the document asks for, else the fewest.

@@ -80,6 +80,11 @@ impl Schedule {
     }
 }
 
+/// Schedule of a compaction that names none.
+pub const DEFAULT_SCHEDULE: &str = "5 * * * *";
+/// Time zone of a schedule that names none.
+pub const DEFAULT_TIME_ZONE: &str = "Etc/UTC";
+
 /// Starts that are looked at for the longest time between two; of a schedule by the minute they are a week.
 const STARTS: usize = 10_000;
 /// And so long: a leap day comes every four years.

@@ -10,6 +10,7 @@ use axum::routing::get;
 use gristmill_operator::cli::PullPolicy;
 use gristmill_operator::context::{Operator, Retries, Settings};
 use gristmill_operator::error::Error;
+use gristmill_operator::metrics::OperatorMetrics;
 use gristmill_operator::pod::PodDefaults;
 use gristmill_operator::rollout::Rollouts;
 use gristmill_operator::worker::WorkerClient;
@@ -266,6 +267,7 @@ impl Cluster {
             now: Box::new(move || *cluster.0.time.lock().unwrap()),
             recorder: Recorder::new(self.client(), "gristmill-operator".to_owned().into()),
             retries: Retries::default(),
+            metrics: OperatorMetrics::default(),
             rollouts,
         })
     }

@@ -208,7 +208,11 @@ def notes_name_the_next_command():
 
 
 def pod_monitor_selects_workers():
-    monitor = next(item for item in objects(template("-f", f"{VALUES}/monitoring.yaml")) if item["kind"] == "PodMonitor")
+    rendered = objects(template("-f", f"{VALUES}/monitoring.yaml"))
+    monitor, of_operator = (item for item in rendered if item["kind"] == "PodMonitor")
+    operator = next(item for item in rendered if item["kind"] == "Deployment")["spec"]["template"]
+    selected = of_operator["spec"]["selector"]["matchLabels"].items()
+    require(selected <= operator["metadata"]["labels"].items(), f"{selected} do not select the operator")
     snapshot = read(f"{ROOT}/operator/tests/operator/snapshots/operator__builds__ingest_deployment.snap")
     pod = yaml.safe_load(snapshot.split("---\n")[2])["spec"]["template"]
     selected = monitor["spec"]["selector"]["matchLabels"].items()

@@ -116,7 +116,10 @@ fn values_of<'a>(label: &str, text: &'a str) -> Vec<&'a str> {
 
 #[test]
 fn rules_and_dashboards_of_the_chart_ask_for_what_is_told() {
-    let text = text() + &metrics().text();
+    // The operator's are compared with what it answers by its own tests.
+    let operator =
+        include_str!("../../../operator/src/metrics/snapshots/gristmill_operator__metrics__tests__metrics.snap");
+    let text = text() + &metrics().text() + operator;
     let told: Vec<_> = text.lines().filter_map(|line| line.split_once('{')).map(|(name, _)| name).collect();
     let phases = [
         IngestPhase::Starting,
@@ -136,7 +139,10 @@ fn rules_and_dashboards_of_the_chart_ask_for_what_is_told() {
             words.filter(|word| word.starts_with("gristmill_") || word.starts_with("process_")).collect();
         assert!(names.len() > 5, "charts/gristmill/{file} names {names:?} only");
         for name in names {
-            assert!(told.contains(&name), "charts/gristmill/{file} asks for {name}, which no worker tells");
+            assert!(
+                told.contains(&name),
+                "charts/gristmill/{file} asks for {name}, which neither a worker nor the operator tells"
+            );
         }
         for phase in values_of("phase", asked) {
             assert!(phases.contains(&phase), "charts/gristmill/{file} asks for a phase {phase}, which there is not");
