@@ -164,9 +164,9 @@ def refused():
     simple = manifest.write(manifest.ingest("simple", TOPIC, f"{URL}/raw_zone/simple"))
     wrong = Pod("wrong", keytab_of="somebody")
     for name, words, command in (
-        # A NameNode with privacy hangs up on whoever does not speak SASL, without a word.
-        ("without Kerberos", "the store failed", ["gristmill", "ingest", "-f", simple]),
-        ("another's keytab", "No credentials", [*wrong.program(), "ingest", "-f", "/etc/gristmill/resource.yaml", "--secrets-dir", "/etc/gristmill/secrets"]),
+        # A NameNode with privacy hangs up on whoever does not speak SASL, without a word: what to look at is ours to say.
+        ("without Kerberos", "spec.hadoop.kerberos", ["gristmill", "ingest", "-f", simple]),
+        ("another's keytab", f"login of {principal('etl')} with keytab", [*wrong.program(), "ingest", "-f", "/etc/gristmill/resource.yaml", "--secrets-dir", "/etc/gristmill/secrets"]),
     ):
         done = subprocess.run([*command, "--attach", "--until-caught-up", "--wait", "5s"], text=True, capture_output=True)
         sentence = done.stderr.strip().rsplit("\n", 1)[-1]

@@ -17,7 +17,8 @@ pub(super) struct ZoneArgs {
     ///
     /// HDFS is found by HADOOP_CONF_DIR where the URL has the name of a nameservice.
     zone: String,
-    /// Name that HDFS is told; default the HADOOP_USER_NAME of the environment, else yours.
+    /// Name that HDFS is told; default the HADOOP_USER_NAME of the environment, else yours. With Kerberos, the user to act
+    /// for, if HDFS allows it to the principal of the ticket; default none.
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
     /// How long to wait for a store that does not answer, for example 30s.

@@ -192,7 +192,7 @@ impl Passing for ZoneError {
     fn phase(&self) -> Option<IngestPhase> {
         match self.fault() {
             ZoneFault::StoreUnavailable => Some(IngestPhase::StoreUnavailable),
-            // Permission or quota: somebody lifts it, and nothing here has to be started again for that (F37).
+            // Login, permission or quota: somebody puts it right, and nothing here has to be started again for that (F37).
             ZoneFault::StoreRefuses if self.reason() == "StoreDenied" => Some(IngestPhase::StoreUnavailable),
             ZoneFault::StoreRefuses | ZoneFault::ZoneRefuses | ZoneFault::Ours => None,
         }
@@ -203,6 +203,8 @@ impl Passing for ZoneError {
             Self::Store { source, .. } if source.kind == StoreErrorKind::Denied => {
                 "see to the permissions and the quota of the directory; messages wait in Kafka"
             }
+            // The error itself says what to look at.
+            Self::Store { source, .. } if source.kind == StoreErrorKind::LoginFailed => "messages wait in Kafka",
             Self::Store { zone, .. } if zone.starts_with("hdfs://") => {
                 "see whether the NameNode runs, has left safe mode (hdfs dfsadmin -safemode get) and is reached from this \
                  host, and the DataNodes too; messages wait in Kafka"
@@ -257,6 +259,15 @@ mod tests {
         let (kind, message) = (StoreErrorKind::Unavailable, "connection refused".to_owned());
         let source = StoreError { kind, act: "write", path: "/raw/1.staged".to_owned(), message };
         ZoneError::Store { zone: "hdfs://namenode/raw".to_owned(), source }
+    }
+
+    #[test]
+    fn login_that_fails_is_waited_for_and_not_taken_for_a_permission() {
+        let (kind, message) = (StoreErrorKind::LoginFailed, "the Kerberos login failed".to_owned());
+        let source = StoreError { kind, act: "write", path: "/raw/1.staged".to_owned(), message };
+        let error = ZoneError::Store { zone: "hdfs://namenode/raw".to_owned(), source };
+        assert_eq!((error.phase(), error.reason()), (Some(IngestPhase::StoreUnavailable), "StoreDenied"));
+        assert!(!error.advice().contains("permissions") && !error.advice().contains("quota"), "{}", error.advice());
     }
 
     #[tokio::test]

@@ -49,7 +49,7 @@ impl Umask {
 }
 
 impl HadoopAccess {
-    /// The name that HDFS is told.
+    /// The name that HDFS is told; with Kerberos, the user to act for.
     pub fn as_user(name: impl Into<String>) -> Self {
         Self { user: Some(name.into()), ..Self::default() }
     }

@@ -27,6 +27,8 @@ pub enum StoreErrorKind {
     Unavailable,
     /// Permission or quota: somebody must change it.
     Denied,
+    /// Kerberos gives no ticket, or HDFS does not take it: principal, keytab or krb5.conf.
+    LoginFailed,
     /// Everything else.
     Other,
 }

@@ -3,8 +3,11 @@
 //! Every call has a deadline, since the client waits for ever on a half-open connection. A mutation that meets its
 //! deadline may still happen: it is reported as unavailable, which callers take for "unknown".
 
+mod error;
+
 use std::future::Future;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,6 +16,7 @@ use chrono::{DateTime, Utc};
 use hdfs_native::client::FileStatus;
 use hdfs_native::{Client, ClientBuilder, HdfsError, WriteOptions};
 
+use self::error::store_error;
 use super::{
     FileWriter, HadoopAccess, Kerberos, Listed, ListedKind, Store, StoreError, StoreErrorKind, StorePath, Umask,
     ZoneUrl,
@@ -30,6 +34,7 @@ const FAILOVER: [(&str, &str); 2] =
 /// A client of one HDFS.
 pub struct HdfsStore {
     client: Client,
+    calls: Calls,
     umask: Umask,
 }
 
@@ -56,8 +61,8 @@ impl HdfsStore {
             settings.push(("hadoop.security.authentication", "kerberos"));
         }
         let client = builder.with_config(settings).build();
-        let client = client.map_err(|error| store_error(error, "connect to", url.directory()))?;
-        Ok(Self { client, umask: *umask })
+        let client = client.map_err(|error| store_error(&error, "connect to", url.directory(), access))?;
+        Ok(Self { client, calls: Calls { access: Arc::new(access.clone()) }, umask: *umask })
     }
 }
 
@@ -65,12 +70,15 @@ impl HdfsStore {
 impl Store for HdfsStore {
     async fn create(&self, path: &StorePath) -> Result<Box<dyn FileWriter>, StoreError> {
         let options = WriteOptions { permission: self.umask.file(), ..WriteOptions::default() };
-        let file = within(NAMENODE_DEADLINE, "create", path, self.client.create(path.as_str(), &options)).await?;
-        Ok(Box::new(HdfsWriter { file, path: path.clone() }))
+        let file =
+            self.calls.within(NAMENODE_DEADLINE, "create", path, self.client.create(path.as_str(), &options)).await?;
+        Ok(Box::new(HdfsWriter { file, path: path.clone(), calls: self.calls.clone() }))
     }
 
     async fn rename(&self, from: &StorePath, to: &StorePath) -> Result<(), StoreError> {
-        within(NAMENODE_DEADLINE, "rename", from, self.client.rename(from.as_str(), to.as_str(), false)).await
+        self.calls
+            .within(NAMENODE_DEADLINE, "rename", from, self.client.rename(from.as_str(), to.as_str(), false))
+            .await
     }
 
     async fn read(&self, path: &StorePath) -> Result<Bytes, StoreError> {
@@ -78,7 +86,7 @@ impl Store for HdfsStore {
             let file = self.client.read(path.as_str()).await?;
             file.read_range(0, file.file_length()).await
         };
-        within(TRANSFER_DEADLINE, "read", path, whole).await
+        self.calls.within(TRANSFER_DEADLINE, "read", path, whole).await
     }
 
     async fn read_range(&self, path: &StorePath, range: Range<u64>) -> Result<Bytes, StoreError> {
@@ -92,11 +100,11 @@ impl Store for HdfsStore {
             }
             file.read_range(start, end - start).await.map(Some)
         };
-        within(TRANSFER_DEADLINE, "read", path, part).await?.ok_or_else(outside)
+        self.calls.within(TRANSFER_DEADLINE, "read", path, part).await?.ok_or_else(outside)
     }
 
     async fn length(&self, path: &StorePath) -> Result<Option<u64>, StoreError> {
-        match within(NAMENODE_DEADLINE, "look at", path, self.client.get_file_info(path.as_str())).await {
+        match self.calls.within(NAMENODE_DEADLINE, "look at", path, self.client.get_file_info(path.as_str())).await {
             Ok(status) => Ok((!status.isdir).then_some(status.length as u64)),
             Err(error) if error.kind == StoreErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -104,7 +112,7 @@ impl Store for HdfsStore {
     }
 
     async fn modified(&self, path: &StorePath) -> Result<Option<DateTime<Utc>>, StoreError> {
-        match within(NAMENODE_DEADLINE, "look at", path, self.client.get_file_info(path.as_str())).await {
+        match self.calls.within(NAMENODE_DEADLINE, "look at", path, self.client.get_file_info(path.as_str())).await {
             Ok(status) => Ok((!status.isdir).then(|| time_of(&status))),
             Err(error) if error.kind == StoreErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -113,7 +121,11 @@ impl Store for HdfsStore {
 
     async fn list(&self, directory: &StorePath) -> Result<Vec<Listed>, StoreError> {
         // One deadline for all pages: a directory of a million names takes a thousand calls of about 10 ms.
-        match within(TRANSFER_DEADLINE, "list", directory, self.client.list_status(directory.as_str(), false)).await {
+        match self
+            .calls
+            .within(TRANSFER_DEADLINE, "list", directory, self.client.list_status(directory.as_str(), false))
+            .await
+        {
             Ok(statuses) => Ok(statuses.into_iter().map(listed).collect()),
             Err(error) if error.kind == StoreErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(error),
@@ -122,42 +134,52 @@ impl Store for HdfsStore {
 
     async fn create_directories(&self, directory: &StorePath) -> Result<(), StoreError> {
         let made = self.client.mkdirs(directory.as_str(), self.umask.directory(), true);
-        within(NAMENODE_DEADLINE, "create directory", directory, made).await
+        self.calls.within(NAMENODE_DEADLINE, "create directory", directory, made).await
     }
 
     async fn delete(&self, path: &StorePath) -> Result<(), StoreError> {
         // "false" is the answer for a path that does not exist.
-        within(NAMENODE_DEADLINE, "delete", path, self.client.delete(path.as_str(), false)).await.map(drop)
+        self.calls.within(NAMENODE_DEADLINE, "delete", path, self.client.delete(path.as_str(), false)).await.map(drop)
     }
 }
 
 struct HdfsWriter {
     file: hdfs_native::file::FileWriter,
     path: StorePath,
+    calls: Calls,
 }
 
 #[async_trait]
 impl FileWriter for HdfsWriter {
     async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {
-        within(TRANSFER_DEADLINE, "write", &self.path, self.file.write_bytes(bytes)).await.map(drop)
+        self.calls.within(TRANSFER_DEADLINE, "write", &self.path, self.file.write_bytes(bytes)).await.map(drop)
     }
 
     async fn close(mut self: Box<Self>) -> Result<(), StoreError> {
-        within(TRANSFER_DEADLINE, "close", &self.path, self.file.close()).await
+        self.calls.within(TRANSFER_DEADLINE, "close", &self.path, self.file.close()).await
     }
 }
 
-async fn within<T>(
-    deadline: Duration,
-    act: &'static str,
-    path: &StorePath,
-    call: impl Future<Output = Result<T, HdfsError>>,
-) -> Result<T, StoreError> {
-    match tokio::time::timeout(deadline, call).await {
-        Ok(answer) => answer.map_err(|error| store_error(error, act, path)),
-        Err(_) => {
-            let message = format!("no answer within {} s", deadline.as_secs());
-            Err(StoreError::new(StoreErrorKind::Unavailable, act, path, message))
+/// Calls of one client, each with its deadline.
+#[derive(Clone)]
+struct Calls {
+    access: Arc<HadoopAccess>,
+}
+
+impl Calls {
+    async fn within<T>(
+        &self,
+        deadline: Duration,
+        act: &'static str,
+        path: &StorePath,
+        call: impl Future<Output = Result<T, HdfsError>>,
+    ) -> Result<T, StoreError> {
+        match tokio::time::timeout(deadline, call).await {
+            Ok(answer) => answer.map_err(|error| store_error(&error, act, path, &self.access)),
+            Err(_) => {
+                let message = format!("no answer within {} s", deadline.as_secs());
+                Err(StoreError::new(StoreErrorKind::Unavailable, act, path, message))
+            }
         }
     }
 }
@@ -173,96 +195,4 @@ fn listed(status: FileStatus) -> Listed {
 fn time_of(status: &FileStatus) -> DateTime<Utc> {
     let milliseconds = i64::try_from(status.modification_time).unwrap_or(i64::MAX);
     DateTime::from_timestamp_millis(milliseconds).unwrap_or(DateTime::<Utc>::MAX_UTC)
-}
-
-fn store_error(error: HdfsError, act: &'static str, path: &StorePath) -> StoreError {
-    let kind = kind_of(&error);
-    StoreError::new(kind, act, path, first_line(&error))
-}
-
-fn kind_of(error: &HdfsError) -> StoreErrorKind {
-    match error {
-        HdfsError::FileNotFound(_) => StoreErrorKind::NotFound,
-        HdfsError::AlreadyExists(_) => StoreErrorKind::AlreadyExists,
-        // The connection, whichever way it failed: the NameNode or DataNode may be back soon.
-        HdfsError::IOError(_) | HdfsError::DataTransferError(_) | HdfsError::InvalidRPCResponse(_) => {
-            StoreErrorKind::Unavailable
-        }
-        // Too few DataNodes live, or too few have confirmed their blocks.
-        HdfsError::RPCError(_, text) if text.contains("could only be written to") => StoreErrorKind::Unavailable,
-        HdfsError::OperationFailed(text) if text.starts_with("Failed to complete") => StoreErrorKind::Unavailable,
-        HdfsError::RPCError(class, _) | HdfsError::FatalRPCError(class, _) => kind_of_exception(class),
-        HdfsError::SASLError(_) | HdfsError::GSSAPIError(..) | HdfsError::NoSASLMechanism => StoreErrorKind::Denied,
-        HdfsError::ChecksumError
-        | HdfsError::InvalidPath(_)
-        | HdfsError::InvalidArgument(_)
-        | HdfsError::UrlParseError(_)
-        | HdfsError::OperationFailed(_)
-        | HdfsError::BlocksNotFound(_)
-        | HdfsError::IsADirectoryError(_)
-        | HdfsError::TrashNotEnabled
-        | HdfsError::UnsupportedErasureCodingPolicy(_)
-        | HdfsError::ErasureCodingError(_)
-        | HdfsError::UnsupportedFeature(_)
-        | HdfsError::InternalError(_)
-        | HdfsError::XmlParseError(_) => StoreErrorKind::Other,
-    }
-}
-
-/// By the Java class that the NameNode names; the client converts only those of names that exist.
-fn kind_of_exception(class: &str) -> StoreErrorKind {
-    match class.rsplit('.').next().unwrap_or(class) {
-        "FileNotFoundException" | "ParentNotDirectoryException" => StoreErrorKind::NotFound,
-        "FileAlreadyExistsException" | "AlreadyBeingCreatedException" => StoreErrorKind::AlreadyExists,
-        "SafeModeException"
-        | "RetriableException"
-        | "StandbyException"
-        | "ObserverRetryOnActiveException"
-        | "RetryStartFileException"
-        | "NotReplicatedYetException"
-        | "ServerTooBusyException" => StoreErrorKind::Unavailable,
-        "AccessControlException"
-        | "AuthorizationException"
-        | "QuotaExceededException"
-        | "NSQuotaExceededException"
-        | "DSQuotaExceededException"
-        | "QuotaByStorageTypeExceededException"
-        | "InvalidToken"
-        | "SaslException"
-        | "GSSException" => StoreErrorKind::Denied,
-        _ => StoreErrorKind::Other,
-    }
-}
-
-/// The message without the NameNode's Java stack, which follows on lines of its own.
-fn first_line(error: &HdfsError) -> String {
-    let text = error.to_string();
-    text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_java_stack_is_cut_from_the_message() {
-        let text = "Name node is in safe mode.\nIt was turned on manually.\n\tat org.apache.hadoop.hdfs.server.Foo(Foo.java:1)";
-        let class = "org.apache.hadoop.hdfs.server.namenode.SafeModeException";
-        let error = HdfsError::RPCError(class.to_owned(), text.to_owned());
-        assert_eq!(kind_of(&error), StoreErrorKind::Unavailable);
-        assert_eq!(first_line(&error), format!("RPC error: {class} Name node is in safe mode."));
-    }
-
-    #[test]
-    fn a_missing_source_and_a_taken_name_are_told_apart() {
-        let missing = HdfsError::RPCError("java.io.FileNotFoundException".to_owned(), "rename source".to_owned());
-        assert_eq!(kind_of(&missing), StoreErrorKind::NotFound);
-        assert_eq!(kind_of(&HdfsError::AlreadyExists("x".to_owned())), StoreErrorKind::AlreadyExists);
-    }
-
-    #[test]
-    fn a_quota_is_for_somebody_to_raise_and_not_to_wait_for() {
-        let class = "org.apache.hadoop.hdfs.protocol.DSQuotaExceededException";
-        assert_eq!(kind_of(&HdfsError::RPCError(class.to_owned(), String::new())), StoreErrorKind::Denied);
-    }
 }

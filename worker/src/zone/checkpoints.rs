@@ -90,7 +90,12 @@ impl Slots {
                 return Ok(());
             }
             match outcome {
-                Err(error) if matches!(error.kind, StoreErrorKind::Denied | StoreErrorKind::Other) => {
+                Err(error)
+                    if matches!(
+                        error.kind,
+                        StoreErrorKind::Denied | StoreErrorKind::LoginFailed | StoreErrorKind::Other
+                    ) =>
+                {
                     return Err(failed(error));
                 }
                 // Its directory is gone: so is the zone.

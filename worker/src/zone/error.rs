@@ -185,7 +185,7 @@ impl std::fmt::Display for GenesisFact {
 pub enum ZoneFault {
     /// The store is unavailable: waiting may help (exit code 5).
     StoreUnavailable,
-    /// The store refuses: permission or quota, or fails otherwise (exit code 5).
+    /// The store refuses: login, permission or quota, or fails otherwise (exit code 5).
     StoreRefuses,
     /// The zone refuses (exit code 6).
     ZoneRefuses,
@@ -227,7 +227,7 @@ impl ZoneError {
         match self {
             Self::Store { source, .. } => match source.kind {
                 StoreErrorKind::Unavailable => "StoreUnavailable",
-                StoreErrorKind::Denied => "StoreDenied",
+                StoreErrorKind::Denied | StoreErrorKind::LoginFailed => "StoreDenied",
                 StoreErrorKind::NotFound | StoreErrorKind::AlreadyExists | StoreErrorKind::Other => "StoreFailed",
             },
             Self::NotAZone { .. } => "NotAZone",

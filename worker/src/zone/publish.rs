@@ -274,7 +274,7 @@ async fn rename(
     match surroundings.store.rename(from, to).await {
         Ok(()) => Ok(Renamed::Yes),
         Err(error) => match error.kind {
-            StoreErrorKind::Denied | StoreErrorKind::Other => Err(error),
+            StoreErrorKind::Denied | StoreErrorKind::LoginFailed | StoreErrorKind::Other => Err(error),
             // The directory was removed meanwhile, or another publisher was faster; or the name is taken by what is no
             // file, which no look shows: patience ends that.
             StoreErrorKind::NotFound | StoreErrorKind::AlreadyExists if !surprises.met => {

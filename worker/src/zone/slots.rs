@@ -186,7 +186,14 @@ impl Slots {
         let surroundings = &self.surroundings;
         let failed = |error| surroundings.failed(error);
         match outcome {
-            Err(error) if matches!(error.kind, StoreErrorKind::Denied | StoreErrorKind::Other) => Err(failed(error)),
+            Err(error)
+                if matches!(
+                    error.kind,
+                    StoreErrorKind::Denied | StoreErrorKind::LoginFailed | StoreErrorKind::Other
+                ) =>
+            {
+                Err(failed(error))
+            }
             Err(error) if error.is_unavailable() => pauses.pause(error).await.map(|()| Body::There).map_err(failed),
             // "Not found" is said of a missing body and of a missing directory alike; the body decides.
             outcome => {
