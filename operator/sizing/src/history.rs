@@ -99,6 +99,7 @@ impl History {
         let surplus = self.recent.len().saturating_sub(RECENT);
         self.recent.drain(..surplus);
         let need = self.lasting(need);
+
         let part = (limits.scale_down.as_secs() / PARTS).max(1);
         let is_gap = self.observed.is_none_or(|last| time.abs_diff(last) > part.max(60));
         if is_gap || self.observed_since.is_none_or(|since| since > time) {
@@ -160,7 +161,6 @@ impl History {
             Adds::More => self.last_up = Some(change),
             Adds::Less => self.last_down = Some(change),
         }
-        self.short_since = None;
         self
     }
 }

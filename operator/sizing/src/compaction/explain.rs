@@ -57,8 +57,8 @@ impl CompactionDecision {
                     count(facts.runs.len() as u64, "run")
                 ),
             );
-            line("cores used", format!("{:.0} %", 100.0 * figures.used));
-            line("formula", "bytes / (bytes of a core-second x targetDuration) / cores used".into());
+            line("use", format!("{:.0} % of the cores, by the same runs, 50 % at the least", 100.0 * figures.used));
+            line("formula", "bytes / (bytes of a core-second x targetDuration) / use".into());
             line("needed", formula(facts, figures));
             line(
                 "memory",
@@ -83,8 +83,7 @@ impl CompactionDecision {
 }
 
 fn formula(facts: &CompactionFacts, figures: &CompactionFigures) -> String {
-    let used =
-        if figures.used < 1.0 { format!(" of which runs use {:.0} %", 100.0 * figures.used) } else { String::new() };
+    let used = if figures.used < 1.0 { format!(" at {:.0} % use", 100.0 * figures.used) } else { String::new() };
     format!(
         "{} at {}/s a core{used} in {}: {}",
         bytes(figures.bytes),

@@ -174,9 +174,15 @@ fn troubles() -> Vec<Case> {
         .worker(0, |worker| worker.waiting_percent = 64.0);
     let refused = |kind, seconds| stream().arrival(3100.0).obstacle(kind, seconds);
     vec![
+        ("as many workers as partitions that are not stuck", {
+            stream().partitions(3).running(1, 2000).arrival(50_000.0).stuck(1, 0.0, 5_000_000)
+        }),
         ("a stuck partition is left out", stream().stuck(1, 0.0, 5_000_000)),
         ("the last step did not help", waiting.clone().added(600, before, 2900.0)),
         ("the last step helped", waiting.clone().added(600, before, 1500.0)),
+        ("the last step did not help, and CPU is used up", {
+            waiting.clone().using(0.95).arrival(6000.0).added(600, before, 6500.0)
+        }),
         ("the last step is tried again after an hour", waiting.added(4000, before, 2900.0)),
         ("a slow node", stream().running(2, 400).arrival(1500.0).worker(1, |worker| worker.cpu_seconds *= 2.0)),
         ("a quota refuses CPU, a moment ago", refused(ObstacleKind::ResizeOverQuota, 60)),

@@ -86,6 +86,13 @@ fn decisions_and_their_sentences() {
                 large(facts);
             }),
         ),
+        (
+            "runs that used a tenth of their cores",
+            with(|facts| {
+                facts.runs.iter_mut().for_each(|run| run.cpu = 5000);
+                large(facts);
+            }),
+        ),
         ("ended for want of memory", with(|facts| facts.memory_refused = Some(MemoryRefused::Ended(3 * GI)))),
         ("refused for want of memory", with(|facts| facts.memory_refused = Some(MemoryRefused::Needs(1500 * MI)))),
         (

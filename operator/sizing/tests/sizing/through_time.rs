@@ -41,6 +41,18 @@ fn a_peak_of_a_minute_counts_as_much_as_of_it_lasts() {
 }
 
 #[test]
+fn a_peak_that_does_not_last_keeps_nothing() {
+    let mut stream = stream().running(2, 2000).arrival(200.0);
+    stream.history = History::default();
+    assert_eq!(run(&mut stream, 30), []);
+    let mut stream = stream.arrival(9000.0);
+    stream.facts.time += 15;
+    stream.history = decide(&stream.facts, &stream.history).1;
+    let mut stream = stream.arrival(200.0);
+    assert_eq!(run(&mut stream, 31).first().map(|(_, change, _)| *change), Some(Change::Down));
+}
+
+#[test]
 fn what_is_no_longer_needed_goes_after_the_interval_by_steps() {
     let mut stream = stream().running(4, 2000).arrival(200.0);
     stream.history = History::default();
