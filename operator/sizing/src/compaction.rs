@@ -130,6 +130,8 @@ const PROCESS: f64 = (96u64 << 20) as f64;
 /// fit. With a twentieth of it (60 million rows under 512Mi) it took 12 % more CPU than with all of it, so a tenth is
 /// enough: the rest of the memory is worth more to others.
 const ROW: f64 = 16.0;
+/// Most buckets and pods that a document may ask for.
+const MOST: u32 = 256;
 /// Memory is asked for in steps of 256Mi.
 const MEMORY_STEP: f64 = (256u64 << 20) as f64;
 
@@ -186,7 +188,7 @@ fn figures(facts: &CompactionFacts) -> Option<CompactionFigures> {
 /// Pods and the CPU of each: one as long as one may have enough.
 fn pods(facts: &CompactionFacts, need: f64, limits: &mut Vec<CompactionLimit>) -> (u32, u32) {
     let max_cpu = facts.max_cpu.max(1);
-    let (buckets, most) = (facts.buckets.max(1), facts.max_parallelism.max(1));
+    let (buckets, most) = (facts.buckets.clamp(1, MOST), facts.max_parallelism.clamp(1, MOST));
     // The fullest pod has this part of the buckets.
     let share = |pods: u32| need * f64::from(buckets.div_ceil(pods)) / f64::from(buckets);
     let allowed = buckets.min(most);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::decision::{Change, Decision, Figures, Note, Reason};
 use crate::demand::{capacity, fullest, need};
-use crate::facts::{Facts, Limits, Mode, ObstacleKind, Size};
+use crate::facts::{Facts, Limits, MOST_REPLICAS, Mode, ObstacleKind, Size};
 use crate::history::{Adds, History, Need, Resize};
 use crate::observation::{Observation, observe};
 use crate::shape::{Shape, bounded, shape};
@@ -301,7 +301,8 @@ fn circumstances(observation: &Observation, need: Need, target: Size, ineffectiv
         notes.push(Note::SlowWorker { times: need.slowest });
     }
     if target.replicas > 1 && target.replicas < partitions && !partitions.is_multiple_of(target.replicas) {
-        let even = (target.replicas + 1..=partitions).find(|replicas| partitions.is_multiple_of(*replicas));
+        let even =
+            (target.replicas + 1..=partitions.min(MOST_REPLICAS)).find(|replicas| partitions.is_multiple_of(*replicas));
         notes.push(Note::Uneven { fullest: partitions.div_ceil(target.replicas), even });
     }
     notes

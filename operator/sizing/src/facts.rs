@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// Most workers that a document may ask for.
+pub(crate) const MOST_REPLICAS: u32 = 1_000;
+
 /// All that a decision is made of, beside what is remembered in [`History`](crate::History).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Facts {
@@ -64,11 +67,11 @@ impl Limits {
     /// The limits as far as they make sense together: the API server refuses the others, and no order of fields is
     /// to make a decision panic.
     pub(crate) fn consistent(&self) -> Limits {
-        let min_replicas = self.min_replicas.clamp(1, 1_000);
+        let min_replicas = self.min_replicas.clamp(1, MOST_REPLICAS);
         Limits {
             mode: self.mode,
             min_replicas,
-            max_replicas: self.max_replicas.clamp(min_replicas, 1_000),
+            max_replicas: self.max_replicas.clamp(min_replicas, MOST_REPLICAS),
             max_cpu_per_worker: self.max_cpu_per_worker.clamp(1, 1_000_000),
             max_cpu: self.max_cpu.map(|cpu| cpu.max(1)),
             target_utilization_percent: self.target_utilization_percent.clamp(1, 100),

@@ -176,7 +176,7 @@ proptest! {
         let time = Duration::from_secs(time);
         let run = PastRun { bytes, rows, cpu_seconds: seconds, duration: time, cpu };
         let facts = CompactionFacts {
-            target: time, max_cpu: cpu, max_memory: memory, max_parallelism: pods % 100_000, buckets: buckets % 100_000,
+            target: time, max_cpu: cpu, max_memory: memory, max_parallelism: pods, buckets,
             backlog_bytes: bytes, growth, until_start: time, runs: vec![run; 2],
             memory_refused: Some(MemoryRefused::Ended(memory)), ..zone()
         };
