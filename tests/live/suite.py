@@ -11,6 +11,7 @@ ROOT = os.path.dirname(os.path.dirname(LIVE))
 TMP = os.environ["SUITE_TMP"]
 NAME = os.path.basename(TMP)
 BOOTSTRAP = os.environ["KAFKA_BOOTSTRAP"]
+BOOTSTRAP_PODS = os.environ["KAFKA_BOOTSTRAP_PODS"]
 HDFS_URL = os.environ["HDFS_URL"]
 
 SHORT = os.environ.get("GRISTMILL_LIVE_SHORT") == "1"

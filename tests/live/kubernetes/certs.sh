@@ -1,9 +1,11 @@
 #!/bin/bash
-# certs.sh: the cluster's own certificate authorities, keys and kubeconfigs, in
-# $PKI. Elliptic curves: the whole set takes about a second.
+# certs.sh [NODE ADDRESS]: the cluster's own certificate authorities, keys and
+# kubeconfigs, in $PKI, or those of one more node. Elliptic curves: the whole set
+# takes about a second.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
-[ -f "$PKI/done" ] && exit 0
+[ $# -gt 0 ] || set -- "$NODE" "$ADDRESS"
+[ ! -f "$PKI/kubelet-$1.kubeconfig" ] || exit 0
 mkdir -p "$PKI"
 chmod 700 "$PKI"
 cd "$PKI"
@@ -37,19 +39,26 @@ current-context: c
 Y
 }
 
+node() { # node NAME ADDRESS
+    certificate "serving-$1" ca "/O=system:nodes/CN=system:node:$1" serverAuth "DNS:$1,IP:$2,IP:127.0.0.1"
+    kubeconfig "kubelet-$1" "/O=system:nodes/CN=system:node:$1"
+}
+
+if [ -f ca.key ]; then
+    node "$@"
+    exit
+fi
 authority ca kubernetes-ca
 authority front front-proxy-ca
 certificate apiserver ca /CN=kube-apiserver serverAuth \
     "DNS:localhost,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,DNS:kubernetes.default.svc.cluster.local,IP:127.0.0.1,IP:$ADDRESS,IP:10.96.0.1"
 certificate apiserver-kubelet ca /O=system:masters/CN=kube-apiserver-kubelet-client clientAuth
 certificate front-client front /CN=front-proxy-client clientAuth
-certificate kubelet-serving ca "/O=system:nodes/CN=system:node:$NODE" serverAuth "DNS:$NODE,IP:$ADDRESS,IP:127.0.0.1"
 openssl genrsa -out sa.key 2048 2>/dev/null
 openssl rsa -in sa.key -pubout -out sa.pub 2>/dev/null
 kubeconfig admin /O=system:masters/CN=admin
 kubeconfig controller-manager /CN=system:kube-controller-manager
 kubeconfig scheduler /CN=system:kube-scheduler
-kubeconfig node "/O=system:nodes/CN=system:node:$NODE"
 kubeconfig proxy /CN=system:kube-proxy
 kubeconfig dns /CN=system:coredns
-touch done
+node "$@"

@@ -10,6 +10,11 @@ POD_CIDR=10.244.0.0/24
 SERVICE_CIDR=10.96.0.0/16
 API=https://127.0.0.1:6443
 SOCKET=$CLUSTER/containerd/containerd.sock
+# A suite may add one (second_node.sh); its pods have a root of cgroups of their own.
+SECOND_NODE=node2
+SECOND=$CLUSTER/$SECOND_NODE
+SECOND_SOCKET=$SECOND/containerd/containerd.sock
+SECOND_CGROUP=gristmill-$SECOND_NODE
 
 ctrk() { ctr -a "$SOCKET" -n k8s.io "$@"; }
 
@@ -20,4 +25,4 @@ SHARED_PATHS=(/run/containerd /run/xtables.lock /var/lib/cni /var/lib/kubelet /v
 SHARED_SYSCTLS=(vm.overcommit_memory vm.panic_on_oom kernel.panic kernel.panic_on_oops
     kernel.keys.root_maxkeys kernel.keys.root_maxbytes)
 # cgroup v1 has a folder per controller, v2 has one tree.
-pod_cgroups() { find /sys/fs/cgroup -maxdepth 2 -type d \( -name kubepods -o -name k8s.io \); }
+pod_cgroups() { find /sys/fs/cgroup -maxdepth 2 -type d \( -name kubepods -o -name k8s.io -o -name "$SECOND_CGROUP" \); }

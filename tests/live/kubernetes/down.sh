@@ -12,7 +12,7 @@ if foreign_cluster; then
     exit
 fi
 
-for name in kubelet kube-proxy coredns scheduler controller-manager; do kill_hard "$name"; done
+for name in kubelet "kubelet-$SECOND_NODE" kube-proxy coredns scheduler controller-manager; do kill_hard "$name"; done
 
 # up.sh refused to start beside another kubelet, so all pods are this cluster's.
 pod_processes() { pod_cgroups | while read -r folder; do find "$folder" -name cgroup.procs -exec cat {} +; done | sort -u; }
@@ -26,10 +26,11 @@ if [ -f "$CLUSTER/before/sysctls" ]; then
     done
 fi
 stop containerd
+stop "containerd-$SECOND_NODE"
 # Shims outlive containerd by design; ours have our socket's path as argument.
 for entry in /proc/[0-9]*; do
     case $(tr '\0' ' ' 2>/dev/null <"$entry/cmdline") in
-    *containerd-shim-runc-v2*" -address $SOCKET "*) kill -9 "${entry#/proc/}" ;;
+    *containerd-shim-runc-v2*" -address $SOCKET "* | *containerd-shim-runc-v2*" -address $SECOND_SOCKET "*) kill -9 "${entry#/proc/}" ;;
     esac
 done
 kill_hard apiserver

@@ -103,7 +103,7 @@ images() {
     "$here/load-image.sh" "$pause"
 }
 node() {
-    start kubelet "$BIN/kubelet" --config="$CLUSTER/kubelet.yaml" --kubeconfig="$PKI/node.kubeconfig" \
+    start kubelet "$BIN/kubelet" --config="$CLUSTER/kubelet.yaml" --kubeconfig="$PKI/kubelet-$NODE.kubeconfig" \
         --hostname-override="$NODE" --node-ip="$ADDRESS" --root-dir="$CLUSTER/kubelet" \
         --cert-dir="$CLUSTER/kubelet/pki" --containerd="$SOCKET" --v=2
     inside kubectl apply -f "$here/coredns-rbac.yaml" >/dev/null
