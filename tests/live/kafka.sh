@@ -5,7 +5,7 @@
 #   stop  ends it in order;  kill  ends it as a crash would (SIGKILL)
 #   down  ends it and removes its data; node 1 takes the others with it
 # More lines for server.properties come from KAFKA_PROPERTIES at the first `up`.
-# Node 1 also listens with SASL/SCRAM and PLAIN over TLS, and with client certificates; see secured.
+# Node 1 also listens with SASL/SCRAM and PLAIN over TLS, where pods reach it too, and with client certificates; see secured.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 node=${2:-1}
@@ -21,7 +21,7 @@ configure() {
     local roles=broker controller= secure= scram=()
     if [ "$node" = 1 ]; then
         roles=broker,controller controller=,CONTROLLER://127.0.0.1:19093
-        secure=,SASL://127.0.0.1:$sasl_port,MTLS://127.0.0.1:$mtls_port
+        secure=,SASL://$ADDRESS:$sasl_port,MTLS://127.0.0.1:$mtls_port
         scram=(--add-scram "SCRAM-SHA-512=[name=books,password=first]" --add-scram "SCRAM-SHA-256=[name=books,password=first]")
         certificates
     fi

@@ -47,8 +47,7 @@ pub fn build(
                 // Two runs of one zone would only do the same work twice.
                 concurrency_policy: Some("Forbid".to_owned()),
                 starting_deadline_seconds: Some(i64::try_from(plan.starting_deadline.as_secs()).unwrap_or(i64::MAX)),
-                // False is Kubernetes' default, which it leaves out.
-                suspend: plan.suspend.then_some(true),
+                suspend: Some(plan.suspend),
                 successful_jobs_history_limit: Some(HISTORY),
                 failed_jobs_history_limit: Some(HISTORY),
                 job_template: job_template(compaction, plan, &config_map, settings),

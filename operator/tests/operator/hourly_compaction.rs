@@ -257,7 +257,7 @@ async fn suspended_compaction_starts_no_run_and_is_ready() {
 
     cluster.edit(COMPACTIONS, "books", |compaction| compaction["spec"]["suspend"] = json!(false));
     cluster.reconcile_compaction().await.unwrap();
-    assert_eq!(cluster.get("batch/cronjobs", "books-compaction").unwrap()["spec"].get("suspend"), None);
+    assert_eq!(cluster.get("batch/cronjobs", "books-compaction").unwrap()["spec"]["suspend"], json!(false));
     assert_eq!(cluster.condition(COMPACTIONS, "Ready").0, "Unknown/NoRunYet");
 }
 

@@ -16,7 +16,7 @@ from worker import Worker, end_all, run_to_end
 
 PARTITIONS = 2
 MESSAGES = size(6_000, 600)
-SASL, MTLS, PLAINTEXT = "127.0.0.1:19094", "127.0.0.1:19095", "127.0.0.1:19092"
+SASL, MTLS, PLAINTEXT = f"{os.environ['GRISTMILL_LIVE_ADDRESS']}:19094", "127.0.0.1:19095", "127.0.0.1:19092"
 CERTIFICATES = os.path.join(os.environ["GRISTMILL_LIVE_RUN"], "tls")
 CA = {"tls": {"caConfigMapKeyRef": {"name": "kafka-ca", "key": "ca.crt"}}}
 CERTIFICATE = {"tls": {**CA["tls"], "clientCertificateSecretRef": {"name": "books-certificate"}}}
@@ -112,17 +112,17 @@ def no_right_to_group(case):
 
 # What is wrong, how the worker gets there, and words of the sentence that it must say.
 REFUSALS = (
-    ("password", SASL, sasl(), wrong_password, ("127.0.0.1:19094", "password of spec.source.kafka.security.sasl")),
-    ("ca", SASL, sasl(), unknown_ca, ("127.0.0.1:19094", "certificate", "spec.source.kafka.security.tls")),
+    ("password", SASL, sasl(), wrong_password, (SASL, "password of spec.source.kafka.security.sasl")),
+    ("ca", SASL, sasl(), unknown_ca, (SASL, "certificate", "spec.source.kafka.security.tls")),
     ("topic-acl", SASL, sasl(), no_right_to_topic, ("security-topic-acl", "Read and Describe on the topic")),
     ("group-acl", SASL, sasl(), no_right_to_group, ("security-group-acl", "Read on the consumer group")),
 )
 # Nothing but another document helps here.
 WRONG_DOCUMENTS = (
-    ("no-tls", SASL, {}, ("127.0.0.1:19094", "set spec.source.kafka.security.tls")),
+    ("no-tls", SASL, {}, (SASL, "set spec.source.kafka.security.tls")),
     ("tls-to-plaintext", PLAINTEXT, CA, ("127.0.0.1:19092", "PLAINTEXT", "speaks TLS")),
     ("no-certificate", MTLS, CA, ("127.0.0.1:19095", "spec.source.kafka.security.tls")),
-    ("unknown-user", SASL, sasl(username="nobody"), ("127.0.0.1:19094", "user and the password")),
+    ("unknown-user", SASL, sasl(username="nobody"), (SASL, "user and the password")),
 )
 
 
