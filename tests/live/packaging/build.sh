@@ -1,6 +1,6 @@
 #!/bin/bash
-# build.sh BIN_FOLDER: Helm and Kustomize from the Go module proxy at the versions that mods/tools pins, and promtool
-# out of Debian's package, which is unpacked only: installed it would start a Prometheus.
+# build.sh BIN_FOLDER: Helm and Kustomize from the Go module proxy at the versions that mods/tools pins, and Prometheus
+# with its promtool out of Debian's package, which is unpacked only: installed it would start one.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 bin=$1
@@ -21,4 +21,4 @@ trap 'rm -rf "$unpacked"' EXIT
 # Where apt's own user can't write, root fetches; apt says so, and that is all.
 (cd "$unpacked" && { apt-get download prometheus || { apt-get update && apt-get download prometheus; }; })
 dpkg-deb -x "$unpacked"/prometheus_*.deb "$unpacked/root"
-install "$unpacked/root/usr/bin/promtool" "$bin/promtool"
+install "$unpacked/root/usr/bin/prometheus" "$unpacked/root/usr/bin/promtool" "$bin"

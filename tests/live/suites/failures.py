@@ -7,6 +7,7 @@ import signal
 
 import manifest
 import oracle
+import prometheus
 import quickstart
 import topics
 from quickstart import condition, get, kubectl, log, wait
@@ -265,6 +266,14 @@ def deletion(feed):
     require(log()["head_sequence"] > at_rest["head_sequence"], "the log did not go on where it stood")
 
 
+def scraped(scraper):
+    """The dashboards and alerts of the chart have data of these pods."""
+    found = ready_pods() + pods("app.kubernetes.io/name=gristmill-operator", OPERATOR)
+    scraper.scrape(pod["status"]["podIP"] for pod in found)
+    prometheus.check_panels(scraper)
+    prometheus.check_alerts(scraper)
+
+
 def rewind():
     """The whole topic once more, in generation 1."""
     patch({"spec": {"rewind": {"nonce": "once-more", "position": "Earliest"}}})
@@ -282,13 +291,15 @@ def work():
     kubectl("apply", "-f", f"{ROOT}/manifests/quickstart/00-namespace.yaml")
     topics.create(TOPIC, PARTITIONS)
     apply(*documents())
-    feed = topics.Feed(TOPIC, COUNT, SEED, RATE)
+    scraper, feed = prometheus.Prometheus(), topics.Feed(TOPIC, COUNT, SEED, RATE)
     try:
         flows(feed, "applied")
         for part in chosen(*size(PARTS, SHORT_PARTS)):
             part(feed)
+        scraped(scraper)
     finally:
         feed.end()
+        scraper.end()
     count = sum(topics.ends(TOPIC).values())
     wait("all messages are committed", lambda: log()["messages"] == count)
     rewind()
