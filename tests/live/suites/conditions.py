@@ -93,7 +93,7 @@ class Case:
 
 
 class Topic_Missing(Case):
-    words = ("TopicNotFound", "conditions-topic-missing")
+    words = ("SourceUnavailable", "conditions-topic-missing", "create it")
 
     def begin(self):
         apply(self.document())
@@ -152,8 +152,12 @@ class Keytab_Missing(Case):
                     "krb5ConfigMapKeyRef": {"name": "krb5", "key": "krb5.conf"}}
         return super().document(hadoop={"kerberos": kerberos})
 
+    def begin(self):
+        apply(config_map("krb5", krb5_conf="[libdefaults]\n default_realm = EXAMPLE.COM\n"))
+        super().begin()
+
     def mend(self):
-        apply(secret("books-keytab", keytab="none"), config_map("krb5", krb5_conf="[libdefaults]\n default_realm = EXAMPLE.COM\n"))
+        apply(secret("books-keytab", keytab="none"))
 
     def is_well(self):
         return self.conditions().get("ResolvedRefs", {}).get("status") == "True"
@@ -163,7 +167,7 @@ class Keytab_Missing(Case):
 
 
 class Not_Writable(Case):
-    words = ("StoreDenied", "/conditions/locked", "etl")
+    words = ("StoreUnavailable", "Permission denied", "user=etl", "/conditions/locked")
 
     def __init__(self):
         super().__init__()
