@@ -32,6 +32,8 @@ pub const DOCUMENT_KEY: &str = "resource.yaml";
 
 /// CPU that a pod requests unless the resource says more: one decoding thread at half load.
 const DEFAULT_CPU: &str = "500m";
+/// Local disk that a pod with a bound to it requests.
+const REQUESTED_DISK: u64 = 1 << 30;
 /// Time in which a stopping process commits and leaves, with room to spare.
 const DRAIN_SECONDS: i64 = 60;
 
@@ -249,6 +251,29 @@ pub fn with_live_text(mut wanted: ConfigMap, live: &[Arc<ConfigMap>]) -> ConfigM
 pub fn mounted_config_map(spec: &PodSpec) -> Option<&str> {
     let documents = spec.volumes.iter().flatten().find(|volume| volume.name == DOCUMENT_VOLUME)?;
     documents.config_map.as_ref().map(|source| source.name.as_str())
+}
+
+/// The template with a bound to what it may write to `/tmp`: the kubelet ends a pod that writes more, before the disk of its
+/// node is full.
+///
+/// Only a part is requested, since most runs spill nothing; a request of all of it would leave small nodes out.
+pub fn with_local_disk(mut template: PodTemplateSpec, bytes: u64) -> PodTemplateSpec {
+    let size = |bytes: u64| quantity::memory(&Quantity(bytes.to_string()));
+    let Some(spec) = &mut template.spec else { return template };
+    for volume in spec.volumes.iter_mut().flatten() {
+        if let Some(directory) = &mut volume.empty_dir {
+            directory.size_limit = Some(size(bytes));
+        }
+    }
+    for resources in spec.containers.iter_mut().filter_map(|container| container.resources.as_mut()) {
+        let mut note = |part: &mut Option<BTreeMap<_, _>>, bytes| {
+            part.get_or_insert_default().insert("ephemeral-storage".to_owned(), size(bytes));
+        };
+        note(&mut resources.requests, bytes.min(REQUESTED_DISK));
+        // Its log and its termination message count as well.
+        note(&mut resources.limits, bytes.saturating_add(REQUESTED_DISK));
+    }
+    template
 }
 
 /// Memory as request and as limit; CPU as request only, so that a pod may use what its node has idle.

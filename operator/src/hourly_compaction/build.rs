@@ -82,7 +82,8 @@ fn job_template(
         references: &references,
         options: &options,
     };
-    let mut template = pod::template(pod::container(process, settings), surroundings);
+    let template = pod::template(pod::container(process, settings), surroundings);
+    let mut template = pod::with_local_disk(template, plan.sizing.max_spill);
     template.spec = template.spec.map(|spec| PodSpec { restart_policy: Some("Never".to_owned()), ..spec });
     JobTemplateSpec {
         metadata: Some(ObjectMeta { labels: Some(labels), ..Default::default() }),
