@@ -99,7 +99,7 @@ def work():
     require(made == ALL * OBJECTS, f"{made} objects were made, and {ALL * OBJECTS} are wanted")
     say(f"{made} objects, {len(pods('gristmill.dev/stream-ingest', NAMESPACE))} pods")
     # Statuses with new figures are written for a minute after the last message.
-    time.sleep(120)
+    time.sleep(size(120, 70))
 
     before = requests()
     time.sleep(IDLE)
