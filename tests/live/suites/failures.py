@@ -33,7 +33,7 @@ def documents(**blocks):
             for reason in ("unreachable", "not-ready")]
     ingest["spec"] = manifest.merged(ingest["spec"], {
         "scaling": {"mode": "Manual", "replicas": WORKERS}, "rejected": manifest.NO_HOLD,
-        "raw": {"files": {"maxAge": "5s"}}, "pod": {"tolerations": away}, **blocks})
+        "raw": {"files": {"maxAge": "5s"}, "retention": {"after": "30d", "action": "Delete"}}, "pod": {"tolerations": away}, **blocks})
     return ingest, compaction
 
 
