@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use gristmill_crds::report::FailureReport;
+use gristmill_crds::report::{CompactionReport, FailureReport};
 use serde::Serialize;
 
 use crate::exit::Failure;
@@ -27,8 +27,13 @@ impl TerminationLog {
         self.write(&bounded(failure));
     }
 
-    /// Writes what the process says at its end. Nobody waits for it, so a failure to write is only logged.
-    pub fn write<T: Serialize>(&self, report: &T) {
+    /// Writes what a compaction has done.
+    pub fn completed(&self, report: &CompactionReport) {
+        self.write(&bounded_runs(report.clone()));
+    }
+
+    /// Nobody waits for it, so a failure to write is only logged.
+    fn write<T: Serialize>(&self, report: &T) {
         let Some(path) = self.path.as_deref().or_else(|| in_pod().then_some(Path::new(POD_PATH))) else { return };
         let text = serde_json::to_string(report).expect("reports have string keys only");
         if let Err(error) = std::fs::write(path, text) {
@@ -45,7 +50,6 @@ pub fn in_pod() -> bool {
 /// The report of a failure, its message cut so that the JSON fits.
 fn bounded(failure: &Failure) -> FailureReport {
     let mut report = FailureReport { reason: failure.reason.to_owned(), message: failure.message.clone() };
-    let length = |report: &FailureReport| serde_json::to_string(report).map_or(0, |text| text.len());
     while length(&report) > LIMIT {
         let excess = length(&report) - LIMIT;
         // A character may take 6 bytes of JSON, so that what is cut first is never too much.
@@ -55,8 +59,21 @@ fn bounded(failure: &Failure) -> FailureReport {
     report
 }
 
+/// The report of a compaction, without its oldest runs where the JSON would not fit: the kubelet would cut it anywhere, and
+/// the zone's log has them all.
+fn bounded_runs(mut report: CompactionReport) -> CompactionReport {
+    while length(&report) > LIMIT && report.runs.pop().is_some() {}
+    report
+}
+
+fn length<T: Serialize>(report: &T) -> usize {
+    serde_json::to_string(report).map_or(0, |text| text.len())
+}
+
 #[cfg(test)]
 mod tests {
+    use gristmill_crds::{Run, RunFiles, RunResult, RunRows, RunTrigger, SourcePosition, ZoneStatus};
+
     use super::*;
     use crate::exit::Exit;
 
@@ -77,5 +94,63 @@ mod tests {
     #[test]
     fn short_message_is_kept_whole() {
         assert_eq!(report_of("no such topic".into()).message, "no such topic");
+    }
+
+    /// Numbers as long as they can be; runs are told newest first.
+    fn completed(runs: i64) -> CompactionReport {
+        const TIME: &str = "2026-11-23T05:14:00.123Z";
+        let id = "5f0c2a3e-9d1b-4c8e-8f7a-0123456789ab".to_owned();
+        let (read, before) = (i64::MIN, i64::MIN);
+        let rows = RunRows {
+            read,
+            duplicate_in_delta: read,
+            duplicate_in_zone: read,
+            late: read,
+            rejected: read,
+            written: read,
+        };
+        let files = RunFiles { before, after: before, bytes_before: before, bytes_after: before };
+        let run = |number: i64| Run {
+            sequence: i64::MAX - number,
+            trigger: Some(RunTrigger::Schedule),
+            start_time: TIME.to_owned(),
+            completion_time: TIME.to_owned(),
+            result: RunResult::Succeeded,
+            rows,
+            files,
+        };
+        CompactionReport {
+            version: "10.100.1000-beta.12+build.20261123".to_owned(),
+            zone: ZoneStatus {
+                id: id.clone(),
+                format: i32::MIN,
+                sequence: i64::MIN,
+                last_commit_time: Some(TIME.to_owned()),
+            },
+            source: SourcePosition {
+                zone: id,
+                consumed_sequence: i64::MIN,
+                backlog_entries: Some(i64::MIN),
+                backlog_bytes: Some(u64::MAX.to_string()),
+            },
+            processed_through: Some(TIME.to_owned()),
+            runs: (0..runs).map(run).collect(),
+        }
+    }
+
+    #[test]
+    fn five_runs_of_the_largest_numbers_fit_into_what_the_kubelet_keeps() {
+        let report = completed(5);
+        assert_eq!(bounded_runs(report.clone()), report, "{} bytes", length(&report));
+    }
+
+    #[test]
+    fn oldest_runs_are_left_out_where_all_do_not_fit() {
+        let all = completed(50);
+        let CompactionReport { runs, .. } = bounded_runs(all.clone());
+        assert!((5..50).contains(&runs.len()), "{} runs", runs.len());
+        assert_eq!(runs, all.runs[..runs.len()], "the newest are kept");
+        let one_more = CompactionReport { runs: all.runs[..=runs.len()].to_vec(), ..all };
+        assert!(length(&one_more) > LIMIT, "no more than needed are left out");
     }
 }

@@ -91,7 +91,7 @@ pub(super) async fn run(args: CompactArgs, with_bar: bool) -> Result<(), Failure
     }
     match compact(&args, with_bar).await {
         Ok(report) => {
-            args.termination.write(&report.ledger);
+            args.termination.completed(&report.ledger);
             if let Some(file) = args.summary.as_deref().filter(|file| *file != Path::new("-")) {
                 write_summary(file, &report)?;
             }
