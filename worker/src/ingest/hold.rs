@@ -30,7 +30,8 @@ impl<S: Source> Worker<'_, S> {
         let RejectCounts { messages, with_rejects } = exceeds(self.zone.fold(), about, self.zone.now(), budget)?;
         let message = format!(
             "{} % of {messages} messages in {} s have rejects, where {} % are tolerated: {}; correct spec.record or \
-             the producer, then go on by `gristmill resume -f FILE`",
+             the producer, then go on by `gristmill resume -f FILE`, or for a resource of a cluster by `kubectl \
+             gristmill resume NAME`",
             RejectedBudget::share(messages, with_rejects),
             budget.window.as_secs(),
             budget.max_percent(),

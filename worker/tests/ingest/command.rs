@@ -192,7 +192,8 @@ fn hold_names_the_command_that_ends_it_and_the_command_does() {
     let held = ingest();
     assert_eq!(held.status.code(), Some(3), "{}", stderr(&held));
     let last = stderr(&held).lines().last().expect("a line").to_owned();
-    assert_eq!(last.matches("gristmill resume -f FILE").count(), 1, "{last}");
+    assert_eq!(last.matches("`gristmill resume -f FILE`").count(), 1, "{last}");
+    assert_eq!(last.matches("`kubectl gristmill resume NAME`").count(), 1, "{last}");
     let resume = || {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gristmill"));
         command.arg("resume").arg("-f").arg(&document).arg("--local").arg(&local).output().expect("it runs")
