@@ -192,6 +192,8 @@ pub enum IngestPhase {
     Ingesting,
     /// More messages are rejected than the budget allows; it stays up, consumes nothing, and waits for a change or a resume.
     Held,
+    /// Its consumer group is that of another zone; it stays out and waits.
+    GroupShared,
     /// Kafka can't be reached; it waits.
     SourceUnavailable,
     /// The store of the zone can't be reached; it waits.
@@ -207,6 +209,7 @@ impl IngestPhase {
             IngestPhase::Starting => "Starting",
             IngestPhase::Ingesting => "Ingesting",
             IngestPhase::Held => "RejectedBudgetExceeded",
+            IngestPhase::GroupShared => "ConsumerGroupShared",
             IngestPhase::SourceUnavailable => "SourceUnavailable",
             IngestPhase::StoreUnavailable => "StoreUnavailable",
             IngestPhase::Draining => "Draining",

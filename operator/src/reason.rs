@@ -29,6 +29,8 @@ pub enum Reason {
     SourceUnavailable,
     /// The store of a zone is away.
     StoreUnavailable,
+    /// The consumer group is that of another zone.
+    ConsumerGroupShared,
     /// Consumption is held, or would be under `action: Hold`.
     RejectedBudgetExceeded,
     /// There is no pod, or one that does not answer.
@@ -123,6 +125,7 @@ impl Reason {
             "InvalidSecret" => Reason::InvalidSecret,
             "SourceUnavailable" => Reason::SourceUnavailable,
             "StoreUnavailable" => Reason::StoreUnavailable,
+            "ConsumerGroupShared" => Reason::ConsumerGroupShared,
             "RejectedBudgetExceeded" => Reason::RejectedBudgetExceeded,
             other => Reason::Reported(other.to_owned()),
         })
@@ -143,6 +146,7 @@ impl Reason {
             Reason::Draining => "Draining",
             Reason::SourceUnavailable => "SourceUnavailable",
             Reason::StoreUnavailable => "StoreUnavailable",
+            Reason::ConsumerGroupShared => "ConsumerGroupShared",
             Reason::RejectedBudgetExceeded => "RejectedBudgetExceeded",
             Reason::WorkerUnavailable => "WorkerUnavailable",
             Reason::ImagePullFailed => "ImagePullFailed",

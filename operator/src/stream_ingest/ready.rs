@@ -151,6 +151,7 @@ fn reporting(stream: &Stream, plan: &IngestPlan, worker: &Worker, report: &Inges
         IngestPhase::Starting => Standing::Comes(says(Reason::Starting)),
         IngestPhase::Draining => Standing::Comes(says(Reason::Draining)),
         IngestPhase::Held => Standing::Fails(says(Reason::RejectedBudgetExceeded)),
+        IngestPhase::GroupShared => Standing::Fails(says(Reason::ConsumerGroupShared)),
         IngestPhase::SourceUnavailable | IngestPhase::StoreUnavailable if is_away_shortly(stream, report, now) => {
             Standing::Flows(Some(report.message.clone()))
         }

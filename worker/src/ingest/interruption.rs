@@ -1,5 +1,6 @@
 //! What ends a step of the loop before it is done.
 
+use super::group::Foreign;
 use super::patience::Waited;
 use crate::exit::Failure;
 
@@ -12,14 +13,17 @@ pub(super) enum Interruption {
     Signalled,
     /// The group wants partitions back and was kept waiting for too long, or has given them away: the open file is lost.
     Revoked,
+    /// The group is that of another zone.
+    GivesWay(Foreign),
 }
 
 impl Interruption {
-    /// What becomes of an ingest that ends with it: a signal and a group that does not wait are no failures.
+    /// What becomes of an ingest that ends with it: a signal, a group that does not wait and one of
+    /// another zone are no failures.
     pub(super) fn into_outcome(self) -> Result<(), Failure> {
         match self {
             Self::Failed(failure) => Err(failure),
-            Self::Signalled | Self::Revoked => Ok(()),
+            Self::Signalled | Self::Revoked | Self::GivesWay(_) => Ok(()),
         }
     }
 }

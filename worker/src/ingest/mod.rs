@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! opening   the zone of this very topic; a new one begins where startFrom says
+//! group     no other zone reads by it
 //! worker    join ─▶ adopt ─▶ take .. ─▶ commit ─▶ take .. ─▶ hand over
 //! watch     ends of partitions, asked from the side
 //! ```
@@ -13,6 +14,7 @@ mod adopt;
 mod budget;
 mod commit;
 mod completeness;
+mod group;
 mod hand_over;
 mod hold;
 mod interruption;
@@ -44,7 +46,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gristmill_core::log::Sequence;
+use gristmill_core::log::{Sequence, ZoneId};
 use gristmill_crds::plan::IngestPlan;
 use gristmill_crds::report::IngestPhase;
 use tokio_util::sync::CancellationToken;
@@ -55,6 +57,7 @@ pub use rewind_plan::{NoPlan, RewindPlans};
 pub use status::StatusBoard;
 
 use self::completeness::Completeness;
+use self::group::{Claim, Foreign, Seen};
 use self::open_file::{OpenFile, Written};
 use self::opening::Opening;
 use self::pace::Pace;
@@ -63,7 +66,7 @@ use self::progress::Progress;
 use self::refusals::Refusals;
 use self::retention::Retaining;
 use self::watch::Look;
-use self::worker::{Worker, covers};
+use self::worker::{Ended, Worker, covers};
 use crate::exit::{Exit, Failure};
 use crate::kafka::{Connection, Feed, KafkaSource, Member, Source};
 use crate::store::{self, HadoopAccess, ZoneUrl};
@@ -210,65 +213,126 @@ async fn run_on<S: Source>(
     grace: Duration,
     options: Options,
 ) -> Result<Summary, Failure> {
-    let Options { connection: _, hadoop: _, until, wait, budget, cancel, board, resume_file, retention, awaited } =
-        options;
-    board.metrics().budget(budget.buffers());
-    let clock = surroundings.clock();
-    let patience = Patience { clock: Arc::clone(&clock), limit: wait, cancel: cancel.clone(), board };
+    options.board.metrics().budget(options.budget.buffers());
     let brokers = source.brokers().map_err(Passing::into_failure)?;
-    let opening = Box::pin(opening::open(plan, &surroundings, &brokers, &patience));
-    let Waited::Done(Opening { zone, facts, ends }) = in_time(&*clock, &cancel, opening).await? else {
-        return Ok(Summary::default());
+    let patience = Patience {
+        clock: surroundings.clock(),
+        limit: options.wait,
+        cancel: options.cancel.clone(),
+        board: options.board.clone(),
     };
-    patience.board.zone(zone.fold());
-    patience.board.phase(IngestPhase::Starting, format!("joins group {}", plan.consumer_group));
-    let targets = match until {
-        Until::Cancelled => None,
-        Until::CaughtUp => Some(ends),
-    };
-    if zone.fold().held().is_none() && targets.as_ref().is_some_and(|targets| covers(&zone, targets)) {
-        return Ok(Summary::default());
+    let ingest = Ingest { plan, source, brokers, surroundings, grace, options, patience };
+    let mut summary = Summary::default();
+    loop {
+        let (done, ended) = Box::pin(ingest.membership()).await?;
+        summary.add(done);
+        let Left::GroupShared(ours, foreign) = ended else { return Ok(summary) };
+        // The zone is opened anew after that: others may have moved it on.
+        let wait = group::until_free(plan, ours, foreign, &ingest.brokers, &ingest.patience);
+        let Waited::Done(()) = wait.await? else { return Ok(summary) };
     }
-    let (member, changes) =
-        source.join(&format!("gristmill-{}", zone.fold().zone_id())).map_err(Passing::into_failure)?;
-    let (told, mut looks) = tokio::sync::watch::channel(Look::None);
-    let plans = rewind_plan::answer(brokers.clone(), Arc::clone(&clock), patience.board.clone());
-    let worker: Worker<'_, S> = Worker {
-        plan,
-        clock: Arc::clone(&clock),
-        facts,
-        brokers: brokers.clone(),
-        member: &member,
-        feed: Feed::new(&member, changes, Arc::clone(&clock), budget.held),
-        progress: Progress::of_generation(zone.fold().generation()),
-        open: OpenFile::new(plan, &budget, Arc::clone(&clock)),
-        pace: Pace::new(plan.max_age, chance(&zone)),
-        grace,
-        targets,
-        completeness: Completeness::default(),
-        unpublished: BTreeSet::new(),
-        publish_at: Duration::ZERO,
-        upkeep_at: Duration::ZERO,
-        upkeep_trouble: Trouble::default(),
-        retaining: Retaining::new(retention, awaited),
-        is_held: false,
-        look_at: None,
-        resume_file,
-        refusals: Refusals::default(),
-        denied: None,
-        patience,
-        trouble: Trouble::default(),
-        summary: Summary::default(),
-        zone,
-    };
-    let outcome = tokio::select! {
-        biased;
-        outcome = in_time(&*clock, &cancel, Box::pin(worker.work(&mut looks))) => outcome,
-        () = watch::watch(brokers, &*clock, told) => unreachable!("it looks for ever"),
-        () = plans => unreachable!("it waits for questions for ever"),
-    };
-    member.leave().await;
-    outcome
+}
+
+/// An ingest, and what each of its memberships in the group begins with.
+struct Ingest<'a, S: Source> {
+    plan: &'a IngestPlan,
+    source: &'a S,
+    brokers: S::Brokers,
+    surroundings: Surroundings,
+    grace: Duration,
+    options: Options,
+    patience: Patience,
+}
+
+/// Why an ingest is no member of its group any more.
+enum Left {
+    /// It is done, or a signal came.
+    Done,
+    /// The group is not this zone's but another's.
+    GroupShared(ZoneId, Foreign),
+}
+
+impl<S: Source> Ingest<'_, S> {
+    /// Opens the zone, joins the group, and works until it is done or the group turns out to be another zone's.
+    async fn membership(&self) -> Result<(Summary, Left), Failure> {
+        let Self { plan, source, brokers, surroundings, grace: _, options, patience } = self;
+        let (clock, cancel, board) = (&*patience.clock, &patience.cancel, &patience.board);
+        let opening = Box::pin(opening::open(plan, surroundings, brokers, patience));
+        let Waited::Done(opening) = in_time(clock, cancel, opening).await? else {
+            return Ok((Summary::default(), Left::Done));
+        };
+        let zone = opening.zone.fold();
+        board.zone(zone);
+        if options.until == Until::CaughtUp && zone.held().is_none() && covers(&opening.zone, &opening.ends) {
+            return Ok((Summary::default(), Left::Done));
+        }
+        let ours = zone.zone_id();
+        if let Some(foreign) = group::taken(brokers, ours).await {
+            return Ok((Summary::default(), Left::GroupShared(ours, foreign)));
+        }
+        board.phase(IngestPhase::Starting, format!("joins group {}", plan.consumer_group));
+        let (member, changes) = source.join(&group::client_id(ours)).map_err(Passing::into_failure)?;
+        let (told, mut looks) = tokio::sync::watch::channel(Look::None);
+        let (told_group, mut group_looks) = tokio::sync::watch::channel(Seen::default());
+        let plans = rewind_plan::answer(brokers.clone(), Arc::clone(&patience.clock), board.clone());
+        let feed = Feed::new(&member, changes, Arc::clone(&patience.clock), options.budget.held);
+        let worker = self.worker(opening, &member, feed);
+        let assigned = Arc::clone(&worker.assigned);
+        let work = Box::pin(worker.work(&mut looks, &mut group_looks));
+        let outcome = tokio::select! {
+            biased;
+            outcome = in_time(clock, cancel, work) => outcome,
+            () = watch::watch(brokers.clone(), clock, told) => unreachable!("it looks for ever"),
+            () = group::watch(brokers.clone(), ours, clock, assigned, told_group) => unreachable!("it looks for ever"),
+            () = plans => unreachable!("it waits for questions for ever"),
+        };
+        member.leave().await;
+        let (summary, ended) = outcome?;
+        let left = match ended {
+            Ended::Done => Left::Done,
+            Ended::GroupShared(foreign) => Left::GroupShared(ours, foreign),
+        };
+        Ok((summary, left))
+    }
+
+    fn worker<'m>(&'m self, opening: Opening, member: &'m S::Member, feed: Feed<'m, S::Member>) -> Worker<'m, S> {
+        let Self { plan, source: _, brokers, surroundings: _, grace, options, patience } = self;
+        let Opening { zone, facts, ends } = opening;
+        let clock = &patience.clock;
+        Worker {
+            plan,
+            clock: Arc::clone(clock),
+            facts,
+            brokers: brokers.clone(),
+            member,
+            feed,
+            progress: Progress::of_generation(zone.fold().generation()),
+            open: OpenFile::new(plan, &options.budget, Arc::clone(clock)),
+            pace: Pace::new(plan.max_age, chance(&zone)),
+            grace: *grace,
+            targets: match options.until {
+                Until::Cancelled => None,
+                Until::CaughtUp => Some(ends),
+            },
+            completeness: Completeness::default(),
+            unpublished: BTreeSet::new(),
+            publish_at: Duration::ZERO,
+            upkeep_at: Duration::ZERO,
+            upkeep_trouble: Trouble::default(),
+            retaining: Retaining::new(options.retention.clone(), options.awaited.clone()),
+            is_held: false,
+            look_at: None,
+            resume_file: options.resume_file.clone(),
+            refusals: Refusals::default(),
+            denied: None,
+            claim: Claim::of(zone.fold().zone_id()),
+            assigned: Arc::default(),
+            patience: patience.clone(),
+            trouble: Trouble::default(),
+            summary: Summary::default(),
+            zone,
+        }
+    }
 }
 
 /// How long the group waits for partitions that it wants back: a third of the interval after which a member is taken for

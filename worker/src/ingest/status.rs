@@ -170,7 +170,10 @@ impl StatusBoard {
             if report.phase != phase {
                 match phase {
                     // Whoever waits must see for what, also where a bar takes the place of the log.
-                    IngestPhase::SourceUnavailable | IngestPhase::StoreUnavailable | IngestPhase::Held => {
+                    IngestPhase::SourceUnavailable
+                    | IngestPhase::StoreUnavailable
+                    | IngestPhase::GroupShared
+                    | IngestPhase::Held => {
                         tracing::warn!(phase = phase.reason(), "{message}");
                     }
                     IngestPhase::Starting | IngestPhase::Ingesting | IngestPhase::Draining => {

@@ -18,10 +18,11 @@ use std::time::Duration;
 use gristmill_core::log::Sequence;
 use gristmill_crds::plan::IngestPlan;
 use gristmill_crds::report::IngestPhase;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::Summary;
 use super::completeness::Completeness;
+use super::group::{Claim, Foreign, Seen};
 use super::interruption::{Interruption, Step};
 use super::open_file::OpenFile;
 use super::pace::Pace;
@@ -71,18 +72,35 @@ pub(super) struct Worker<'m, S: Source> {
     pub(super) refusals: Refusals,
     /// What the group or the topic refuse this member, and since when: until partitions or messages come again.
     pub(super) denied: Option<(Duration, KafkaFault)>,
+    /// The claim to the group.
+    pub(super) claim: Claim,
+    /// Has the group looked at once there is an assignment.
+    pub(super) assigned: Arc<Notify>,
     pub(super) patience: Patience,
     /// Files that could not be written, since the last entry that was decided.
     pub(super) trouble: Trouble,
     pub(super) summary: Summary,
 }
 
+/// How a membership ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// The work is done, or a signal came.
+    Done,
+    /// The group is that of another zone.
+    GroupShared(Foreign),
+}
+
 /// Message of a source.
 pub(super) type MessageOf<'m, S> = <<S as Source>::Member as Member>::Message<'m>;
 
 impl<'m, S: Source> Worker<'m, S> {
-    /// Works until the targets are reached or a signal comes; what was read is committed then.
-    pub(super) async fn work(mut self, looks: &mut watch::Receiver<Look>) -> Result<Summary, Failure> {
+    /// Works until the targets are reached, a signal comes or the group is another's; what was read is committed then.
+    pub(super) async fn work(
+        mut self,
+        looks: &mut watch::Receiver<Look>,
+        group: &mut watch::Receiver<Seen>,
+    ) -> Result<(Summary, Ended), Failure> {
         let clock = Arc::clone(&self.clock);
         let mut tick = clock.sleep(TICK);
         let held = self.heed_hold().await;
@@ -97,6 +115,7 @@ impl<'m, S: Source> Worker<'m, S> {
                 }
                 archived = self.retaining.copied() => self.take_off_copied(archived).await,
                 Ok(()) = looks.changed() => self.observe(looks).await,
+                Ok(()) = group.changed() => self.heed_group(&group.borrow_and_update()),
                 event = self.feed.next() => self.handle(event).await,
             };
             self.patience.board.turn();
@@ -107,11 +126,14 @@ impl<'m, S: Source> Worker<'m, S> {
             match self.resolve(step).await {
                 Ok(()) => {}
                 Err(Interruption::Failed(failure)) => return Err(failure),
-                Err(Interruption::Signalled | Interruption::Revoked) => return self.drain().await,
+                Err(Interruption::Signalled | Interruption::Revoked) => return Ok((self.drain().await?, Ended::Done)),
+                Err(Interruption::GivesWay(foreign)) => {
+                    return Ok((self.drain().await?, Ended::GroupShared(foreign)));
+                }
             }
         }
         self.publish_all().await.or_else(Interruption::into_outcome)?;
-        Ok(self.summary)
+        Ok((self.summary, Ended::Done))
     }
 
     /// What is due after each event.
@@ -164,7 +186,7 @@ impl<'m, S: Source> Worker<'m, S> {
         }
     }
 
-    /// Commits what was read after a signal. What can't be committed without keeping the group waiting is left out.
+    /// Commits what was read before the group is left. What can't be committed without keeping the group waiting is left out.
     async fn drain(mut self) -> Result<Summary, Failure> {
         self.patience.board.phase(IngestPhase::Draining, "commits what was read and leaves the group");
         let committed = match self.commit().await {

@@ -1,5 +1,5 @@
-//! What librdkafka offers and the `rdkafka` crate does not wrap: topic ids, leader epochs of messages and positions,
-//! headers of any bytes.
+//! What librdkafka offers and the `rdkafka` crate does not wrap: topic ids, members of a group, leader epochs of messages
+//! and positions, headers of any bytes.
 //!
 //! This is the only file of the project with unsafe code. Each block says why it is sound; nothing here keeps a
 //! pointer beyond the call, and every object of librdkafka lives in an [`Owned`] that destroys it once.
@@ -15,6 +15,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka_sys as sys;
+
+use super::MemberFacts;
 
 /// How much longer than the request the reply queue is waited for, so that the request's own time-out is what is told.
 const REPLY_SLACK: Duration = Duration::from_secs(1);
@@ -109,15 +111,102 @@ fn describe_topic<C: ClientContext>(
             sys::rd_kafka_TopicCollection_destroy,
         )?
     };
-    // SAFETY: the client outlives the call and so the options.
-    let options = unsafe {
-        Owned::take(
-            sys::rd_kafka_AdminOptions_new(
+    let options = options(client, sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, timeout)?;
+    let mut reason: [c_char; 128] = [0; 128];
+    // SAFETY: the options are alive; the reason is written within the length that is told.
+    check(unsafe { sys::rd_kafka_AdminOptions_set_broker(options.ptr, broker, reason.as_mut_ptr(), reason.len()) })?;
+    ask(client, timeout, |queue| {
+        // SAFETY: all four objects are alive; librdkafka copies topics and options, and holds its own reference to the
+        // queue.
+        unsafe { sys::rd_kafka_DescribeTopics(client.native_ptr(), topics.ptr, options.ptr, queue) };
+    })
+}
+
+/// The members of a group, classic or of KIP-848, as its coordinator describes them; none if there is no such group.
+///
+/// Blocks for as long as the time-out: call it where blocking is allowed.
+pub(super) fn group_members<C: ClientContext>(
+    client: &Client<C>,
+    group: &str,
+    timeout: Duration,
+) -> Result<Vec<MemberFacts>, KafkaError> {
+    let name = CString::new(group).map_err(|_| KafkaError::GroupListFetch(RDKafkaErrorCode::InvalidGroupId))?;
+    let mut names = [name.as_ptr()];
+    let options = options(client, sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, timeout)?;
+    let event = ask(client, timeout, |queue| {
+        // SAFETY: the client, the options and the array of one C string are alive; librdkafka copies what it is given,
+        // and holds its own reference to the queue.
+        unsafe {
+            sys::rd_kafka_DescribeConsumerGroups(
                 client.native_ptr(),
-                sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS,
-            ),
-            sys::rd_kafka_AdminOptions_destroy,
-        )?
+                names.as_mut_ptr(),
+                names.len(),
+                options.ptr,
+                queue,
+            );
+        }
+    })?;
+    // SAFETY: the event is alive, and reading its error copies a number.
+    check(unsafe { sys::rd_kafka_event_error(event.ptr) })?;
+    // SAFETY: the event is alive. The result is part of it, null if the event is of another type.
+    let result = unsafe { sys::rd_kafka_event_DescribeConsumerGroups_result(event.ptr) };
+    if result.is_null() {
+        return Err(KafkaError::GroupListFetch(RDKafkaErrorCode::Fail));
+    }
+    let mut count = 0;
+    // SAFETY: the result is alive as long as the event; `count` is written before the call returns.
+    let groups = unsafe { sys::rd_kafka_DescribeConsumerGroups_result_groups(result, &mut count) };
+    if groups.is_null() || count == 0 {
+        return Ok(Vec::new());
+    }
+    // SAFETY: librdkafka returned an array of `count` > 0 descriptions that live as long as the event.
+    let description = unsafe { *groups };
+    // SAFETY: the description lives as long as the event; its error is null or part of it.
+    let error = unsafe { sys::rd_kafka_ConsumerGroupDescription_error(description) };
+    if !error.is_null() {
+        // SAFETY: the error is part of the description and is only read.
+        match check(unsafe { sys::rd_kafka_error_code(error) }) {
+            Err(KafkaError::MetadataFetch(RDKafkaErrorCode::GroupIdNotFound)) => return Ok(Vec::new()),
+            checked => checked?,
+        }
+    }
+    // SAFETY: the description is alive, and a number is copied.
+    let members = unsafe { sys::rd_kafka_ConsumerGroupDescription_member_count(description) };
+    let member = |index| {
+        // SAFETY: the index is below the number of members; each member is part of the description. Both texts are C
+        // strings that live as long as it, and are copied at once.
+        unsafe {
+            let member = sys::rd_kafka_ConsumerGroupDescription_member(description, index);
+            MemberFacts {
+                client_id: text(sys::rd_kafka_MemberDescription_client_id(member)),
+                host: text(sys::rd_kafka_MemberDescription_host(member)),
+            }
+        }
+    };
+    Ok((0..members).map(member).collect())
+}
+
+/// A copy of a C string; empty for null.
+///
+/// # Safety
+/// `text` is null or a C string that is alive.
+unsafe fn text(text: *const c_char) -> String {
+    if text.is_null() {
+        return String::new();
+    }
+    // SAFETY: the caller says so.
+    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+}
+
+/// Options of an admin client's question.
+fn options<C: ClientContext>(
+    client: &Client<C>,
+    question: sys::rd_kafka_admin_op_t,
+    timeout: Duration,
+) -> Result<Owned<sys::rd_kafka_AdminOptions_t>, KafkaError> {
+    // SAFETY: the client outlives its questions, and so their options.
+    let options = unsafe {
+        Owned::take(sys::rd_kafka_AdminOptions_new(client.native_ptr(), question), sys::rd_kafka_AdminOptions_destroy)?
     };
     let mut reason: [c_char; 128] = [0; 128];
     // SAFETY: the options are alive; the reason is written within the length that is told.
@@ -129,12 +218,18 @@ fn describe_topic<C: ClientContext>(
             reason.len(),
         )
     })?;
-    // SAFETY: as above.
-    check(unsafe { sys::rd_kafka_AdminOptions_set_broker(options.ptr, broker, reason.as_mut_ptr(), reason.len()) })?;
+    Ok(options)
+}
+
+/// The event that answers a question, which is put with a queue for the answer.
+fn ask<C: ClientContext>(
+    client: &Client<C>,
+    timeout: Duration,
+    question: impl FnOnce(*mut sys::rd_kafka_queue_t),
+) -> Result<Owned<sys::rd_kafka_event_t>, KafkaError> {
     // SAFETY: the client outlives the queue, which is destroyed at the end of this function.
     let queue = unsafe { Owned::take(sys::rd_kafka_queue_new(client.native_ptr()), sys::rd_kafka_queue_destroy)? };
-    // SAFETY: all four objects are alive; librdkafka copies topics and options, and holds its own reference to the queue.
-    unsafe { sys::rd_kafka_DescribeTopics(client.native_ptr(), topics.ptr, options.ptr, queue.ptr) };
+    question(queue.ptr);
     // SAFETY: the queue is alive. The event is ours, null after the time-out; it does not refer to the queue.
     unsafe {
         Owned::take(

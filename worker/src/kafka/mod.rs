@@ -30,6 +30,6 @@ pub use feed::{Attended, Feed, SourceEvent};
 pub use member::{GroupMember, MemberOptions};
 pub use probe::{OffsetRange, TopicFacts, TopicProbe};
 pub use reception::Reception;
-pub use source::{Brokers, Change, Changes, Delivered, Member, Position, Received, Source};
+pub use source::{Brokers, Change, Changes, Delivered, Member, MemberFacts, Position, Received, Source};
 pub use unreachable::Obstacle;
 pub(crate) use unreachable::{Obstacles, unreachable};

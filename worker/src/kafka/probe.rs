@@ -1,4 +1,4 @@
-//! Facts about a topic, asked by a client that is no member of any group.
+//! Facts about a topic and a group, asked by a client that is no member of any group.
 //!
 //! Every question has a time-out and runs where blocking is allowed.
 
@@ -11,7 +11,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::MetadataBroker;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::source::{Brokers, Position};
+use super::source::{Brokers, MemberFacts, Position};
 use super::unreachable::{Obstacles, unreachable};
 use super::{Connection, KafkaFault, KafkaSource, Reception, ffi, too_large};
 
@@ -24,13 +24,17 @@ const LEAST_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long one broker of several waits, before the next is asked.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Asks about one topic.
+/// How long the coordinator of the group waits: work goes on without its answer.
+const GROUP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Asks about one topic and its group.
 #[derive(Clone)]
 pub struct TopicProbe {
     client: Arc<BaseConsumer<Obstacles>>,
     connection: Connection,
     servers: String,
     topic: String,
+    group: String,
     reception: Reception,
     timeout: Duration,
 }
@@ -62,7 +66,7 @@ impl TopicProbe {
     /// # Errors
     /// librdkafka refuses the settings.
     pub fn new(source: &KafkaSource) -> Result<Self, KafkaFault> {
-        let KafkaSource { connection, topic, group: _, reception, wait } = source;
+        let KafkaSource { connection, topic, group, reception, wait } = source;
         let client = connection
             .client_config()
             .set("client.id", "gristmill-probe")
@@ -76,6 +80,7 @@ impl TopicProbe {
             connection: connection.clone(),
             servers,
             topic: topic.clone(),
+            group: group.clone(),
             reception: *reception,
             timeout: wait.map_or(TIMEOUT, |wait| wait.clamp(LEAST_TIMEOUT, TIMEOUT)),
         })
@@ -206,6 +211,14 @@ impl Brokers for TopicProbe {
     async fn too_large_at(&self, positions: Vec<Position>) -> Result<Option<Position>, KafkaFault> {
         self.blocking(move |probe| {
             too_large::first(probe.connection.client_config(), &probe.topic, probe.reception, positions)
+        })
+        .await
+    }
+
+    async fn members(&self) -> Result<Vec<MemberFacts>, KafkaFault> {
+        self.blocking(|probe| {
+            ffi::group_members(probe.client.client(), &probe.group, GROUP_TIMEOUT.min(probe.timeout))
+                .map_err(|source| probe.no_topic_or("describe the consumer group", source))
         })
         .await
     }

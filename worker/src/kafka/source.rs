@@ -116,7 +116,16 @@ pub trait Member: Send + Sync {
     fn leave(self) -> impl Future<Output = ()> + Send;
 }
 
-/// Facts about one topic, asked without a group, so that asking disturbs nothing.
+/// A member of the group, as the brokers describe it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberFacts {
+    /// How its client calls itself.
+    pub client_id: String,
+    /// The address that it connects from.
+    pub host: String,
+}
+
+/// Facts about one topic and its group, asked without being a member, so that asking disturbs nothing.
 pub trait Brokers: Clone + Send + Sync {
     /// Which topic of which cluster this is.
     ///
@@ -153,6 +162,12 @@ pub trait Brokers: Clone + Send + Sync {
         &self,
         positions: Vec<Position>,
     ) -> impl Future<Output = Result<Option<Position>, KafkaFault>> + Send;
+
+    /// The members of the group now; none if there is no such group.
+    ///
+    /// # Errors
+    /// The coordinator does not answer, or can't describe groups.
+    fn members(&self) -> impl Future<Output = Result<Vec<MemberFacts>, KafkaFault>> + Send;
 }
 
 /// Kafka, as one ingest is given it.

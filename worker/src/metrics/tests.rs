@@ -125,6 +125,7 @@ fn rules_and_dashboards_of_the_chart_ask_for_what_is_told() {
         IngestPhase::Starting,
         IngestPhase::Ingesting,
         IngestPhase::Held,
+        IngestPhase::GroupShared,
         IngestPhase::SourceUnavailable,
         IngestPhase::StoreUnavailable,
         IngestPhase::Draining,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 
 use super::executor::Timeline;
-use crate::kafka::{Change, KafkaFault, OffsetRange, TopicFacts};
+use crate::kafka::{Change, KafkaFault, MemberFacts, OffsetRange, TopicFacts};
 use crate::zone::Clock;
 
 /// A member that is silent for so long is taken for dead.
@@ -88,6 +88,7 @@ pub(super) struct State {
 }
 
 struct MemberState {
+    client_id: String,
     changes: mpsc::Sender<Change>,
     /// Partitions that are its own, told or taken.
     owned: BTreeSet<i32>,
@@ -203,12 +204,13 @@ impl Cluster {
         self.change(|state| state.members.clear());
     }
 
-    pub(super) fn join(&self, changes: mpsc::Sender<Change>) -> u64 {
+    pub(super) fn join(&self, client_id: &str, changes: mpsc::Sender<Change>) -> u64 {
         let heard = self.timeline.uptime();
         self.change(|state| {
             state.joined += 1;
-            let (owned, wanted) = (BTreeSet::new(), BTreeSet::new());
-            state.members.insert(state.joined, MemberState { changes, owned, wanted, wanted_since: None, heard });
+            let (client_id, owned, wanted) = (client_id.to_owned(), BTreeSet::new(), BTreeSet::new());
+            let member = MemberState { client_id, changes, owned, wanted, wanted_since: None, heard };
+            state.members.insert(state.joined, member);
             state.joined
         })
     }
@@ -286,6 +288,12 @@ impl State {
             topic_id: self.topic_id.clone(),
             partitions: number(self.partitions.len()),
         }
+    }
+
+    pub(super) fn members(&self) -> Vec<MemberFacts> {
+        let facts =
+            |member: &MemberState| MemberFacts { client_id: member.client_id.clone(), host: "/10.0.0.7".to_owned() };
+        self.members.values().map(facts).collect()
     }
 
     pub(super) fn range(&self, partition: i32) -> OffsetRange {

@@ -9,7 +9,8 @@ use tokio::sync::mpsc;
 
 use super::broker::{Cluster, InMemory, Record, index, number};
 use crate::kafka::{
-    Brokers, Change, Changes, Delivered, KafkaFault, Member, OffsetRange, Position, Received, Source, TopicFacts,
+    Brokers, Change, Changes, Delivered, KafkaFault, Member, MemberFacts, OffsetRange, Position, Received, Source,
+    TopicFacts,
 };
 use crate::zone::Clock;
 
@@ -57,6 +58,7 @@ pub(super) struct SimulatedMember {
 }
 
 struct State {
+    client_id: String,
     number: u64,
     beaten: Duration,
     places: BTreeMap<i32, Place>,
@@ -94,7 +96,7 @@ impl SimulatedMember {
             state.places.clear();
             state.ahead.clear();
             self.changes.try_send(Change::Lost(lost)).expect("there is room");
-            state.number = self.cluster.join(self.changes.clone());
+            state.number = self.cluster.join(&state.client_id, self.changes.clone());
         }
     }
 
@@ -259,6 +261,10 @@ impl Brokers for SimulatedBrokers {
     async fn too_large_at(&self, _: Vec<Position>) -> Result<Option<Position>, KafkaFault> {
         Ok(None)
     }
+
+    async fn members(&self) -> Result<Vec<MemberFacts>, KafkaFault> {
+        self.0.answer(|state| state.members()).await
+    }
 }
 
 impl Source for SimulatedSource {
@@ -269,11 +275,12 @@ impl Source for SimulatedSource {
         Ok(SimulatedBrokers(self.0.clone()))
     }
 
-    fn join(&self, _: &str) -> Result<(SimulatedMember, Changes), KafkaFault> {
+    fn join(&self, client_id: &str) -> Result<(SimulatedMember, Changes), KafkaFault> {
         let (changes, heard) = mpsc::channel(1024);
-        let number = self.0.join(changes.clone());
+        let number = self.0.join(client_id, changes.clone());
         let beaten = self.0.timeline.uptime();
-        let state = State { number, beaten, places: BTreeMap::new(), ahead: VecDeque::new() };
+        let client_id = client_id.to_owned();
+        let state = State { client_id, number, beaten, places: BTreeMap::new(), ahead: VecDeque::new() };
         Ok((SimulatedMember { cluster: self.0.clone(), changes, state: Mutex::new(state) }, Changes(heard)))
     }
 }

@@ -18,6 +18,7 @@ mod outage;
 mod positions;
 mod retention;
 mod schedules;
+mod shared_group;
 mod store;
 mod world;
 

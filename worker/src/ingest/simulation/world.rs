@@ -143,6 +143,12 @@ impl World {
         }
     }
 
+    /// The same cluster and store, and a zone of its own that is to be read by the same group.
+    pub(super) fn beside(&self, raw_path: &str) -> Self {
+        let plan = IngestPlan { raw_path: raw_path.to_owned(), ..self.plan.clone() };
+        Self { plan, boards: Rc::default(), ..self.clone() }
+    }
+
     pub(super) fn surroundings(&self, weather: Weather) -> Surroundings {
         let url: ZoneUrl = self.plan.raw_path.parse().expect("a zone's URL");
         let store = WeatheredStore { memory: self.memory.clone(), weather };
