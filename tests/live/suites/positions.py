@@ -4,6 +4,7 @@ Each scenario has a topic and a zone of its own, so that they run side by side; 
 """
 
 import concurrent.futures
+import copy
 import os
 import random
 import time
@@ -32,6 +33,12 @@ class Scenario:
         self.zone = f"file://{os.path.join(TMP, name)}/books"
         self.random = random.Random(f"{SEED} {name}")
         self.sent = 0
+
+    def beside(self, name):
+        """The same topic, and a zone of its own."""
+        other = copy.copy(self)
+        other.name, other.zone = name, f"file://{os.path.join(TMP, name)}/books"
+        return other
 
     def send(self, count=COUNT, **producer):
         """Messages one second apart, over the partitions in turn."""
@@ -230,14 +237,65 @@ def consumer_protocol(scenario):
     scenario.check()
 
 
+def shared_group(scenario, **config):
+    """Two zones with one group: the later one stays out, says so, and goes on by itself once the first has left."""
+    scenario.send()
+    group = {"consumerGroup": scenario.topic, **config}
+    first = Worker(scenario.document(kafka=group))
+    wait("the first one has committed", first.commits)
+    other = scenario.beside(f"{scenario.name}-other")
+    second = Worker(other.document(kafka=group))
+    status = wait("the second one stays out", lambda: shares_group(second))
+    words = [status["zone"]["id"], first.status()["zone"]["id"], scenario.topic, "spec.source.kafka.consumerGroup"]
+    require(all(word in status["message"] for word in words), f"it names not all of {words}: {status['message']}")
+    say(f"it says: {status['message']}")
+    scenario.send()
+    ends = topics.ends(scenario.topic)
+    wait("the first one has committed everything", lambda: stands_at(scenario, ends))
+    require(not second.commits(), "the second one has read as well")
+    first.drain()
+    wait("the second one has gone on by itself", lambda: stands_at(other, ends))
+    second.drain()
+    scenario.check()
+    other.check()
+
+
+def shares_group(worker):
+    status = worker.is_well() and worker.status()
+    return status if status.get("phase") == "GroupShared" else None
+
+
+def shared_group_kip_848(scenario):
+    shared_group(scenario, config={"group.protocol": "consumer"})
+
+
+def shared_group_at_once(scenario):
+    """Two zones that come to one group at the same moment: one of them gives way, and both get every message."""
+    scenario.send()
+    other = scenario.beside(f"{scenario.name}-other")
+    zones = {Worker(each.document(kafka={"consumerGroup": scenario.topic})): each for each in (scenario, other)}
+    out = wait("one of them stays out", lambda: next(filter(shares_group, zones), None))
+    within = next(worker for worker in zones if worker is not out)
+    joined = any("partitions assigned" == line.get("message") for line in out.log())
+    say(f"the one that stays out had {'joined' if joined else 'not joined'}")
+    scenario.send()
+    ends = topics.ends(scenario.topic)
+    wait("the other one has committed everything", lambda: stands_at(zones[within], ends))
+    within.drain()
+    wait("the one that stayed out has gone on", lambda: stands_at(zones[out], ends))
+    out.drain()
+    for each in zones.values():
+        each.check()
+
+
 def stands_at(scenario, ends):
     offsets = oracle.gristmill_json("inspect", scenario.zone)["offsets"].get(scenario.topic, {})
     return {int(partition): at["next"] for partition, at in offsets.items()} == ends
 
 
 # The longest first, so that none of them is alone at the end.
-SCENARIOS = [compacted, consumer_protocol, recreated, transactions, data_loss, rewind, start_latest, start_earliest,
-             start_timestamp, start_offsets]
+SCENARIOS = [shared_group_at_once, shared_group, shared_group_kip_848, compacted, consumer_protocol, recreated, transactions,
+             data_loss, rewind, start_latest, start_earliest, start_timestamp, start_offsets]
 TOPICS = {compacted: {"cleanup_policy": "compact", "segment_ms": 500, "min_cleanable_dirty_ratio": 0.01,
                       "delete_retention_ms": 86_400_000},
           consumer_protocol: {"partitions": 4}}
