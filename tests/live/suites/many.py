@@ -11,6 +11,7 @@ import topics
 from failures import OPERATOR, leader, names, pods
 from quickstart import kubectl, ours, wait
 from suite import BOOTSTRAP_PODS, main, require, say, size
+from zone_log import HDFS
 
 NAMESPACE = "many"
 ALL = size(200, 40)
@@ -88,6 +89,8 @@ def reconciled():
 def work():
     quickstart.install()
     kubectl("create", "namespace", NAMESPACE)
+    HDFS.fs("-mkdir", "-p", "/many")
+    HDFS.fs("-chmod", "777", "/many")
     kubectl("apply", "-f", "-", input="\n---\n".join(json.dumps(flow_schema(name, *flow)) for name, flow in FLOWS.items()))
     for number in range(RUNNING):
         topics.create(f"many-{number:03}", 1)
