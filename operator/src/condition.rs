@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::error::{Error, Fault};
 use crate::reason::Reason;
+use crate::served_schema::Outdated;
 
 /// The API allows 32,768 characters; the rest of a longer message is cut.
 const LONGEST_MESSAGE: usize = 32_000;
@@ -126,11 +127,14 @@ impl State {
     }
 }
 
-/// What an outcome says of the spec.
-pub fn accepted<T>(outcome: &Result<T, Error>) -> State {
+/// What an outcome says of the spec. Of an outdated definition it tells where the spec is not refused: pods run meanwhile.
+pub fn accepted<T>(outcome: &Result<T, Error>, outdated: Option<&Outdated>) -> State {
     match outcome {
         Err(error) if error.fault() == Fault::Spec => State::fails(error.reason(), error.to_message()),
-        Ok(_) | Err(_) => State::holds(Reason::Valid, ""),
+        Ok(_) | Err(_) => match outdated {
+            Some(outdated) => State::holds(Reason::CrdOutdated, outdated.to_string()),
+            None => State::holds(Reason::Valid, ""),
+        },
     }
 }
 

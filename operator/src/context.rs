@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::metrics::OperatorMetrics;
 use crate::pod::PodDefaults;
 use crate::rollout::Rollouts;
+use crate::served_schema::ServedSchema;
 use crate::worker::WorkerClient;
 
 /// Delay after the first failure of an object.
@@ -41,6 +42,8 @@ pub struct Operator {
     pub metrics: OperatorMetrics,
     /// Rollouts that no resource has asked for.
     pub rollouts: Rollouts,
+    /// What the API server does not know of our kinds.
+    pub served: ServedSchema,
 }
 
 /// What the process was started with, as far as it concerns the objects that it builds.

@@ -33,6 +33,7 @@ use crate::error::{Error, Fault, Retry};
 use crate::labels::{HOURLY_COMPACTION, MANAGER, STREAM_INGEST, owner_name};
 use crate::metrics::OperatorMetrics;
 use crate::rollout::Rollouts;
+use crate::served_schema::{ServedSchema, WHILE_OUTDATED};
 use crate::stream_ingest::size::owns_replicas;
 use crate::worker::{ADMIN_PORT, WorkerClient};
 use crate::{admin, hourly_compaction, stream_ingest};
@@ -97,6 +98,7 @@ pub async fn run(options: RunOptions) -> Result<(), RunError> {
         retries: Retries::default(),
         metrics: OperatorMetrics::default(),
         rollouts: Rollouts::new(options.max_concurrent_rollouts.get()),
+        served: ServedSchema::new(WHILE_OUTDATED),
     });
     let (became_ready, is_ready) = watch::channel(false);
     let candidate =
@@ -104,7 +106,7 @@ pub async fn run(options: RunOptions) -> Result<(), RunError> {
     let scopes = Scope::each(&client, &options.watch_namespaces.into_iter().collect());
     info!(worker_image = options.worker_image, "started");
     tokio::select! {
-        served = admin::serve(listener, is_ready, operator.metrics.clone()) => served.map_err(listen)?,
+        served = admin::serve(listener, is_ready, Arc::clone(&operator)) => served.map_err(listen)?,
         led = lead(candidate, Arc::clone(&operator), scopes, stop, became_ready) => led?,
     }
     info!("stopped");
@@ -142,6 +144,11 @@ pub async fn lead(
 
 /// Both controllers of every scope, until `stop` and the end of the reconciles under way.
 pub async fn control(operator: Arc<Operator>, scopes: Vec<Scope>, stop: Stop, became_ready: watch::Sender<bool>) {
+    // Before the first status is written: one with a field that the API server does not know is refused.
+    tokio::select! {
+        () = operator.served.look(&operator.client) => {}
+        () = stop.clone() => return,
+    }
     let mut controllers = Vec::new();
     let mut caches = Vec::new();
     for scope in &scopes {
@@ -168,6 +175,7 @@ pub async fn control(operator: Arc<Operator>, scopes: Vec<Scope>, stop: Stop, be
     let work = async { tokio::join!(join_all(controllers), filled) };
     tokio::select! {
         _ = work => {}
+        () = operator.served.keep_looking(&operator.client) => {}
         // Reconciles wait for the caches, and controllers for reconciles: before those are filled nothing is under way.
         () = async {
             stop.await;
@@ -255,6 +263,7 @@ fn stream_ingests(
         .watches_stream(disruption_budget_changes, owner(STREAM_INGEST, &kind))
         .watches_stream(network_policy_changes, owner(STREAM_INGEST, &kind))
         .watches_stream(pod_changes, owner(STREAM_INGEST, &kind))
+        .reconcile_all_on(operator.served.changes())
         .with_config(Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY))
         .graceful_shutdown_on(stop)
         .run(
@@ -310,6 +319,7 @@ fn hourly_compactions(
         .watches_stream(service_account_changes, owner(HOURLY_COMPACTION, &kind))
         .watches_stream(job_changes, owner(HOURLY_COMPACTION, &kind))
         .watches_stream(pod_changes, owner(HOURLY_COMPACTION, &kind))
+        .reconcile_all_on(operator.served.changes())
         .with_config(Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY))
         .graceful_shutdown_on(stop)
         .run(

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Invariants:
-//! - Both reconcilers read from caches alone, so that an idle cluster costs no requests; the only other read
-//!   is a worker's `GET /status`.
+//! - Both reconcilers read from caches alone, so that an idle cluster costs no requests; the only other reads
+//!   are a worker's `GET /status` and now and then the schema that the API server serves.
 //! - The operator reads no Secret and speaks to neither Kafka nor HDFS.
 //! - It deletes nothing but objects of its own that the resource wants no more: ConfigMaps that no pod can use, and a
 //!   NetworkPolicy that was disabled. Data is never touched.
@@ -34,6 +34,7 @@ pub mod quantity;
 pub mod reason;
 pub mod resource;
 pub mod rollout;
+pub mod served_schema;
 pub mod status;
 pub mod stream_ingest;
 pub mod transitions;

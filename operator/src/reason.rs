@@ -45,6 +45,8 @@ pub enum Reason {
     CrashLoop,
     /// The spec is valid.
     Valid,
+    /// The spec is valid, and the cluster's definition of the kind is older than the operator.
+    CrdOutdated,
     /// The spec is refused.
     Invalid,
     /// `spec.ingestRef` names nothing.
@@ -154,6 +156,7 @@ impl Reason {
             Reason::OutOfMemory => "OutOfMemory",
             Reason::CrashLoop => "CrashLoop",
             Reason::Valid => "Valid",
+            Reason::CrdOutdated => "CRDOutdated",
             Reason::Invalid => "Invalid",
             Reason::IngestNotFound => "IngestNotFound",
             Reason::IngestInvalid => "IngestInvalid",

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::labels::MANAGER;
 use crate::resource::CustomResource;
+use crate::served_schema::Outdated;
 
 /// The document of the write: who it is, and the whole status.
 #[derive(Debug, Serialize)]
@@ -25,11 +26,12 @@ struct Identity<'a> {
     namespace: &'a str,
 }
 
-/// Writes a status. A resource that is gone by now needs none.
+/// Writes a status, without what the API server does not know of it. A resource that is gone by now needs none.
 pub async fn write<K, S: Serialize + Debug>(
     client: &kube::Client,
     resource: &CustomResource<K, S>,
     status: &S,
+    outdated: Option<&Outdated>,
 ) -> Result<(), Error> {
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), resource.namespace(), &resource.kind);
     let document = StatusDocument {
@@ -38,6 +40,10 @@ pub async fn write<K, S: Serialize + Debug>(
         metadata: Identity { name: resource.name(), namespace: resource.namespace() },
         status,
     };
+    let mut document = serde_json::to_value(&document).expect("a status has string keys only");
+    if let Some(outdated) = outdated {
+        document = outdated.without_missing(document);
+    }
     let parameters = PatchParams::apply(MANAGER).force();
     match api.patch_status(resource.name(), &parameters, &Patch::Apply(&document)).await {
         Ok(_) => Ok(()),

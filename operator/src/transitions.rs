@@ -10,6 +10,7 @@ use tracing::warn;
 
 use crate::condition::ConditionType;
 use crate::context::Operator;
+use crate::reason::Reason;
 use crate::resource::CustomResource;
 
 /// The API allows 1 kB in a note.
@@ -88,6 +89,9 @@ fn is_bad(condition: &Condition) -> bool {
     if is(ConditionType::Stalled) || is(ConditionType::ScalingLimited) {
         return condition.status == "True";
     }
+    if condition.reason == Reason::CrdOutdated.as_str() {
+        return true;
+    }
     let on_the_way = ["Pending", "Starting", "RollingOut", "Draining"].contains(&condition.reason.as_str());
     condition.status == "False" && !on_the_way
 }
@@ -128,6 +132,8 @@ mod tests {
     #[case::not_reported("BacklogWithinTarget=True/WithinTarget", "BacklogWithinTarget=Unknown/NotReported", &[])]
     #[case::reported_again("BacklogWithinTarget=Unknown/NotReported", "BacklogWithinTarget=True/WithinTarget", &[])]
     #[case::another_reason("Ready=False/SourceUnavailable", "Ready=False/StoreUnavailable", &["Warning StoreUnavailable"])]
+    #[case::outdated("Accepted=True/Valid", "Accepted=True/CRDOutdated", &["Warning CRDOutdated"])]
+    #[case::up_to_date("Accepted=True/CRDOutdated", "Accepted=True/Valid", &["Normal Valid"])]
     #[case::suspended("Ready=True/Ingesting", "Ready=True/Suspended Suspended=True/Suspended", &["Normal Suspended"])]
     fn turned_conditions_are_told_once_for_each_reason(
         #[case] previous: &str,

@@ -26,7 +26,7 @@ pub fn conditions(
     outcome: &Result<CompactionPlan, Error>,
     last: Option<&Ending>,
 ) -> Vec<(ConditionType, State)> {
-    let mut states = vec![(ConditionType::Accepted, condition::accepted(outcome))];
+    let mut states = vec![(ConditionType::Accepted, condition::accepted(outcome, observed.outdated.as_ref()))];
     match outcome {
         Ok(plan) => {
             let refs = refs(compaction, observed, plan, last);

@@ -58,7 +58,7 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     let status = status::next(&compaction, &observed, &outcome, (operator.now)());
     // Nothing in it changes all the time: it is written whenever it differs.
     if status != compaction.status {
-        crate::status::write(&operator.client, &compaction, &status).await?;
+        crate::status::write(&operator.client, &compaction, &status, observed.outdated.as_ref()).await?;
         transitions::publish(operator, &compaction, &compaction.status.conditions, &status.conditions).await;
     }
     outcome?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gristmill_crds::StreamIngest;
+use gristmill_crds::{HourlyCompaction, StreamIngest};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, ServiceAccount};
 use kube::ResourceExt;
@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::labels::{self, HOURLY_COMPACTION};
 use crate::pod_events;
 use crate::pod_state::{self, PodState};
+use crate::served_schema::Outdated;
 use crate::stream_ingest::Stream;
 
 /// The objects of all HourlyCompactions and the StreamIngests, fed by watches.
@@ -50,6 +51,8 @@ pub struct Observed {
     pub pods: Vec<Arc<Pod>>,
     /// The run that has not come to its end.
     pub active: Option<Active>,
+    /// What the cluster's definition of the kind lacks.
+    pub outdated: Option<Outdated>,
 }
 
 /// A run that has not come to its end.
@@ -95,6 +98,7 @@ pub async fn observe(compaction: &Compaction, context: &Context) -> Result<Obser
         service_account: cached(service_accounts, namespace, &child).await?,
         jobs,
         pods,
+        outdated: context.operator.served.outdated::<HourlyCompaction>(),
     })
 }
 

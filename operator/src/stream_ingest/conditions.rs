@@ -27,7 +27,7 @@ pub fn conditions(
     outcome: &Outcome,
     now: Timestamp,
 ) -> Vec<(ConditionType, State)> {
-    let mut states = vec![(ConditionType::Accepted, condition::accepted(outcome))];
+    let mut states = vec![(ConditionType::Accepted, condition::accepted(outcome, observed.outdated.as_ref()))];
     match outcome {
         Ok((plan, size)) => states.extend(planned(stream, observed, plan, size, now)),
         Err(error) => {

@@ -57,7 +57,7 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     let outcome = settle(&stream, &observed, operator).await;
     let status = status::next(&stream, &observed, &outcome, (operator.now)());
     if status::is_due(&stream.status, &status) {
-        crate::status::write(&operator.client, &stream, &status).await?;
+        crate::status::write(&operator.client, &stream, &status, observed.outdated.as_ref()).await?;
         transitions::publish(operator, &stream, &stream.status.conditions, &status.conditions).await;
     }
     outcome?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures::StreamExt;
+use gristmill_crds::StreamIngest;
 use gristmill_crds::report::{IngestPhase, IngestReport};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, ServiceAccount};
@@ -17,6 +18,7 @@ use crate::error::Error;
 use crate::labels::{self, STREAM_INGEST};
 use crate::pod_events;
 use crate::pod_state::{self, Failure, PodState};
+use crate::served_schema::Outdated;
 
 /// Workers that are asked at the same time.
 const AT_A_TIME: usize = 8;
@@ -53,6 +55,8 @@ pub struct Observed {
     pub pods: Vec<Arc<Pod>>,
     /// What its workers say; those that leave only while there are no others.
     pub workers: Vec<Worker>,
+    /// What the cluster's definition of the kind lacks.
+    pub outdated: Option<Outdated>,
 }
 
 /// A worker's pod, and what it says.
@@ -130,6 +134,7 @@ pub async fn observe(stream: &Stream, context: &Context) -> Result<Observed, Err
         network_policy: cached(network_policies, namespace, &child).await?,
         workers: ask(&pods, context).await,
         pods,
+        outdated: context.operator.served.outdated::<StreamIngest>(),
     })
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Objects {
     /// Where something was asked for; none is the whole cluster.
     pub(crate) namespaces: BTreeSet<Option<String>>,
     watchers: Vec<Watcher>,
+    /// The OpenAPI document of our group; an applied status may have no field beyond it.
+    pub(crate) schema: Option<Value>,
 }
 
 /// Who watches a kind: in one namespace or all, with a label or all.
@@ -209,6 +211,11 @@ impl Objects {
         let live = self.objects.get(&target.key()).cloned();
         if target.subresource.as_deref() == Some("status") {
             let Some(mut live) = live else { return refusal(404, "NotFound", "it does not exist") };
+            if let Some(field) = self.undeclared(&wanted) {
+                let message =
+                    format!("failed to create typed patch object: .status.{field}: field not declared in schema");
+                return refusal(500, "InternalError", &message);
+            }
             live["status"] = wanted["status"].clone();
             self.store(target.key(), live.clone());
             return success(&live);
@@ -227,6 +234,14 @@ impl Objects {
         }
         self.store(target.key(), next);
         success(&self.objects[&target.key()])
+    }
+
+    /// A field of the status that the served schema lacks.
+    fn undeclared(&self, wanted: &Value) -> Option<String> {
+        let kind = wanted["kind"].as_str().unwrap();
+        let schema = &self.schema.as_ref()?["components"]["schemas"][format!("dev.gristmill.v1alpha1.{kind}")];
+        let declared = schema["properties"]["status"]["properties"].as_object().unwrap();
+        wanted["status"].as_object().unwrap().keys().find(|field| !declared.contains_key(*field)).cloned()
     }
 
     pub(crate) fn store(&mut self, key: Key, mut object: Value) {
@@ -315,11 +330,11 @@ fn merge(target: &mut Value, patch: Value) {
     }
 }
 
-fn success(object: &Value) -> Response<Body> {
+pub(crate) fn success(object: &Value) -> Response<Body> {
     Response::new(Body::from(object.to_string()))
 }
 
-fn refusal(code: u16, reason: &str, message: &str) -> Response<Body> {
+pub(crate) fn refusal(code: u16, reason: &str, message: &str) -> Response<Body> {
     let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": message});
     let mut answer = success(&status);
     *answer.status_mut() = StatusCode::from_u16(code).unwrap();

@@ -13,6 +13,7 @@ use gristmill_operator::error::Error;
 use gristmill_operator::metrics::OperatorMetrics;
 use gristmill_operator::pod::PodDefaults;
 use gristmill_operator::rollout::Rollouts;
+use gristmill_operator::served_schema::ServedSchema;
 use gristmill_operator::worker::WorkerClient;
 use gristmill_operator::{hourly_compaction, stream_ingest};
 use http::header::CONTENT_TYPE;
@@ -32,7 +33,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::api_server::{Objects, Permission, Target, key_of, query};
+use crate::api_server::{Objects, Permission, Target, key_of, query, refusal, success};
 use crate::documents::{ingest_report, running, stream, worker_pod};
 
 /// What paths call StreamIngests.
@@ -187,6 +188,11 @@ impl Cluster {
         *self.0.report.lock().unwrap() = report;
     }
 
+    /// From now on the API server tells this schema, or none.
+    pub(crate) fn serve_schema(&self, document: Option<Value>) {
+        self.0.state.lock().unwrap().schema = document;
+    }
+
     /// Lets seconds pass.
     pub(crate) fn wait_seconds(&self, seconds: i64) {
         *self.0.time.lock().unwrap() += jiff::SignedDuration::from_secs(seconds);
@@ -255,8 +261,11 @@ impl Cluster {
         let worker_image = self.0.worker_image.lock().unwrap().clone();
         let rollouts = Rollouts::new(1);
         rollouts.count(self.cache("apps/deployments", ()));
+        let served = ServedSchema::new(std::time::Duration::from_millis(20));
+        let client = self.client();
+        served.look(&client).await;
         Arc::new(Operator {
-            client: self.client(),
+            client,
             settings: Settings {
                 worker_image,
                 image_pull_policy: Some(PullPolicy::IfNotPresent),
@@ -269,6 +278,7 @@ impl Cluster {
             retries: Retries::default(),
             metrics: OperatorMetrics::default(),
             rollouts,
+            served,
         })
     }
 
@@ -311,9 +321,20 @@ impl Cluster {
         writer.as_reader()
     }
 
+    /// The schema that is served; no role grants it, as every account may read it.
+    fn schema(&self, path: &str) -> Response<AnswerBody> {
+        match &self.0.state.lock().unwrap().schema {
+            Some(document) if path == "/openapi/v3/apis/gristmill.dev/v1alpha1" => success(document),
+            _ => refusal(404, "NotFound", "nothing is served there"),
+        }
+    }
+
     async fn answer(&self, request: Request<Body>) -> Response<AnswerBody> {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
+        if parts.uri.path().starts_with("/openapi/") {
+            return self.schema(parts.uri.path());
+        }
         let target = Target::parse(parts.uri.path());
         let query: BTreeMap<String, String> = query(parts.uri.query().unwrap_or_default());
         let form = parts.headers.get(CONTENT_TYPE).map(|form| form.to_str().unwrap()).unwrap_or_default();

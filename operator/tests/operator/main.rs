@@ -11,5 +11,6 @@ mod election;
 mod hourly_compaction;
 mod permissions;
 mod rollout;
+mod served_schema;
 mod stream_ingest;
 mod whole;

@@ -11,17 +11,17 @@ use crate::cluster::Cluster;
 use crate::documents::{compaction, compaction_report, ended, job, run_pod, stream, taken, worker_pod};
 
 const STREAMS: &str = "gristmill.dev/streamingests";
-const COMPACTIONS: &str = "gristmill.dev/hourlycompactions";
+pub(crate) const COMPACTIONS: &str = "gristmill.dev/hourlycompactions";
 
 /// A running operator.
-struct Running {
+pub(crate) struct Running {
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
     ready: watch::Receiver<bool>,
 }
 
 impl Running {
-    async fn start(cluster: &Cluster) -> Self {
+    pub(crate) async fn start(cluster: &Cluster) -> Self {
         Self::start_in(cluster, []).await
     }
 
@@ -36,13 +36,13 @@ impl Running {
         Self { stop, task, ready }
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.stop.send(()).unwrap();
         self.task.await.unwrap();
     }
 }
 
-fn reason(cluster: &Cluster, resource: &str, name: &str, condition_type: &str) -> Option<String> {
+pub(crate) fn reason(cluster: &Cluster, resource: &str, name: &str, condition_type: &str) -> Option<String> {
     let object = cluster.get(resource, name)?;
     let conditions = object["status"]["conditions"].as_array()?;
     let condition = conditions.iter().find(|condition| condition["type"] == condition_type)?;
