@@ -266,7 +266,7 @@ pub fn with_local_disk(mut template: PodTemplateSpec, bytes: u64) -> PodTemplate
         }
     }
     for resources in spec.containers.iter_mut().filter_map(|container| container.resources.as_mut()) {
-        let mut note = |part: &mut Option<BTreeMap<_, _>>, bytes| {
+        let note = |part: &mut Option<BTreeMap<_, _>>, bytes| {
             part.get_or_insert_default().insert("ephemeral-storage".to_owned(), size(bytes));
         };
         note(&mut resources.requests, bytes.min(REQUESTED_DISK));
