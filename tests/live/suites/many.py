@@ -16,7 +16,7 @@ from zone_log import HDFS
 NAMESPACE = "many"
 ALL = size(200, 40)
 RUNNING = size(10, 2)
-IDLE = size(300, 60)
+IDLE = size(300, 30)
 LARGEST_MIB = 128
 REQUESTS_A_MINUTE = 20
 # What the operator made for each.
@@ -102,7 +102,7 @@ def work():
     require(made == ALL * OBJECTS, f"{made} objects were made, and {ALL * OBJECTS} are wanted")
     say(f"{made} objects, {len(pods('gristmill.dev/stream-ingest', NAMESPACE))} pods")
     # Statuses with new figures are written for a minute after the last message.
-    time.sleep(size(120, 70))
+    time.sleep(size(120, 40))
 
     before = requests()
     time.sleep(IDLE)
