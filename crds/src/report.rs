@@ -237,9 +237,22 @@ pub struct CompactionReport {
     pub zone: ZoneStatus,
     /// How far the RAW zone has been consumed.
     pub source: SourcePosition,
-    /// Every message before it is in the Processed zone (RFC 3339, UTC); absent until that can be said.
+    /// The buckets that this run was for; absent if it was for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buckets: Option<ReportedBuckets>,
+    /// Every message before it is in the Processed zone, in all of its buckets (RFC 3339, UTC); absent until that can be said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processed_through: Option<String>,
     /// The last 5 runs of the zone, newest first; a run without new records adds none.
     pub runs: Vec<Run>,
+}
+
+/// Buckets that one pod of several compacts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportedBuckets {
+    /// The first one, from 0.
+    pub first: u32,
+    /// The last one.
+    pub last: u32,
 }

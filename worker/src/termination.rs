@@ -72,6 +72,7 @@ fn length<T: Serialize>(report: &T) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use gristmill_crds::report::ReportedBuckets;
     use gristmill_crds::{Run, RunFiles, RunResult, RunRows, RunTrigger, SourcePosition, ZoneStatus};
 
     use super::*;
@@ -133,6 +134,7 @@ mod tests {
                 backlog_entries: Some(i64::MIN),
                 backlog_bytes: Some(u64::MAX.to_string()),
             },
+            buckets: Some(ReportedBuckets { first: 254, last: 255 }),
             processed_through: Some(TIME.to_owned()),
             runs: (0..runs).map(run).collect(),
         }

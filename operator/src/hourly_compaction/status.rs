@@ -71,7 +71,7 @@ fn take_report(status: &mut HourlyCompactionStatus, report: Option<&CompactionRe
     status.last_successful_time = Some(ending.time.to_string());
     if let Some(report) = report {
         // No `..`: a new figure must be placed here.
-        let CompactionReport { version: _, zone, source, processed_through, runs } = report.clone();
+        let CompactionReport { version: _, zone, source, buckets: _, processed_through, runs } = report.clone();
         status.zone = Some(zone);
         status.source = Some(source);
         status.processed_through = processed_through;

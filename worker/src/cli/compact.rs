@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use gristmill_core::log::RunKind;
+use gristmill_core::compact::Shard;
 use gristmill_crds::plan::CompactionPlan;
 
 use super::progress::{Bar, ProgressMode};
 use super::resources::hadoop_of;
 use super::zone::duration;
 use super::{compacted, previewed, print};
-use crate::compact::{self, Budget, Options, Report, Zones};
+use crate::compact::{self, Budget, Options, Report, Work, Zones};
 use crate::documents::Documents;
 use crate::exit::{Exit, Failure};
 use crate::local::local_compaction;
@@ -43,6 +43,13 @@ pub(super) struct CompactArgs {
     /// with other rules has left behind. Refused where retention has removed files from RAW.
     #[arg(long)]
     rebuild: bool,
+    /// Compact one of COUNT equal parts of the zone's buckets, INDEX from 0: with 8 buckets 0/3 has 0 and 1, 1/3 has 2 to 4.
+    ///
+    /// Each part commits outputs and positions on its own, so that processes on several machines share the work, and one
+    /// that failed is run again alone. COUNT may be another one in each run, at most processed.buckets. In an Indexed Job it
+    /// is $(JOB_COMPLETION_INDEX)/COUNT.
+    #[arg(long, env = "GRISTMILL_SHARD", value_name = "INDEX/COUNT", conflicts_with = "rebuild")]
+    shard: Option<Shard>,
     /// Print one JSON object instead of sentences.
     #[arg(long)]
     json: bool,
@@ -70,6 +77,7 @@ const EXAMPLES: &str = "\
 Examples:
   gristmill compact -f books.yaml --local /tmp/books --dry-run
   gristmill compact -f books.yaml --local /tmp/books --summary summary.json
+  gristmill compact -f books.yaml --shard 0/3
   gristmill compact -f books.yaml --rebuild";
 
 impl CompactArgs {
@@ -141,8 +149,9 @@ fn options(args: &CompactArgs) -> Result<Options, Failure> {
     let budget = Budget::of(Memory::of_argument(&args.memory)?);
     let usual = Options::default();
     let spill_directory = args.spill_dir.clone().unwrap_or(usual.spill_directory);
-    let kind = if args.rebuild { RunKind::Rebuild } else { RunKind::Increment };
-    Ok(Options { budget, spill_directory, kind, ..usual })
+    let shard = args.shard.unwrap_or(Shard::WHOLE);
+    let work = if args.rebuild { Work::Rebuild } else { Work::Increment(shard) };
+    Ok(Options { budget, spill_directory, work, ..usual })
 }
 
 fn plan(args: &CompactArgs) -> Result<(CompactionPlan, Secrets), Failure> {

@@ -1,6 +1,6 @@
 //! What a run has done, for a script and for a person.
 
-use gristmill_core::log::{LogTime, RunCost, RunFiles, RunKind, RunRows, RunSummary};
+use gristmill_core::log::{BucketSpan, LogTime, RunCost, RunFiles, RunKind, RunRows, RunSummary};
 use serde::Serialize;
 
 use crate::compact::{Outcome, Report};
@@ -10,6 +10,8 @@ use crate::compact::{Outcome, Report};
 struct JsonReport<'r> {
     result: &'static str,
     kind: RunKind,
+    /// Null if the run was for all.
+    buckets: Option<BucketSpan>,
     zone: &'r str,
     source_zone: &'r str,
     sequence: i64,
@@ -69,6 +71,7 @@ pub(super) fn json(report: &Report) -> String {
     let without_run = JsonReport {
         result: "nothing_new",
         kind: RunKind::Increment,
+        buckets: report.buckets,
         zone: &report.processed,
         source_zone: &report.raw,
         sequence: report.ledger.zone.sequence,
@@ -88,7 +91,7 @@ pub(super) fn json(report: &Report) -> String {
     let object = match &report.outcome {
         Outcome::NothingNew => without_run,
         Outcome::Committed { sequence, from, to, summary } => {
-            let RunSummary { start_time, completion_time, rows, files, late_before, cost, kind, through: _ } = summary;
+            let RunSummary { start_time, completion_time, rows, files, late_before, cost, kind, .. } = summary;
             let RunFiles { before, after, bytes_before, bytes_after } = *files;
             JsonReport {
                 result: "succeeded",
@@ -118,12 +121,16 @@ fn json_cost(cost: &RunCost) -> JsonCost {
 
 /// The same for a person.
 pub(super) fn sentences(report: &Report) -> String {
-    let Report { outcome, warning, raw, processed, files: _, bytes: _, watermark: _, ledger } = report;
+    let Report { outcome, buckets, warning, raw, processed, files: _, bytes: _, watermark: _, ledger } = report;
+    let part = buckets.map_or_else(String::new, |buckets| format!(" ({buckets})"));
     let warning = warning.as_ref().map_or_else(String::new, |warning| format!("\nWarning: {warning}."));
     match outcome {
         Outcome::NothingNew => {
             let position = ledger.source.consumed_sequence;
-            format!("Nothing new in {raw} since entry {position}; {processed} is unchanged.")
+            match buckets {
+                Some(buckets) => format!("Nothing new in {raw} for {buckets} of {processed}, which is unchanged."),
+                None => format!("Nothing new in {raw} since entry {position}; {processed} is unchanged."),
+            }
         }
         Outcome::Committed { sequence, from, to, summary } => {
             let RunRows { read, duplicate_in_delta, duplicate_in_zone, written, late, rejected } = summary.rows;
@@ -135,7 +142,7 @@ pub(super) fn sentences(report: &Report) -> String {
                 RunKind::Rebuild => "Computed anew from entries",
             };
             format!(
-                "{act} {} to {to} of {raw} into {processed}, entry {sequence}.\n\
+                "{act} {} to {to} of {raw} into {processed}{part}, entry {sequence}.\n\
                  {read} rows read = {written} written + {duplicate_in_delta} duplicates among them \
                  + {duplicate_in_zone} that the zone already had{refused}; files {} -> {}.{merged}\n{}{warning}",
                 from + 1,

@@ -17,16 +17,23 @@ pub(super) fn ledger(runs: &[RunFacts]) -> String {
     if runs.iter().any(|run| run.kind == RunKind::Rebuild) {
         text += "* computed the zone anew\n";
     }
+    if runs.iter().any(|run| run.buckets.is_some()) {
+        text += "/ some of the buckets only; --json has which\n";
+    }
     text
 }
 
 fn line(run: &RunFacts) -> String {
     let seconds = (run.completion_time.utc() - run.start_time.utc()).as_seconds_f64().max(0.0);
     let seconds = if seconds < 99_999.0 { format!("{seconds:.1}") } else { format!("{seconds:.0}") };
-    let anew = if run.kind == RunKind::Rebuild { "*" } else { " " };
+    let mark = match run.kind {
+        RunKind::Rebuild => "*",
+        RunKind::Increment if run.buckets.is_some() => "/",
+        RunKind::Increment => " ",
+    };
     let rows = &run.rows;
     let line = format!(
-        "{:>6}{anew} {:<16} {seconds:>7} {:>9} {:>9} {:>9} {:>6} {:>5} {:>6}  {:<16}",
+        "{:>6}{mark} {:<16} {seconds:>7} {:>9} {:>9} {:>9} {:>6} {:>5} {:>6}  {:<16}",
         run.sequence,
         minute(run.start_time),
         short(rows.read, 9),
@@ -84,6 +91,7 @@ mod tests {
             files: FileFacts { before: 41, after: 38, bytes_before: 1, bytes_after: 183_500_800 },
             late_before: None,
             through: (kind == RunKind::Increment).then(|| time("2026-11-23T04:58:40.000Z")),
+            buckets: None,
             cost: None,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use gristmill_core::log::{LogTime, RunKind, RunRows};
+use gristmill_core::log::{BucketSpan, LogTime, RunKind, RunRows};
 use serde::Serialize;
 
 use super::compacted::JsonRows;
@@ -16,6 +16,8 @@ const SHOWN: usize = 40;
 struct JsonPreview<'p> {
     dry_run: bool,
     kind: RunKind,
+    /// Null if the run would be for all.
+    buckets: Option<BucketSpan>,
     zone: &'p str,
     source_zone: &'p str,
     from_sequence: i64,
@@ -58,6 +60,7 @@ pub(super) fn json<'p>(preview: &'p Preview) -> String {
         raw,
         processed,
         kind,
+        buckets,
         from,
         to,
         delta,
@@ -74,6 +77,7 @@ pub(super) fn json<'p>(preview: &'p Preview) -> String {
     let object = JsonPreview {
         dry_run: true,
         kind: *kind,
+        buckets: *buckets,
         zone: processed,
         source_zone: raw,
         from_sequence: *from,
@@ -93,8 +97,22 @@ pub(super) fn json<'p>(preview: &'p Preview) -> String {
 
 /// The same for a person.
 pub(super) fn text(preview: &Preview) -> String {
-    let Preview { raw, processed, kind, from, to, delta, zone, rows, late_before, through, rewritten, merged, .. } =
-        preview;
+    let Preview {
+        raw,
+        processed,
+        kind,
+        buckets,
+        from,
+        to,
+        delta,
+        zone,
+        rows,
+        late_before,
+        through,
+        rewritten,
+        merged,
+        ..
+    } = preview;
     let mut text = "Dry run, nothing is changed.\n".to_owned();
     let mut say = |line: String| writeln!(text, "{line}").expect("a String takes every write");
     if delta.files == 0 && rewritten.files == 0 {
@@ -105,7 +123,8 @@ pub(super) fn text(preview: &Preview) -> String {
         RunKind::Increment => "It would compact",
         RunKind::Rebuild => "It would compute the zone anew from",
     };
-    say(format!("{act} entries {} to {to} of {raw} into {processed}: {}.", from + 1, size(*delta)));
+    let part = buckets.map_or_else(String::new, |buckets| format!(" ({buckets})"));
+    say(format!("{act} entries {} to {to} of {raw} into {processed}{part}: {}.", from + 1, size(*delta)));
     let RunRows { read, duplicate_in_delta, duplicate_in_zone, written, late, rejected } = *rows;
     let refused = if rejected > 0 { format!(" + {rejected} rejected as late") } else { String::new() };
     say(format!(
@@ -119,7 +138,8 @@ pub(super) fn text(preview: &Preview) -> String {
     say(format!("To replace: {}. To put together with new rows: {}.", size(*rewritten), size(*merged)));
     directories(&preview.parts, &mut say);
     if let Some(time) = through {
-        say(format!("The zone would be processed through {time}."));
+        let what = buckets.map_or_else(|| "The zone".to_owned(), |buckets| format!("Of the zone {buckets}"));
+        say(format!("{what} would be processed through {time}."));
     }
     text
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::FieldRef;
 use gristmill_core::compact::{Bucket, LateRule, Layout, RunPlan, Superseded, complete_through};
 use gristmill_core::log::{
     BucketRange, Data, FileEntry, FileZone, LiveFile, LogTime, ProcessedData, RemovedFile, RunFiles, RunKind, RunRows,
@@ -95,7 +96,8 @@ impl<'r> Compaction<'r> {
     /// Everything up to the commit.
     async fn produce(&self, zone: &mut Zone, start_time: LogTime) -> Result<ProcessedData, Error> {
         let usage = Usage::begin().filter(|_| self.options.process == ProcessUse::Alone);
-        let dropped = compatible::check(&self.layout, zone.reader(), &self.run.zone).await?;
+        let folded = zone.fold().head();
+        let dropped = self.dropped(zone.reader()).await?;
         let mut decided = settling::decide(self, zone.reader()).await?;
         let rows = decided.rows;
         let rejected = std::mem::replace(&mut decided.rejected, Marks::of(&[]));
@@ -108,12 +110,26 @@ impl<'r> Compaction<'r> {
         let delta_bytes = self.run.delta.iter().map(|live| live.file.bytes).sum();
         let cost = usage.and_then(|usage| usage.cost(delta_bytes));
         let kind = if self.run.rebuild.is_some() { RunKind::Rebuild } else { RunKind::Increment };
-        let through = self.run.through;
-        let summary = RunSummary { start_time, completion_time, rows, files, late_before, cost, kind, through };
+        let (through, buckets) = (self.run.through, self.run.span(self.plan.buckets));
+        let summary =
+            RunSummary { start_time, completion_time, rows, files, late_before, cost, kind, through, buckets };
+        zone.refresh().await.map_err(Error::Zone)?;
+        if zone.fold().head() > folded {
+            // A run of other buckets has committed, maybe under other documents.
+            self.dropped(zone.reader()).await?;
+        }
         Ok(self.entry(added, removed, summary))
     }
 
-    /// Live files of the zone before the run; rejects do not count.
+    /// Columns that only files of the zone have. A run that replaces all of them has no use for them, whatever their types.
+    pub(super) async fn dropped(&self, zone: &ZoneReader) -> Result<Vec<FieldRef>, Error> {
+        match self.run.rebuild {
+            Some(_) => Ok(Vec::new()),
+            None => compatible::check(&self.layout, zone).await,
+        }
+    }
+
+    /// Live files of the run's buckets before it; rejects do not count.
     pub(super) fn files_before(&self) -> impl Iterator<Item = &LiveFile> {
         let replaced = self.run.rebuild.iter().flat_map(|rebuild| &rebuild.replaced);
         self.run.zone.iter().chain(replaced.filter(|live| live.file.zone == FileZone::Processed))

@@ -91,6 +91,7 @@ impl From<Error> for Failure {
             Error::File(parquet_file::Error::Decode { .. }) => (Exit::Zone, "DamagedFile"),
             Error::File(parquet_file::Error::Encode { .. }) | Error::Arrow { .. } => (Exit::Bug, "Internal"),
             Error::Refused(Refusal::RowsAreGone { .. }) => (Exit::Zone, "RowsAreGone"),
+            Error::Refused(Refusal::TooManyShards { .. }) => (Exit::Usage, "TooManyShards"),
             Error::Refused(_) => (Exit::Zone, "ZoneMismatch"),
             Error::Column { .. } => (Exit::Zone, "SchemaConflict"),
             Error::Directory(_) => (Exit::Zone, "PartitionValueTooLong"),

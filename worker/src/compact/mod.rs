@@ -46,13 +46,14 @@ mod settling;
 mod sorting;
 mod spill;
 mod usage;
+mod work;
 
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use gristmill_core::compact::{Plan, Refusal, plan_rebuild, plan_run};
-use gristmill_core::log::{Digest, Fold, RunKind};
+use gristmill_core::log::{Digest, Fold};
 use gristmill_crds::plan::CompactionPlan;
 use tracing::{info, warn};
 
@@ -62,6 +63,7 @@ pub use preview::{Part, Preview, Size, preview};
 pub use progress::{Phase, Progress, Step};
 pub use report::{Outcome, Report};
 pub use spill::SpillError;
+pub use work::Work;
 
 use attempt::{Attempt, Compaction, attempt};
 
@@ -119,8 +121,8 @@ pub struct Options {
     pub open_files: usize,
     /// Who else works in the process.
     pub process: ProcessUse,
-    /// Whether a run takes what is new, or computes the zone anew.
-    pub kind: RunKind,
+    /// What a run takes.
+    pub work: Work,
     /// What a run does now, for those who watch it.
     pub progress: Progress,
 }
@@ -144,7 +146,7 @@ impl Default for Options {
             threads: std::thread::available_parallelism().map_or(1, NonZero::get),
             open_files: OPEN_FILES,
             process: ProcessUse::Alone,
-            kind: RunKind::default(),
+            work: Work::default(),
             progress: Progress::default(),
         }
     }
@@ -153,41 +155,43 @@ impl Default for Options {
 /// Compacts what is new.
 ///
 /// # Guarantees
-/// Outputs and position are committed as one entry or not at all. A run that finds nothing new changes nothing.
+/// Outputs and position are committed as one entry or not at all. A run that finds nothing new changes nothing. Runs of
+/// different buckets at once all commit: the entry of one leaves that of the others valid.
 ///
 /// # Errors
 /// The zones do not belong together or to this plan, a file is lost or damaged, or a store fails.
 pub async fn run(plan: &CompactionPlan, zones: &Zones, options: &Options) -> Result<Report, Error> {
+    let part = options.work.part(plan.buckets).map_err(Error::Refused)?;
     let (mut raw, mut zone) = open_registered(plan, zones).await?;
     for _ in 0..MAX_ATTEMPTS {
         // After the Processed zone was folded: whatever position it has, RAW's log is read at least that far.
         raw.refresh().await.map_err(Error::Zone)?;
-        let mut plan_of_run = planned(plan, raw.fold(), zone.fold(), options.kind).map_err(Error::Refused)?;
+        let mut plan_of_run = planned(plan, raw.fold(), zone.fold(), options.work).map_err(Error::Refused)?;
         // Only for a run that is not refused: a mark must not bring RAW's log past a position that it is behind.
-        let is_rebuild = options.kind == RunKind::Rebuild && matches!(plan_of_run, Plan::Run(_));
+        let is_rebuild = options.work == Work::Rebuild && matches!(plan_of_run, Plan::Run(_));
         if is_rebuild && !moves_on(raw.fold(), zone.fold()) {
             consumer::mark(plan, &raw, &zone).await?;
             raw.refresh().await.map_err(Error::Zone)?;
             if !moves_on(raw.fold(), zone.fold()) {
                 continue;
             }
-            plan_of_run = planned(plan, raw.fold(), zone.fold(), options.kind).map_err(Error::Refused)?;
+            plan_of_run = planned(plan, raw.fold(), zone.fold(), options.work).map_err(Error::Refused)?;
         }
         let Plan::Run(run) = plan_of_run else {
             consumer::advance(plan, &raw, &zone).await;
-            return Ok(Report::new(Outcome::NothingNew, &raw, &zone));
+            return Ok(Report::new(Outcome::NothingNew, part, &raw, &zone));
         };
         let attempted = attempt(plan, &run, &raw, &mut zone, options).await;
         if run.rebuild.is_some() && attempted.as_ref().is_err_and(Error::is_lost_file) {
             // The register holds nothing back for a run that begins anew: retention may have taken a file meanwhile.
             raw.refresh().await.map_err(Error::Zone)?;
-            planned(plan, raw.fold(), zone.fold(), options.kind).map_err(Error::Refused)?;
+            planned(plan, raw.fold(), zone.fold(), options.work).map_err(Error::Refused)?;
         }
         match attempted? {
             Attempt::Committed(outcome) => {
                 consumer::advance(plan, &raw, &zone).await;
                 upkeep(&mut zone).await;
-                let report = Report::new(outcome, &raw, &zone);
+                let report = Report::new(outcome, part, &raw, &zone);
                 if let Some(warning) = &report.warning {
                     warn!("{warning}");
                 }
@@ -218,11 +222,11 @@ async fn open_registered(plan: &CompactionPlan, zones: &Zones) -> Result<(ZoneRe
     Ok((raw, zone))
 }
 
-/// What there is to do for a run of this kind.
-fn planned(plan: &CompactionPlan, raw: &Fold, zone: &Fold, kind: RunKind) -> Result<Plan, Refusal> {
-    match kind {
-        RunKind::Increment => plan_run(raw, zone, 0..plan.buckets),
-        RunKind::Rebuild => plan_rebuild(raw, zone, plan.buckets),
+/// What there is to do.
+fn planned(plan: &CompactionPlan, raw: &Fold, zone: &Fold, work: Work) -> Result<Plan, Refusal> {
+    match work {
+        Work::Increment(shard) => plan_run(raw, zone, shard.buckets(plan.buckets)?),
+        Work::Rebuild => plan_rebuild(raw, zone, plan.buckets),
     }
 }
 

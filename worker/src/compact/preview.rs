@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gristmill_core::compact::{ContenderReader, Plan, RunPlan, directory};
-use gristmill_core::log::{FileZone, LiveFile, LogTime, RunKind, RunRows};
+use gristmill_core::log::{BucketSpan, FileZone, LiveFile, LogTime, RunKind, RunRows};
 use gristmill_crds::plan::CompactionPlan;
 
 use super::attempt::Compaction;
@@ -14,7 +14,7 @@ use super::merging::merged;
 use super::places::{Place, Places};
 use super::selection::Selection;
 use super::settling::{self, Decided};
-use super::{Error, Options, Phase, Zones, compatible, expected, planned};
+use super::{Error, Options, Phase, Zones, expected, planned};
 use crate::zone::{Zone, ZoneReader};
 
 /// Files, and what is in them.
@@ -59,6 +59,8 @@ pub struct Preview {
     pub processed: String,
     /// Whether it would take what is new, or compute the zone anew.
     pub kind: RunKind,
+    /// The buckets that it would be for; none if for all.
+    pub buckets: Option<BucketSpan>,
     /// RAW's position before.
     pub from: i64,
     /// RAW's position after.
@@ -73,7 +75,7 @@ pub struct Preview {
     pub late_before: Option<LogTime>,
     /// Every message before it is in the zone now.
     pub processed_through: Option<LogTime>,
-    /// Every message before it would be.
+    /// Every message before it would be, of the buckets of the run.
     pub through: Option<LogTime>,
     /// Directories that new rows go to, by bucket and value.
     pub parts: Vec<Part>,
@@ -88,6 +90,7 @@ pub struct Preview {
 /// # Errors
 /// As the run itself, as far as it would come without writing.
 pub async fn preview(plan: &CompactionPlan, zones: &Zones, options: &Options) -> Result<Preview, Error> {
+    let part = options.work.part(plan.buckets).map_err(Error::Refused)?;
     let mut raw = ZoneReader::open(zones.raw.clone()).await.map_err(Error::Zone)?;
     let zone = Zone::read_or_imagine(zones.processed.clone(), &expected(plan, &raw)).await.map_err(Error::Zone)?;
     raw.refresh().await.map_err(Error::Zone)?;
@@ -95,7 +98,8 @@ pub async fn preview(plan: &CompactionPlan, zones: &Zones, options: &Options) ->
     let nothing = |position| Preview {
         raw: zones.raw.url().to_string(),
         processed: zones.processed.url().to_string(),
-        kind: options.kind,
+        kind: options.work.kind(),
+        buckets: part,
         from: position,
         to: position,
         delta: Size::default(),
@@ -108,7 +112,7 @@ pub async fn preview(plan: &CompactionPlan, zones: &Zones, options: &Options) ->
         rewritten: Size::default(),
         merged: Size::default(),
     };
-    match planned(plan, raw.fold(), zone.fold(), options.kind).map_err(Error::Refused)? {
+    match planned(plan, raw.fold(), zone.fold(), options.work).map_err(Error::Refused)? {
         Plan::NothingNew { position } => Ok(nothing(position)),
         Plan::Run(run) => {
             let compaction = Compaction::new(plan, &run, &raw, options);
@@ -120,7 +124,7 @@ pub async fn preview(plan: &CompactionPlan, zones: &Zones, options: &Options) ->
 
 async fn decided(preview: Preview, compaction: &Compaction<'_>, zone: &ZoneReader) -> Result<Preview, Error> {
     let (run, plan) = (compaction.run, compaction.plan);
-    compatible::check(&compaction.layout, zone, &run.zone).await?;
+    compaction.dropped(zone).await?;
     let Decided { winners, replaced, rejected: _, rows, reader } = settling::decide(compaction, zone).await?;
     let winners: Selected = winners.into_files().into_iter().map(|(file, rows)| (file, Selection::of(rows))).collect();
     // How many rows of each file stay.

@@ -2,10 +2,10 @@
 
 use gristmill_core::compact::complete_through;
 use gristmill_core::log::{
-    AppliedRewind, FORMAT, FileZone, Fold, Genesis, LogTime, Run, RunFiles, RunRows, RunSummary, Sequence,
+    AppliedRewind, BucketSpan, FORMAT, FileZone, Fold, Genesis, LogTime, Run, RunFiles, RunRows, RunSummary, Sequence,
 };
 use gristmill_crds::compaction_status::{self, RunResult, SourcePosition};
-use gristmill_crds::report::CompactionReport;
+use gristmill_crds::report::{CompactionReport, ReportedBuckets};
 use gristmill_crds::shared::ZoneStatus;
 
 use crate::store::ZoneUrl;
@@ -37,6 +37,8 @@ pub enum Outcome {
 pub struct Report {
     /// What became of it.
     pub outcome: Outcome,
+    /// The buckets that the run was for; none if for all.
+    pub buckets: Option<BucketSpan>,
     /// URL of the RAW zone.
     pub raw: String,
     /// URL of the Processed zone.
@@ -54,18 +56,19 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn new(outcome: Outcome, raw: &ZoneReader, zone: &Zone) -> Self {
+    pub(super) fn new(outcome: Outcome, buckets: Option<BucketSpan>, raw: &ZoneReader, zone: &Zone) -> Self {
         let warning = rejected_in_a_rewind(&outcome, raw.fold(), zone.reader().surroundings().url());
         let files = || zone.fold().live().values().filter(|live| live.file.zone == FileZone::Processed);
         Self {
             outcome,
+            buckets,
             warning,
             raw: raw.surroundings().url().to_string(),
             processed: zone.reader().surroundings().url().to_string(),
             files: files().count() as u64,
             bytes: files().map(|live| live.file.bytes).sum(),
             watermark: complete_through(raw.fold()),
-            ledger: ledger(zone.fold(), raw.fold()),
+            ledger: ledger(zone.fold(), raw.fold(), buckets),
         }
     }
 }
@@ -84,7 +87,7 @@ fn rejected_in_a_rewind(outcome: &Outcome, raw: &Fold, zone: &ZoneUrl) -> Option
 }
 
 /// What the log of a Processed zone says of its runs, and RAW's of what they have not read.
-fn ledger(fold: &Fold, raw: &Fold) -> CompactionReport {
+fn ledger(fold: &Fold, raw: &Fold, buckets: Option<BucketSpan>) -> CompactionReport {
     let consumed = fold.positions().values().copied().min().unwrap_or(-1);
     let source_zone = match fold.genesis() {
         Genesis::Processed(genesis) => genesis.raw_zone_id.to_string(),
@@ -106,6 +109,7 @@ fn ledger(fold: &Fold, raw: &Fold) -> CompactionReport {
                 raw.added_after(FileZone::Raw, consumed).iter().map(|live| live.file.bytes).sum::<u64>().to_string(),
             ),
         },
+        buckets: buckets.map(|BucketSpan { first, last }| ReportedBuckets { first, last }),
         processed_through: fold.all_processed_through().map(|time| time.to_string()),
         runs: fold.runs().take(REPORTED_RUNS).map(reported).collect(),
     }
@@ -113,7 +117,7 @@ fn ledger(fold: &Fold, raw: &Fold) -> CompactionReport {
 
 fn reported(run: &Run) -> compaction_status::Run {
     let Run { sequence, summary } = run;
-    let RunSummary { start_time, completion_time, rows, files, late_before: _, cost: _, kind: _, through: _ } = summary;
+    let RunSummary { start_time, completion_time, rows, files, .. } = summary;
     let RunRows { read, duplicate_in_delta, duplicate_in_zone, written, late, rejected } = *rows;
     let RunFiles { before, after, bytes_before, bytes_after } = *files;
     // The API's integers are signed; no count of rows reaches their end.

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::ops::Range;
 
 use gristmill::compact::{Outcome, Report};
 use gristmill_crds::{HourlyCompaction, Keep, LatePolicy, StreamIngest};
@@ -21,9 +22,30 @@ enum Event {
     Compact,
     /// A run dies at this store operation, and another one follows.
     CompactTwice(usize, Fate),
+    /// So many shards run, one after the other or at once. Each has a fate.
+    CompactShards(Vec<ShardFate>, Turns),
     /// The resources get the shelf, or lose it.
     Shelves(Shelves),
 }
+
+/// What becomes of a shard in an hour.
+#[derive(Debug, Clone, Copy)]
+enum ShardFate {
+    Runs,
+    /// It dies at this store operation and is run again alone.
+    DiesAndRuns(usize, Fate),
+    /// It fails before it does anything, and nobody runs it again.
+    IsLeft,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Turns {
+    OneByOne,
+    AtOnce,
+}
+
+/// Buckets of the zones that shards compact.
+const BUCKETS: u32 = 5;
 
 /// Whether the resources have a column `shelf`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,10 +90,25 @@ fn history_with_faults() -> impl Strategy<Value = Vec<Event>> {
     (history(), faults).prop_map(|(history, faults)| {
         let faulty = |(event, (fatal, fate))| match event {
             Event::Compact => Event::CompactTwice(fatal, fate),
-            Event::Ingest(..) | Event::CompactTwice(..) | Event::Shelves(_) => event,
+            Event::Ingest(..) | Event::CompactTwice(..) | Event::CompactShards(..) | Event::Shelves(_) => event,
         };
         history.into_iter().zip(faults).map(faulty).collect()
     })
+}
+
+/// A history in which one to five shards run in an hour, and some of them fail.
+fn history_of_shards() -> impl Strategy<Value = Vec<Event>> {
+    let dies = (0..160usize, prop_oneof![Just(Fate::DiesBefore), Just(Fate::DiesAfter)]);
+    let fate = prop_oneof![
+        4 => Just(ShardFate::Runs),
+        1 => dies.prop_map(|(fatal, fate)| ShardFate::DiesAndRuns(fatal, fate)),
+        1 => Just(ShardFate::IsLeft)
+    ];
+    let shards = proptest::collection::vec(fate, 1..=BUCKETS as usize);
+    let turns = prop_oneof![Just(Turns::OneByOne), Just(Turns::AtOnce)];
+    let compact = (shards, turns).prop_map(|(shards, turns)| Event::CompactShards(shards, turns));
+    let ingest = (proptest::collection::vec(row(), 1..8), 0..160i64).prop_map(|(rows, day)| Event::Ingest(rows, day));
+    proptest::collection::vec(prop_oneof![3 => ingest, 3 => compact, 1 => Just(Event::Compact)], 1..12)
 }
 
 /// Gives each reading of a source row the next generation, as RAW has them.
@@ -84,9 +121,19 @@ fn generations(history: Vec<Event>) -> Vec<Event> {
     };
     let event = |event| match event {
         Event::Ingest(rows, day) => Event::Ingest(rows.into_iter().map(&mut next).collect(), day),
-        Event::Compact | Event::CompactTwice(..) | Event::Shelves(_) => event,
+        Event::Compact | Event::CompactTwice(..) | Event::CompactShards(..) | Event::Shelves(_) => event,
     };
     history.into_iter().map(event).collect()
+}
+
+/// What a bucket has not consumed yet.
+#[derive(Clone, Default)]
+struct BucketOracle {
+    delta: Vec<Book>,
+    /// RAW has files that are new to it, whether or not with rows of it.
+    is_behind: bool,
+    /// Day of the newest message that it was processed through.
+    through: Option<i64>,
 }
 
 /// A Processed zone as a map.
@@ -94,10 +141,9 @@ struct Oracle {
     keep: Keep,
     /// What becomes of late rows, if there are any.
     late: Option<LatePolicy>,
-    /// Days of the newest message: of RAW, and that the zone was processed through.
+    /// Day of the newest message of RAW.
     newest: Option<i64>,
-    through: Option<i64>,
-    delta: Vec<Book>,
+    buckets: Vec<BucketOracle>,
     zone: HashMap<String, Book>,
     rejected: Vec<Place>,
     shelves: Shelves,
@@ -106,14 +152,18 @@ struct Oracle {
 impl Oracle {
     fn of(warehouse: &Warehouse) -> Self {
         let late = warehouse.plan.lateness.as_ref().map(|lateness| lateness.policy);
-        let (delta, zone, rejected) = (Vec::new(), HashMap::new(), Vec::new());
+        let buckets = vec![BucketOracle::default(); warehouse.plan.buckets as usize];
+        let (zone, rejected) = (HashMap::new(), Vec::new());
         let keep = warehouse.keep();
-        Self { keep, late, newest: None, through: None, delta, zone, rejected, shelves: Shelves::There }
+        Self { keep, late, newest: None, buckets, zone, rejected, shelves: Shelves::There }
     }
 
-    fn ingest(&mut self, rows: &[Book], day: i64) {
-        let rows: Vec<Book> = rows.iter().map(|row| self.shelved(row.clone())).collect();
-        self.delta.extend(rows);
+    fn ingest(&mut self, rows: &[Book], day: i64, bucket_of: impl Fn(&Book) -> u32) {
+        for row in rows {
+            let row = self.shelved(row.clone());
+            self.buckets[bucket_of(&row) as usize].delta.push(row);
+        }
+        self.buckets.iter_mut().for_each(|bucket| bucket.is_behind = true);
         self.newest = self.newest.max(Some(day));
     }
 
@@ -125,28 +175,34 @@ impl Oracle {
         }
     }
 
-    fn is_late(&self, row: &Book) -> bool {
-        self.through.is_some_and(|through| crate::late::seen_on(row) < through - crate::late::ALLOWED_DAYS)
-    }
-
-    fn reject_late(&mut self) {
-        let delta = std::mem::take(&mut self.delta);
-        let (late, in_time): (Vec<Book>, Vec<Book>) = delta.into_iter().partition(|row| self.is_late(row));
-        self.rejected.extend(late.iter().map(|row| (row.partition, row.offset, row.index, row.generation)));
+    /// Takes the late rows out; the limit is that of the bucket that is furthest behind.
+    fn reject_late(&mut self, delta: &mut Vec<Book>, through: Option<i64>) {
+        let is_late =
+            |row: &Book| through.is_some_and(|through| crate::late::seen_on(row) < through - crate::late::ALLOWED_DAYS);
+        let late = delta.iter().filter(|row| is_late(row));
+        self.rejected.extend(late.map(|row| (row.partition, row.offset, row.index, row.generation)));
         self.rejected.sort_unstable();
-        self.delta = in_time;
+        delta.retain(|row| !is_late(row));
     }
 
-    fn compact(&mut self) {
-        if self.delta.is_empty() {
+    /// A run of some buckets.
+    fn compact(&mut self, buckets: Range<usize>) {
+        let newest = self.newest;
+        let buckets = &mut self.buckets[buckets];
+        if buckets.iter().all(|bucket| !bucket.is_behind) {
             return;
         }
-        if self.late == Some(LatePolicy::Reject) {
-            self.reject_late();
+        let through = buckets.iter().map(|bucket| bucket.through).min().flatten();
+        let mut delta = Vec::new();
+        for bucket in buckets {
+            delta.append(&mut bucket.delta);
+            (bucket.is_behind, bucket.through) = (false, through.max(newest));
         }
-        self.through = self.through.max(self.newest);
+        if self.late == Some(LatePolicy::Reject) {
+            self.reject_late(&mut delta, through);
+        }
         let mut keys: HashMap<String, Vec<Book>> = HashMap::new();
-        for row in std::mem::take(&mut self.delta) {
+        for row in delta {
             let row = self.shelved(row);
             keys.entry(row.identity()).or_default().push(row);
         }
@@ -203,10 +259,12 @@ async fn replay(history: Vec<Event>, whole: Warehouse) {
     let mut oracle = Oracle::of(&whole);
     let mut warehouse = whole.clone();
     warehouse.raw().await;
+    let bucket_of = warehouse.buckets_of().await;
+    let all = 0..warehouse.plan.buckets as usize;
     for event in history.into_iter().chain([Event::Compact]) {
         match event {
             Event::Ingest(rows, day) => {
-                oracle.ingest(&rows, day);
+                oracle.ingest(&rows, day, &bucket_of);
                 warehouse.ingest_on(Some(day), rows).await;
             }
             Event::Shelves(shelves) => {
@@ -217,29 +275,69 @@ async fn replay(history: Vec<Event>, whole: Warehouse) {
                 };
             }
             Event::Compact | Event::CompactTwice(..) => {
-                oracle.compact();
+                oracle.compact(all.clone());
                 if let Event::CompactTwice(fatal, fate) = event {
                     drop(run_dying_at(&warehouse, fatal, fate).await);
                     assert_distinct(&warehouse.listed_rejected().await);
                 }
                 check(&warehouse.compact().await);
-                whole.rows().await;
-                assert_eq!(warehouse.rejected().await, oracle.rejected);
-                let mut expected: Vec<_> = oracle.zone.values().cloned().collect();
-                expected.sort_by_key(Book::identity);
-                let found = whole.live().await;
-                assert_eq!(found.len(), expected.len());
-                for (found, expected) in found.iter().zip(&expected) {
-                    // The debug form, since a NaN does not equal itself.
-                    assert_eq!(format!("{found:?}"), format!("{expected:?}"));
-                }
+                compare(&whole, &oracle).await;
+            }
+            Event::CompactShards(fates, turns) => {
+                compact_shards(&warehouse, &mut oracle, &fates, turns).await;
+                compare(&whole, &oracle).await;
             }
         }
     }
 }
 
+/// Runs the shards that are not left.
+async fn compact_shards(warehouse: &Warehouse, oracle: &mut Oracle, fates: &[ShardFate], turns: Turns) {
+    let run = async |index: usize, fate: ShardFate| {
+        let shard = warehouse.shard(index.try_into().unwrap(), fates.len().try_into().unwrap());
+        if let ShardFate::DiesAndRuns(fatal, fate) = fate {
+            drop(run_dying_at(&shard, fatal, fate).await);
+        }
+        if !matches!(fate, ShardFate::IsLeft) {
+            check(&shard.compact().await);
+        }
+    };
+    let runs = fates.iter().enumerate().map(|(index, fate)| run(index, *fate));
+    match turns {
+        Turns::AtOnce => drop(futures::future::join_all(runs).await),
+        Turns::OneByOne => {
+            for run in runs {
+                run.await;
+            }
+        }
+    }
+    let begin = |index: usize| index * oracle.buckets.len() / fates.len();
+    let compacted: Vec<_> = (0..fates.len())
+        .filter(|index| !matches!(fates[*index], ShardFate::IsLeft))
+        .map(|index| begin(index)..begin(index + 1))
+        .collect();
+    compacted.into_iter().for_each(|buckets| oracle.compact(buckets));
+}
+
+async fn compare(whole: &Warehouse, oracle: &Oracle) {
+    whole.rows().await;
+    assert_eq!(whole.rejected().await, oracle.rejected);
+    let mut expected: Vec<_> = oracle.zone.values().cloned().collect();
+    expected.sort_by_key(Book::identity);
+    let found = whole.live().await;
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().zip(&expected) {
+        // The debug form, since a NaN does not equal itself.
+        assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+    }
+}
+
 fn assert_distinct(rejected: &[Place]) {
     assert!(rejected.is_sorted_by(|a, b| a < b), "{rejected:?} has a row twice");
+}
+
+fn in_buckets(_: &mut StreamIngest, zone: &mut HourlyCompaction) {
+    zone.spec.processed.buckets = Some(BUCKETS.try_into().unwrap());
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -283,6 +381,24 @@ proptest! {
     #[test]
     fn late_row_stands_once_whatever_operation_a_run_dies_at(history in history_with_faults().prop_map(generations)) {
         runtime().block_on(replay(history, Warehouse::in_memory().edited(lateness("Reject"))));
+    }
+
+    #[test]
+    fn schedule_46_zone_that_any_number_of_shards_compacts_is_what_a_map_of_all_rows_says(
+        history in history_of_shards().prop_map(generations)
+    ) {
+        runtime().block_on(replay(history, Warehouse::in_memory().edited(in_buckets)));
+    }
+
+    #[test]
+    fn late_row_stands_once_whatever_shards_compact_and_whichever_fail(
+        history in history_of_shards().prop_map(generations)
+    ) {
+        let late_in_buckets = |ingest: &mut StreamIngest, zone: &mut HourlyCompaction| {
+            lateness("Reject")(ingest, zone);
+            in_buckets(ingest, zone);
+        };
+        runtime().block_on(replay(history, Warehouse::in_memory().edited(late_in_buckets)));
     }
 
     #[test]

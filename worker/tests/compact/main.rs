@@ -13,4 +13,5 @@ mod resource;
 mod retention;
 mod runs;
 mod schemas;
+mod shards;
 mod warehouse;

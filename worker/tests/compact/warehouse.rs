@@ -8,13 +8,13 @@ use std::time::Duration;
 use arrow::array::{Int32Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use chrono::TimeDelta;
-use gristmill::compact::{self, Budget, Options, Outcome, Preview, Report, Zones};
+use gristmill::compact::{self, Budget, Options, Outcome, Preview, Report, Work, Zones};
 use gristmill::parquet_file::{Layout, ParquetFile, ParquetReader};
 use gristmill::store::{FileStore, ListedKind, MemoryStore, Store, StorePath, ZoneUrl};
 use gristmill::zone::{Appended, Expected, Opened, Removal, Rewound, Surroundings, Zone, ZoneReader};
-use gristmill_core::compact::conform;
+use gristmill_core::compact::{Bucket, ContenderReader, KeyHasher, conform};
 use gristmill_core::log::{
-    Data, Digest, FileEntry, FileZone, PartitionRange, PartitionStart, RawData, RetentionAges, RewindPlan, RunKind,
+    Data, Digest, FileEntry, FileZone, PartitionRange, PartitionStart, RawData, RetentionAges, RewindPlan,
 };
 use gristmill_core::raw::{row_schema, schema_id};
 use gristmill_crds::plan::CompactionPlan;
@@ -198,7 +198,24 @@ impl Warehouse {
 
     /// The same zones, to be computed anew by the next run.
     pub(crate) fn rebuilding(&self) -> Self {
-        Self { options: Options { kind: RunKind::Rebuild, ..self.options.clone() }, ..self.clone() }
+        Self { options: Options { work: Work::Rebuild, ..self.options.clone() }, ..self.clone() }
+    }
+
+    /// The same zones, of which the next run takes one of so many shards.
+    pub(crate) fn shard(&self, index: u32, count: u32) -> Self {
+        let work = Work::Increment(format!("{index}/{count}").parse().unwrap());
+        Self { options: Options { work, ..self.options.clone() }, ..self.clone() }
+    }
+
+    /// Makes the Processed zone, and says which bucket a book belongs to.
+    pub(crate) async fn buckets_of(&self) -> impl Fn(&Book) -> u32 + use<> {
+        compact::register(&self.plan, &self.zones()).await.unwrap();
+        let zone = ZoneReader::open(self.surroundings("processed")).await.unwrap();
+        let schema = row_schema(&self.plan.ingest.record.columns);
+        let hasher = KeyHasher::new(zone.fold().zone_id());
+        let reader = ContenderReader::try_new(hasher, &self.plan.key, &[], &schema).unwrap();
+        let buckets = self.plan.buckets;
+        move |book| Bucket::of(reader.hashes(&batch(std::slice::from_ref(book), &schema)).unwrap()[0], buckets).0
     }
 
     /// Rewinds RAW: partition 0 goes on at this offset, in the next generation.
@@ -215,11 +232,16 @@ impl Warehouse {
 
     /// Takes the oldest live file off RAW, as retention does.
     pub(crate) async fn remove_oldest_of_raw(&self) {
+        let removal = self.try_remove_oldest_of_raw().await;
+        assert!(matches!(removal, Removal::Done(_)), "{removal:?}");
+    }
+
+    /// What becomes of the try.
+    pub(crate) async fn try_remove_oldest_of_raw(&self) -> Removal {
         let mut zone = self.raw().await;
         let oldest = zone.fold().live().values().min_by_key(|live| live.sequence).unwrap().clone();
         let ages = RetentionAges { raw: Some(TimeDelta::zero()), rejected: None };
-        let removal = zone.remove_expired(&ages, &[oldest], None).await.unwrap();
-        assert!(matches!(removal, Removal::Done(_)), "{removal:?}");
+        zone.remove_expired(&ages, &[oldest], None).await.unwrap()
     }
 
     /// One run of the compaction.
@@ -326,6 +348,11 @@ impl Warehouse {
         assert_eq!(format!("{:?}", self.listed().await), format!("{live:?}"), "at rest a listing shows the live rows");
         assert_unique(&live);
         live.iter().map(Book::summary).collect()
+    }
+
+    /// Entries of the Processed zone's log.
+    pub(crate) async fn entries(&self) -> i64 {
+        ZoneReader::open(self.surroundings("processed")).await.unwrap().fold().head().position()
     }
 
     /// RAW's position up to which the Processed zone has come.

@@ -301,5 +301,6 @@ fn run_summary() -> RunSummary {
         cost: None,
         kind: RunKind::Increment,
         through: None,
+        buckets: None,
     }
 }

@@ -28,7 +28,7 @@ mod version;
 #[cfg(test)]
 mod tests;
 
-pub use bucket::Bucket;
+pub use bucket::{Bucket, InvalidShard, Shard};
 pub use contender::{Contenders, RowAddress, Side};
 pub use digest::{RowDigest, RowDigests};
 pub use directory::{DirectoryError, directory, partition_value};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::bucket::Bucket;
-use crate::log::{FileZone, Fold, Genesis, LiveFile, LogTime, RemovedTotals, Sequence, ZoneId};
+use super::bucket::{Bucket, Shard};
+use crate::log::{BucketSpan, FileZone, Fold, Genesis, LiveFile, LogTime, RemovedTotals, Sequence, ZoneId};
 
 /// Position before everything.
 const NOTHING: i64 = -1;
@@ -57,6 +57,13 @@ impl RunPlan {
         self.buckets.values().copied().min().unwrap_or(self.to)
     }
 
+    /// Its buckets; none if they are all that the zone has.
+    pub fn span(&self, there: u32) -> Option<BucketSpan> {
+        let numbers = || self.buckets.keys().map(|Bucket(bucket)| *bucket);
+        let (first, last) = (numbers().min()?, numbers().max()?);
+        (first > 0 || last + 1 < there).then_some(BucketSpan { first, last })
+    }
+
     /// Whether a row of this bucket in a file of this entry belongs to the run. It does not if the bucket is another
     /// run's, or has consumed the entry.
     pub fn takes(&self, bucket: Bucket, sequence: Sequence) -> bool {
@@ -87,6 +94,16 @@ pub enum Refusal {
         asked: Range<u32>,
         /// How many there are.
         there: usize,
+    },
+    /// A shard would have no bucket.
+    #[error(
+        "shard {shard} can't be: the Processed zone has {there} buckets, and no more shards; processed.buckets says how many"
+    )]
+    TooManyShards {
+        /// The shard.
+        shard: Shard,
+        /// Buckets of the zone.
+        there: u32,
     },
     /// RAW no longer holds all that the zone was made from.
     #[error(

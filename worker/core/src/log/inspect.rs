@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::entry::{FileZone, Genesis, MessageCounts, RunFiles, RunKind, RunRows, RunSummary};
+use super::entry::{BucketSpan, FileZone, Genesis, MessageCounts, RunFiles, RunKind, RunRows, RunSummary};
 use super::fold::{ConsumerState, Fold, Held, Run};
 use super::names::{LogTime, ZoneId};
 
@@ -138,6 +138,8 @@ pub struct RunFacts {
     pub late_before: Option<LogTime>,
     /// Every message before it is in the zone after the run; null until that can be said.
     pub through: Option<LogTime>,
+    /// The buckets that it was for; null if it was for all. Its figures are those of its buckets.
+    pub buckets: Option<BucketSpan>,
     /// What it took; null if it was not measured.
     pub cost: Option<CostFacts>,
 }
@@ -265,7 +267,8 @@ fn hold_facts(held: &Held) -> HoldFacts {
 }
 
 fn run_facts(run: &Run) -> RunFacts {
-    let RunSummary { start_time, completion_time, rows, files, late_before, cost, kind, through } = &run.summary;
+    let RunSummary { start_time, completion_time, rows, files, late_before, cost, kind, through, buckets } =
+        &run.summary;
     let RunRows { read, duplicate_in_delta, duplicate_in_zone, written, late, rejected } = *rows;
     let RunFiles { before, after, bytes_before, bytes_after } = *files;
     RunFacts {
@@ -277,6 +280,7 @@ fn run_facts(run: &Run) -> RunFacts {
         files: FileFacts { before, after, bytes_before, bytes_after },
         late_before: *late_before,
         through: *through,
+        buckets: *buckets,
         cost: cost.as_ref().map(|cost| CostFacts {
             delta_bytes: cost.delta_bytes,
             cpu_milliseconds: cost.cpu_milliseconds,

@@ -27,10 +27,10 @@ mod tests;
 
 pub use decide::{AfterAttempt, AfterWin, BeforeAttempt, after_attempt, after_win, before_attempt, is_overtaken};
 pub use entry::{
-    BucketRange, Consumer, Data, Entry, Fence, FileEntry, FileSchema, FileZone, Genesis, Hold, HoldReason, Kind,
-    MessageCounts, PartitionRange, PartitionRewind, PartitionStart, PartitionValue, ProcessedData, ProcessedGenesis,
-    RawData, RawGenesis, RemovalReason, Remove, RemovedFile, Resume, Rewind, RunCost, RunFiles, RunKind, RunRows,
-    RunSummary, SchemaColumn, TypedValue,
+    BucketRange, BucketSpan, Consumer, Data, Entry, Fence, FileEntry, FileSchema, FileZone, Genesis, Hold, HoldReason,
+    Kind, MessageCounts, PartitionRange, PartitionRewind, PartitionStart, PartitionValue, ProcessedData,
+    ProcessedGenesis, RawData, RawGenesis, RemovalReason, Remove, RemovedFile, Resume, Rewind, RunCost, RunFiles,
+    RunKind, RunRows, RunSummary, SchemaColumn, TypedValue,
 };
 pub use fold::{
     AppliedRewind, ConsumerState, FileKey, Fold, Held, LastCommit, LiveFile, LiveRecord, PartitionState, Reading,

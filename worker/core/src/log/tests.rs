@@ -126,6 +126,7 @@ fn run(from_seq: i64, to_seq: i64, added: Vec<FileEntry>, removed: Vec<&FileEntr
             cost: None,
             kind: RunKind::Increment,
             through: None,
+            buckets: None,
         },
     }
 }

@@ -367,6 +367,7 @@ pub(super) async fn processed_data(zone: &mut Zone, random: &mut StdRng) -> Resu
             cost: None,
             kind: RunKind::Increment,
             through: None,
+            buckets: None,
         },
     }))
 }

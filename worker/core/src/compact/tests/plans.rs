@@ -115,6 +115,7 @@ fn run(fold: &mut Fold, buckets: &[(u32, i64, Option<&str>)], added: Vec<FileEnt
         cost: None,
         kind: RunKind::Increment,
         through: None,
+        buckets: None,
     };
     let range = |(bucket, to_seq, through): &(u32, i64, Option<&str>)| BucketRange {
         bucket: *bucket,

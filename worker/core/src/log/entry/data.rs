@@ -1,5 +1,7 @@
 //! Data entries: files, and the progress that they stand for.
 
+use std::fmt::{self, Display, Formatter};
+
 use serde::{Deserialize, Serialize};
 
 use super::super::names::{LogTime, ZoneId};
@@ -170,6 +172,26 @@ pub struct RunSummary {
     /// Every message before it is in the buckets of the run; absent until that can be said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub through: Option<LogTime>,
+    /// The buckets that it was for; absent if it was for all. Rows, files and late rows are those of its buckets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buckets: Option<BucketSpan>,
+}
+
+/// Some of the buckets of a zone that follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BucketSpan {
+    /// The first one.
+    pub first: u32,
+    /// The last one.
+    pub last: u32,
+}
+
+impl Display for BucketSpan {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        let Self { first, last } = self;
+        if first == last { write!(formatter, "bucket {first}") } else { write!(formatter, "buckets {first} to {last}") }
+    }
 }
 
 impl RunSummary {
@@ -237,7 +259,7 @@ pub struct RunRows {
     pub rejected: u64,
 }
 
-/// Live files of the zone around a run; rejects do not count.
+/// Live files of the run's buckets around it; rejects do not count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RunFiles {

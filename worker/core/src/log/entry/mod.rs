@@ -11,8 +11,8 @@ mod schema;
 
 pub use control::{Consumer, Fence, Hold, HoldReason, PartitionRewind, RemovalReason, Remove, Resume, Rewind};
 pub use data::{
-    BucketRange, Data, MessageCounts, PartitionRange, ProcessedData, RawData, RunCost, RunFiles, RunKind, RunRows,
-    RunSummary,
+    BucketRange, BucketSpan, Data, MessageCounts, PartitionRange, ProcessedData, RawData, RunCost, RunFiles, RunKind,
+    RunRows, RunSummary,
 };
 pub use file::{FileEntry, FileZone, PartitionValue, RemovedFile, TypedValue};
 pub use genesis::{Genesis, PartitionStart, ProcessedGenesis, RawGenesis};

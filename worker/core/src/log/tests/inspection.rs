@@ -80,6 +80,7 @@ fn inspection_of_a_processed_zone_has_the_keys_of_the_command() {
           },
           "late_before": null,
           "through": null,
+          "buckets": null,
           "cost": null
         }
       ]
