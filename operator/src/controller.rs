@@ -347,6 +347,7 @@ where
     K: Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
     K::DynamicType: Eq + Hash + Clone + Send + Sync,
 {
+    let name = K::kind(&kind).into_owned();
     let writer = Writer::new(kind);
     let store = writer.as_reader();
     let changes = watcher(api, config)
@@ -354,7 +355,15 @@ where
         .modify(|object| object.managed_fields_mut().retain(owns_replicas))
         .default_backoff()
         .reflect(writer)
-        .touched_objects();
+        .touched_objects()
+        // Told here: a controller that hears of it lets all of its watches wait, longer with each that fails, and after a
+        // restart of the API server each of them fails twice.
+        .filter(move |change| {
+            if let Err(error) = change {
+                warn!(kind = name, %error, "a watch failed; it is tried again");
+            }
+            std::future::ready(change.is_ok())
+        });
     (store, changes)
 }
 
@@ -426,7 +435,7 @@ fn note(
         Err(ControllerError::ReconcilerFailed(_, _)) => {}
         // Its last objects went after it.
         Err(ControllerError::ObjectNotFound(reference)) => operator.retries.reset(&reference),
-        Err(ControllerError::QueueError(error)) => warn!(%error, "a watch failed; it is tried again"),
+        Err(ControllerError::QueueError(error)) => warn!(%error, "a queue of changes failed; it is tried again"),
         Err(ControllerError::RunnerError(error)) => warn!(%error, "a controller ends"),
     }
 }
