@@ -122,68 +122,63 @@ fn describe_topic<C: ClientContext>(
     })
 }
 
-/// The members of a group, classic or of KIP-848, as its coordinator describes them; none if there is no such group.
+/// The members of a classic group, as the brokers list them; none if there is no such group, or if it is one of KIP-848.
+///
+/// The question that would reach the coordinator alone, and groups of KIP-848 too, is one that librdkafka aborts the process
+/// over when a broker goes away meanwhile (librdkafka#4605).
 ///
 /// Blocks for as long as the time-out: call it where blocking is allowed.
+///
+/// # Errors
+/// A broker does not answer: it may be the one that knows.
 pub(super) fn group_members<C: ClientContext>(
     client: &Client<C>,
     group: &str,
     timeout: Duration,
 ) -> Result<Vec<MemberFacts>, KafkaError> {
     let name = CString::new(group).map_err(|_| KafkaError::GroupListFetch(RDKafkaErrorCode::InvalidGroupId))?;
-    let mut names = [name.as_ptr()];
-    let options = options(client, sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, timeout)?;
-    let event = ask(client, timeout, |queue| {
-        // SAFETY: the client, the options and the array of one C string are alive; librdkafka copies what it is given,
-        // and holds its own reference to the queue.
-        unsafe {
-            sys::rd_kafka_DescribeConsumerGroups(
-                client.native_ptr(),
-                names.as_mut_ptr(),
-                names.len(),
-                options.ptr,
-                queue,
-            );
-        }
-    })?;
-    // SAFETY: the event is alive, and reading its error copies a number.
-    check(unsafe { sys::rd_kafka_event_error(event.ptr) })?;
-    // SAFETY: the event is alive. The result is part of it, null if the event is of another type.
-    let result = unsafe { sys::rd_kafka_event_DescribeConsumerGroups_result(event.ptr) };
-    if result.is_null() {
-        return Err(KafkaError::GroupListFetch(RDKafkaErrorCode::Fail));
-    }
-    let mut count = 0;
-    // SAFETY: the result is alive as long as the event; `count` is written before the call returns.
-    let groups = unsafe { sys::rd_kafka_DescribeConsumerGroups_result_groups(result, &mut count) };
-    if groups.is_null() || count == 0 {
-        return Ok(Vec::new());
-    }
-    // SAFETY: librdkafka returned an array of `count` > 0 descriptions that live as long as the event.
-    let description = unsafe { *groups };
-    // SAFETY: the description lives as long as the event; its error is null or part of it.
-    let error = unsafe { sys::rd_kafka_ConsumerGroupDescription_error(description) };
-    if !error.is_null() {
-        // SAFETY: the error is part of the description and is only read.
-        match check(unsafe { sys::rd_kafka_error_code(error) }) {
-            Err(KafkaError::MetadataFetch(RDKafkaErrorCode::GroupIdNotFound)) => return Ok(Vec::new()),
-            checked => checked?,
-        }
-    }
-    // SAFETY: the description is alive, and a number is copied.
-    let members = unsafe { sys::rd_kafka_ConsumerGroupDescription_member_count(description) };
-    let member = |index| {
-        // SAFETY: the index is below the number of members; each member is part of the description. Both texts are C
-        // strings that live as long as it, and are copied at once.
-        unsafe {
-            let member = sys::rd_kafka_ConsumerGroupDescription_member(description, index);
-            MemberFacts {
-                client_id: text(sys::rd_kafka_MemberDescription_client_id(member)),
-                host: text(sys::rd_kafka_MemberDescription_host(member)),
-            }
-        }
+    let timeout = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+    let mut list: *const sys::rd_kafka_group_list = ptr::null();
+    // SAFETY: the client and the name are alive; the list is written before the call returns, and stays null without one.
+    let code = unsafe { sys::rd_kafka_list_groups(client.native_ptr(), name.as_ptr(), &mut list, timeout) };
+    // It may hold the answers of some brokers although others gave none.
+    let list = GroupList(list);
+    check(code)?;
+    // SAFETY: the list is null or alive for as long as `list` is.
+    let Some(found) = (unsafe { list.0.as_ref() }) else { return Ok(Vec::new()) };
+    // SAFETY: librdkafka has written so many groups, and members in each; they are part of the list.
+    let groups = unsafe { slice(found.groups, found.group_cnt) };
+    // SAFETY: as above.
+    let members = groups.iter().flat_map(|group| unsafe { slice(group.members, group.member_cnt) });
+    // SAFETY: both texts are null or C strings that are part of the list, and are copied at once.
+    let member = |member: &sys::rd_kafka_group_member_info| unsafe {
+        MemberFacts { client_id: text(member.client_id), host: text(member.client_host) }
     };
-    Ok((0..members).map(member).collect())
+    Ok(members.map(member).collect())
+}
+
+/// A list of groups that is ours to destroy, or null.
+struct GroupList(*const sys::rd_kafka_group_list);
+
+impl Drop for GroupList {
+    fn drop(&mut self) {
+        if !self.0.is_null() {
+            // SAFETY: librdkafka gave the list to us, and this is the only place that destroys it.
+            unsafe { sys::rd_kafka_group_list_destroy(self.0) }
+        }
+    }
+}
+
+/// The elements of an array of C.
+///
+/// # Safety
+/// `first` is null, or points to `count` elements that are alive for `'a`.
+unsafe fn slice<'a, T>(first: *const T, count: i32) -> &'a [T] {
+    match usize::try_from(count) {
+        // SAFETY: the caller says so.
+        Ok(count) if !first.is_null() => unsafe { std::slice::from_raw_parts(first, count) },
+        Ok(_) | Err(_) => &[],
+    }
 }
 
 /// A copy of a C string; empty for null.
