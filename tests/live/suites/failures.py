@@ -281,6 +281,18 @@ def rewind():
     wait("everything is read once more", lambda: log()["messages"] == wanted)
 
 
+def start_anew():
+    """Other suites of the run may have left resources, zones and a topic of these names."""
+    kubectl("delete", "streamingest,hourlycompaction", "--all", "-n", NAMESPACE)
+    wait("no pod of another suite", lambda: not pods("app.kubernetes.io/managed-by=gristmill-operator"))
+    for path in ("/raw_zone/books", "/raw_zone/books_rejected", "/processed_zone/books"):
+        if HDFS.list(path):
+            HDFS.fs("-rm", "-r", path)
+    if TOPIC in topics.admin().list_topics(timeout=30).topics:
+        topics.delete(TOPIC)
+        wait("the topic is gone", lambda: TOPIC not in topics.admin().list_topics(timeout=30).topics)
+
+
 PARTS = [worker_pod, operator_pod, by_hand, api_server, kubelet, second_node, image, rules, suspend, deletion]
 # What takes longest waits for a node's lease to end.
 SHORT_PARTS = [operator_pod, by_hand, rules, suspend, deletion]
@@ -289,6 +301,7 @@ SHORT_PARTS = [operator_pod, by_hand, rules, suspend, deletion]
 def work():
     quickstart.install()
     kubectl("apply", "-f", f"{ROOT}/manifests/quickstart/00-namespace.yaml")
+    start_anew()
     topics.create(TOPIC, PARTITIONS)
     apply(*documents())
     scraper, feed = prometheus.Prometheus(), topics.Feed(TOPIC, COUNT, SEED, RATE)

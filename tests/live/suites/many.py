@@ -82,8 +82,8 @@ def reconciled():
         return 0
     address = json.loads(kubectl("get", "pod", pod, "-n", OPERATOR, "-o", "json"))["status"].get("podIP")
     done = subprocess.run(["curl", "-fsS", "-m", "5", f"http://{address}:8080/metrics"], text=True, capture_output=True)
-    counts = re.findall(r'gristmill_resource_ready\{[^}]*kind="StreamIngest"[^}]*\} ', done.stdout)
-    return len(counts)
+    series = re.findall(r"gristmill_resource_ready\{([^}]*)\}", done.stdout)
+    return sum('kind="StreamIngest"' in labels and f'namespace="{NAMESPACE}"' in labels for labels in series)
 
 
 def work():
