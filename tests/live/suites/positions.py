@@ -237,10 +237,10 @@ def consumer_protocol(scenario):
     scenario.check()
 
 
-def shared_group(scenario, **config):
+def shared_group(scenario):
     """Two zones with one group: the later one stays out, says so, and goes on by itself once the first has left."""
     scenario.send()
-    group = {"consumerGroup": scenario.topic, **config}
+    group = {"consumerGroup": scenario.topic}
     first = Worker(scenario.document(kafka=group))
     wait("the first one has committed", first.commits)
     other = scenario.beside(f"{scenario.name}-other")
@@ -263,10 +263,6 @@ def shared_group(scenario, **config):
 def shares_group(worker):
     status = worker.is_well() and worker.status()
     return status if status.get("phase") == "GroupShared" else None
-
-
-def shared_group_kip_848(scenario):
-    shared_group(scenario, config={"group.protocol": "consumer"})
 
 
 def shared_group_at_once(scenario):
@@ -294,7 +290,7 @@ def stands_at(scenario, ends):
 
 
 # The longest first, so that none of them is alone at the end.
-SCENARIOS = [shared_group_at_once, shared_group, shared_group_kip_848, compacted, consumer_protocol, recreated, transactions,
+SCENARIOS = [shared_group_at_once, shared_group, compacted, consumer_protocol, recreated, transactions,
              data_loss, rewind, start_latest, start_earliest, start_timestamp, start_offsets]
 TOPICS = {compacted: {"cleanup_policy": "compact", "segment_ms": 500, "min_cleanable_dirty_ratio": 0.01,
                       "delete_retention_ms": 86_400_000},
