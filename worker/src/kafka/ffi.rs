@@ -111,15 +111,40 @@ fn describe_topic<C: ClientContext>(
             sys::rd_kafka_TopicCollection_destroy,
         )?
     };
-    let options = options(client, sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, timeout)?;
+    // SAFETY: the client outlives the call and so the options.
+    let options = unsafe {
+        Owned::take(
+            sys::rd_kafka_AdminOptions_new(
+                client.native_ptr(),
+                sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS,
+            ),
+            sys::rd_kafka_AdminOptions_destroy,
+        )?
+    };
     let mut reason: [c_char; 128] = [0; 128];
     // SAFETY: the options are alive; the reason is written within the length that is told.
+    check(unsafe {
+        sys::rd_kafka_AdminOptions_set_request_timeout(
+            options.ptr,
+            milliseconds(timeout),
+            reason.as_mut_ptr(),
+            reason.len(),
+        )
+    })?;
+    // SAFETY: as above.
     check(unsafe { sys::rd_kafka_AdminOptions_set_broker(options.ptr, broker, reason.as_mut_ptr(), reason.len()) })?;
-    ask(client, timeout, |queue| {
-        // SAFETY: all four objects are alive; librdkafka copies topics and options, and holds its own reference to the
-        // queue.
-        unsafe { sys::rd_kafka_DescribeTopics(client.native_ptr(), topics.ptr, options.ptr, queue) };
-    })
+    // SAFETY: the client outlives the queue, which is destroyed at the end of this function.
+    let queue = unsafe { Owned::take(sys::rd_kafka_queue_new(client.native_ptr()), sys::rd_kafka_queue_destroy)? };
+    // SAFETY: all four objects are alive; librdkafka copies topics and options, and holds its own reference to the queue.
+    unsafe { sys::rd_kafka_DescribeTopics(client.native_ptr(), topics.ptr, options.ptr, queue.ptr) };
+    // SAFETY: the queue is alive. The event is ours, null after the time-out; it does not refer to the queue.
+    unsafe {
+        Owned::take(
+            sys::rd_kafka_queue_poll(queue.ptr, milliseconds(timeout + REPLY_SLACK)),
+            sys::rd_kafka_event_destroy,
+        )
+        .map_err(|_| KafkaError::MetadataFetch(RDKafkaErrorCode::OperationTimedOut))
+    }
 }
 
 /// The members of a classic group, as the brokers list them; none if there is no such group, or if it is one of KIP-848.
@@ -137,10 +162,10 @@ pub(super) fn group_members<C: ClientContext>(
     timeout: Duration,
 ) -> Result<Vec<MemberFacts>, KafkaError> {
     let name = CString::new(group).map_err(|_| KafkaError::GroupListFetch(RDKafkaErrorCode::InvalidGroupId))?;
-    let timeout = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
     let mut list: *const sys::rd_kafka_group_list = ptr::null();
     // SAFETY: the client and the name are alive; the list is written before the call returns, and stays null without one.
-    let code = unsafe { sys::rd_kafka_list_groups(client.native_ptr(), name.as_ptr(), &mut list, timeout) };
+    let code =
+        unsafe { sys::rd_kafka_list_groups(client.native_ptr(), name.as_ptr(), &mut list, milliseconds(timeout)) };
     // It may hold the answers of some brokers although others gave none.
     let list = GroupList(list);
     check(code)?;
@@ -191,48 +216,6 @@ unsafe fn text(text: *const c_char) -> String {
     }
     // SAFETY: the caller says so.
     unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
-}
-
-/// Options of an admin client's question.
-fn options<C: ClientContext>(
-    client: &Client<C>,
-    question: sys::rd_kafka_admin_op_t,
-    timeout: Duration,
-) -> Result<Owned<sys::rd_kafka_AdminOptions_t>, KafkaError> {
-    // SAFETY: the client outlives its questions, and so their options.
-    let options = unsafe {
-        Owned::take(sys::rd_kafka_AdminOptions_new(client.native_ptr(), question), sys::rd_kafka_AdminOptions_destroy)?
-    };
-    let mut reason: [c_char; 128] = [0; 128];
-    // SAFETY: the options are alive; the reason is written within the length that is told.
-    check(unsafe {
-        sys::rd_kafka_AdminOptions_set_request_timeout(
-            options.ptr,
-            milliseconds(timeout),
-            reason.as_mut_ptr(),
-            reason.len(),
-        )
-    })?;
-    Ok(options)
-}
-
-/// The event that answers a question, which is put with a queue for the answer.
-fn ask<C: ClientContext>(
-    client: &Client<C>,
-    timeout: Duration,
-    question: impl FnOnce(*mut sys::rd_kafka_queue_t),
-) -> Result<Owned<sys::rd_kafka_event_t>, KafkaError> {
-    // SAFETY: the client outlives the queue, which is destroyed at the end of this function.
-    let queue = unsafe { Owned::take(sys::rd_kafka_queue_new(client.native_ptr()), sys::rd_kafka_queue_destroy)? };
-    question(queue.ptr);
-    // SAFETY: the queue is alive. The event is ours, null after the time-out; it does not refer to the queue.
-    unsafe {
-        Owned::take(
-            sys::rd_kafka_queue_poll(queue.ptr, milliseconds(timeout + REPLY_SLACK)),
-            sys::rd_kafka_event_destroy,
-        )
-        .map_err(|_| KafkaError::MetadataFetch(RDKafkaErrorCode::OperationTimedOut))
-    }
 }
 
 /// The epoch of the partition's leader that the message was read from, where the broker told it.
