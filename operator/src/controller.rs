@@ -414,6 +414,9 @@ fn after_error<C>(
     move |object, error, _| {
         let reference = ObjectRef::from_obj_with(object.as_ref(), kind.clone());
         let (reason, text) = (error.reason(), error.to_message());
+        if error.tells_of_an_outdated_definition() {
+            operator.served.note_refusal();
+        }
         match error.fault() {
             Fault::Spec => info!(%reference, %reason, error = text, "refused"),
             Fault::External => warn!(%reference, %reason, error = text, "reconcile failed"),

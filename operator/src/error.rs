@@ -160,6 +160,11 @@ impl Error {
         }
     }
 
+    /// Whether a status was refused since the definition in the cluster lacks one of its fields.
+    pub fn tells_of_an_outdated_definition(&self) -> bool {
+        matches!(self, Error::WriteStatus { source, .. } if api_message(source).contains("field not declared in schema"))
+    }
+
     /// The whole sentence for a condition, the API server's own words included.
     pub fn to_message(&self) -> String {
         match self {

@@ -16,7 +16,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use kube::{Client, Resource};
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
 /// Where the API server tells the schema of our kinds; whoever may authenticate may read it.
@@ -27,6 +27,8 @@ const LONGEST_LOOK: Duration = Duration::from_secs(10);
 const BETWEEN_LOOKS: Duration = Duration::from_secs(600);
 /// While somebody is asked to apply them. Two requests a minute leave an idle cluster below 20.
 pub const WHILE_OUTDATED: Duration = Duration::from_secs(30);
+/// From a refused status to the next look: an API server tells a new definition about as late, and several are refused together.
+const AFTER_REFUSAL: Duration = Duration::from_secs(1);
 /// Fields that a message names.
 const NAMED_FIELDS: usize = 8;
 
@@ -34,6 +36,7 @@ const NAMED_FIELDS: usize = 8;
 pub struct ServedSchema {
     outdated: watch::Sender<BTreeMap<String, Outdated>>,
     while_outdated: Duration,
+    refused: Notify,
 }
 
 /// What the definition of a kind lacks.
@@ -61,7 +64,7 @@ enum Step {
 impl ServedSchema {
     /// Nothing is known yet; `while_outdated` lies between two looks at outdated definitions.
     pub fn new(while_outdated: Duration) -> Self {
-        Self { outdated: watch::channel(BTreeMap::new()).0, while_outdated }
+        Self { outdated: watch::channel(BTreeMap::new()).0, while_outdated, refused: Notify::new() }
     }
 
     /// What the definition of `K` lacks, if anything.
@@ -104,11 +107,20 @@ impl ServedSchema {
         });
     }
 
-    /// Asks again and again, for ever.
+    /// Takes note of a status that was refused for a field: the definition is another one than was seen. For some seconds
+    /// after definitions were changed an API server still tells those of before.
+    pub fn note_refusal(&self) {
+        self.refused.notify_one();
+    }
+
+    /// Asks again and again, for ever: soon after a refusal, else from time to time.
     pub async fn keep_looking(&self, client: &Client) {
         loop {
             let outdated = !self.outdated.borrow().is_empty();
-            tokio::time::sleep(if outdated { self.while_outdated } else { BETWEEN_LOOKS }).await;
+            let pause = if outdated { self.while_outdated } else { BETWEEN_LOOKS };
+            if tokio::time::timeout(pause, self.refused.notified()).await.is_ok() {
+                tokio::time::sleep(AFTER_REFUSAL).await;
+            }
             self.look(client).await;
         }
     }

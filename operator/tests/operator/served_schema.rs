@@ -36,6 +36,7 @@ fn schema<K: CustomResourceExt>(kind: &str) -> Value {
 
 const SUSPEND: &str = "StreamIngest/properties/spec/properties/suspend";
 const LAG: &str = "StreamIngest/properties/status/properties/lag";
+const GENERATION: &str = "StreamIngest/properties/status/properties/observedGeneration";
 const RUN: &str = "HourlyCompaction/properties/status/properties/nextRunTime";
 
 #[tokio::test]
@@ -93,6 +94,21 @@ async fn leader_tells_of_both_kinds_and_sees_that_their_definitions_are_applied(
     cluster.until("both are outdated", both("CRDOutdated")).await;
     cluster.serve_schema(Some(schema_without(&[])));
     cluster.until("both are valid", both("Valid")).await;
+    operator.stop().await;
+}
+
+/// An API server tells a changed definition some seconds after it goes by it. The next look would be ten minutes later.
+#[tokio::test]
+async fn leader_looks_again_when_a_status_is_refused() {
+    let cluster = Cluster::new().with(stream());
+    cluster.serve_schema(Some(schema_without(&[])));
+    let operator = Running::start(&cluster).await;
+    let accepted =
+        |wanted: &'static str| move |c: &Cluster| reason(c, STREAMS, "books", "Accepted").as_deref() == Some(wanted);
+    cluster.until("it is valid", accepted("Valid")).await;
+    cluster.serve_schema(Some(schema_without(&[GENERATION])));
+    cluster.edit(STREAMS, "books", |stream| stream["spec"]["suspend"] = json!(true));
+    cluster.until("it is outdated", accepted("CRDOutdated")).await;
     operator.stop().await;
 }
 
