@@ -6,6 +6,9 @@ pub const STREAM_INGEST: &str = "gristmill.dev/stream-ingest";
 pub const HOURLY_COMPACTION: &str = "gristmill.dev/hourly-compaction";
 /// Annotation of a StreamIngest with the token by which a user ends a hold; each token does so once.
 pub const RESUME: &str = "gristmill.dev/resume";
+/// Annotation of a worker's pod with the CPU that it has, as a quantity such as 750m. A request that was changed in place
+/// shows in no file of the process, so it is told by this one.
+pub const CPU: &str = "gristmill.dev/cpu";
 
 /// Name of the container; its state and its termination message are read back by it.
 pub const CONTAINER: &str = "gristmill";

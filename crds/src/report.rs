@@ -1,12 +1,16 @@
 //! What a worker says of itself: the contract between the worker's `/status`, a compaction's termination
 //! message, and the operator, which alone turns them into a resource's status.
 
+mod work;
+
 use serde::{Deserialize, Serialize};
 
 use crate::compaction_status::{Run, SourcePosition};
 use crate::ingest_status::{Lag, MessageCounts, RetentionStatus, RowCounts};
 use crate::shared::ZoneStatus;
 use crate::source::{PartitionOffset, StartPosition};
+
+pub use work::{PartitionWork, StuckWork, WorkReport};
 
 /// Answer of a worker on `GET /status`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,6 +63,9 @@ pub struct IngestReport {
     /// stands here once, so that the list is short.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reject_reasons: Vec<RejectReason>,
+    /// What it did lately and what lies before it; absent until there is a measurement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<WorkReport>,
 }
 
 /// How often records were rejected for one reason, and where that can be seen.

@@ -83,6 +83,7 @@ fn take_figures(status: &mut StreamIngestStatus, report: &IngestReport) {
         unpublished: _,
         stopped: _,
         reject_reasons: _,
+        work: _,
     } = report;
     status.version = Some(version.clone());
     status.consumer_group = Some(consumer_group.clone());

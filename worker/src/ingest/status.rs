@@ -65,6 +65,7 @@ impl StatusBoard {
             unpublished: None,
             stopped: Vec::new(),
             reject_reasons: Vec::new(),
+            work: None,
         };
         let vitals = Vitals { joined: AtomicBool::new(false), started: Instant::now(), last_turn: AtomicU64::new(0) };
         let report = watch::Sender::new(report);
