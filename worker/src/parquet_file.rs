@@ -4,35 +4,21 @@
 //! memory of one row group. Reading fetches the footer, then the columns asked for, one row group at a time.
 
 mod distinct;
+mod reader;
 
 use std::mem;
-use std::ops::Range;
-use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{Schema, SchemaRef};
-use bytes::Bytes;
-use gristmill_core::log::FileEntry;
-use parquet::DecodeResult;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::arrow::push_decoder::{ParquetPushDecoder, ParquetPushDecoderBuilder};
-use parquet::arrow::{ArrowWriter, ProjectionMask};
+use arrow::datatypes::SchemaRef;
+use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::bloom_filter::Sbbf;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{FooterTail, PageIndexPolicy, ParquetMetaData, ParquetMetaDataPushDecoder};
 use parquet::file::properties::{DEFAULT_BLOOM_FILTER_NDV, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
 pub(crate) use self::distinct::distinct_columns;
-use crate::blocking::blocking;
-use crate::zone::{StagedFile, StagedWriter, ZoneError, ZoneReader};
-
-/// Rows handed out at a time: a few hundred kilobytes of a usual row, and enough for column-wise work to pay.
-const BATCH_ROWS: usize = 8192;
-
-/// What is read first, in the hope that the whole footer lies in it; a file up to this length is read in one go.
-const TAIL_BYTES: u64 = 256 << 10;
+pub use self::reader::{Batches, ParquetReader};
+use crate::zone::{StagedFile, StagedWriter, ZoneError};
 
 /// Level 3, which others write, saved 1.6 % of the bytes of books and took 1.7 s more of a compaction's 9.5 s of user time.
 const ZSTD_LEVEL: i32 = 1;
@@ -263,203 +249,6 @@ impl ParquetFile {
     }
 }
 
-/// A live Parquet file, open for reading.
-pub struct ParquetReader<'z> {
-    zone: &'z ZoneReader,
-    file: FileEntry,
-    /// The end of the file from this offset on: all of it if it is short.
-    tail: (u64, Bytes),
-    metadata: ArrowReaderMetadata,
-}
-
-impl<'z> ParquetReader<'z> {
-    /// Reads the footer of a live file.
-    ///
-    /// # Errors
-    /// The file is lost or damaged, or the store fails.
-    pub async fn open(zone: &'z ZoneReader, file: &FileEntry) -> Result<Self, Error> {
-        let decode = |source| Error::Decode { path: file.path.to_string(), source };
-        let start = file.bytes.saturating_sub(TAIL_BYTES);
-        let tail = zone.read_range(file, start..file.bytes).await.map_err(Error::Zone)?;
-        let (start, tail) = match footer_start(file.bytes, &tail).map_err(decode)? {
-            footer if footer < start => (footer, zone.read_range(file, footer..file.bytes).await.map_err(Error::Zone)?),
-            _ => (start, tail),
-        };
-        let metadata = decode_metadata(file.bytes, start, &tail).map_err(decode)?;
-        check_rows(file, &metadata).map_err(decode)?;
-        let metadata = ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new()).map_err(decode)?;
-        Ok(Self { zone, file: file.clone(), tail: (start, tail), metadata })
-    }
-
-    /// The schema of the file.
-    pub fn schema(&self) -> &Schema {
-        self.metadata.schema()
-    }
-
-    /// The rows of each row group, counted through the file.
-    pub fn row_groups(&self) -> Vec<Range<usize>> {
-        let rows = self.metadata.metadata().row_groups().iter().map(|group| group.num_rows());
-        rows.scan(0, |first, rows| {
-            let start = *first;
-            *first += usize::try_from(rows).unwrap_or(0);
-            Some(start..*first)
-        })
-        .collect()
-    }
-
-    /// Bytes of the file that hold these columns of a row group: what is fetched to read them.
-    pub fn bytes(&self, row_group: usize, columns: &[&str]) -> usize {
-        let group = self.metadata.metadata().row_group(row_group);
-        let chunks = group
-            .columns()
-            .iter()
-            .filter(|chunk| chunk.column_path().parts().first().is_some_and(|root| columns.contains(&root.as_str())));
-        chunks.map(|chunk| usize::try_from(chunk.compressed_size()).unwrap_or(0)).sum()
-    }
-
-    /// Whether a column may have a null in a row group; a column that the file lacks may.
-    pub fn may_have_null(&self, row_group: usize, column: &str) -> bool {
-        let Ok(index) = self.schema().index_of(column) else { return true };
-        let chunk = self.metadata.metadata().row_group(row_group).column(index);
-        chunk.statistics().and_then(|statistics| statistics.null_count_opt()) != Some(0)
-    }
-
-    /// The bloom filter of a column in a row group; `None` if it was written without one or lacks the column.
-    ///
-    /// # Errors
-    /// As [`Self::open`].
-    pub async fn bloom_filter(&self, row_group: usize, column: &str) -> Result<Option<Sbbf>, Error> {
-        let Ok(index) = self.schema().index_of(column) else { return Ok(None) };
-        let chunk = self.metadata.metadata().row_group(row_group).column(index);
-        let (Some(offset), Some(length)) = (chunk.bloom_filter_offset(), chunk.bloom_filter_length()) else {
-            return Ok(None);
-        };
-        let (Ok(offset), Ok(length)) = (u64::try_from(offset), u64::try_from(length)) else { return Ok(None) };
-        let bytes = self.fetch(offset..offset + length).await?;
-        Sbbf::from_bytes(&bytes).map(Some).map_err(|source| self.decode(source))
-    }
-
-    /// Begins to read columns of row groups; a column that the file lacks is left out.
-    ///
-    /// # Errors
-    /// The file is damaged.
-    pub fn batches(&self, columns: &[&str], row_groups: Vec<usize>) -> Result<Batches<'_, 'z>, Error> {
-        let roots = columns.iter().filter_map(|column| self.schema().index_of(column).ok());
-        let mask = ProjectionMask::roots(self.metadata.parquet_schema(), roots);
-        let decoder = ParquetPushDecoderBuilder::new_with_metadata(self.metadata.clone())
-            .with_batch_size(BATCH_ROWS)
-            .with_projection(mask)
-            .with_row_groups(row_groups)
-            .build()
-            .map_err(|source| self.decode(source))?;
-        Ok(Batches { reader: self, decoder: Some(decoder) })
-    }
-
-    async fn fetch(&self, range: Range<u64>) -> Result<Bytes, Error> {
-        let (start, tail) = &self.tail;
-        if range.start >= *start && range.end <= self.file.bytes {
-            let within = |offset: u64| usize::try_from(offset - start).expect("the tail is in memory");
-            return Ok(tail.slice(within(range.start)..within(range.end)));
-        }
-        self.zone.read_range(&self.file, range).await.map_err(Error::Zone)
-    }
-
-    fn decode(&self, source: ParquetError) -> Error {
-        Error::Decode { path: self.file.path.to_string(), source }
-    }
-}
-
-/// Rows of a live file, batch by batch in their order.
-pub struct Batches<'r, 'z> {
-    reader: &'r ParquetReader<'z>,
-    decoder: Option<ParquetPushDecoder>,
-}
-
-impl Batches<'_, '_> {
-    /// The next rows; `None` at the end.
-    ///
-    /// # Errors
-    /// The file is lost or damaged, or the store fails.
-    pub async fn next(&mut self) -> Result<Option<RecordBatch>, Error> {
-        self.next_with(|batch| batch).await
-    }
-
-    /// What `work` makes of the next rows, on the thread that decodes them; `None` at the end.
-    ///
-    /// # Errors
-    /// As [`Self::next`].
-    pub async fn next_with<T: Send + 'static>(
-        &mut self,
-        work: impl FnOnce(RecordBatch) -> T + Send + 'static,
-    ) -> Result<Option<T>, Error> {
-        let mut work = work;
-        loop {
-            // It is away only while a thread has it; a read that was given up has no next one.
-            let Some(mut decoder) = self.decoder.take() else { return Ok(None) };
-            let (decoder, decoded) = blocking(move || {
-                let decoded = match decoder.try_decode() {
-                    Ok(DecodeResult::Data(batch)) => Decoded::Rows(work(batch)),
-                    Ok(DecodeResult::NeedsData(ranges)) => Decoded::Needs(ranges, work),
-                    Ok(DecodeResult::Finished) => Decoded::End,
-                    Err(error) => Decoded::Failed(error),
-                };
-                (decoder, decoded)
-            })
-            .await;
-            let decoder = self.decoder.insert(decoder);
-            match decoded {
-                Decoded::Rows(made) => return Ok(Some(made)),
-                Decoded::End => return Ok(None),
-                Decoded::Failed(error) => return Err(self.reader.decode(error)),
-                Decoded::Needs(ranges, unused) => {
-                    let mut data = Vec::with_capacity(ranges.len());
-                    for range in &ranges {
-                        data.push(self.reader.fetch(range.clone()).await?);
-                    }
-                    decoder.push_ranges(ranges, data).map_err(|source| self.reader.decode(source))?;
-                    work = unused;
-                }
-            }
-        }
-    }
-}
-
-/// What one step of a decoder came to.
-enum Decoded<T, W> {
-    Rows(T),
-    /// These bytes first; the work is still to be done.
-    Needs(Vec<Range<u64>>, W),
-    End,
-    Failed(ParquetError),
-}
-
 fn encode(source: ParquetError) -> Error {
     Error::Encode { source }
-}
-
-/// Where the footer begins, by the last 8 bytes of the file.
-fn footer_start(length: u64, tail: &Bytes) -> Result<u64, ParquetError> {
-    let last: &[u8; 8] = tail.last_chunk().ok_or_else(|| ParquetError::EOF("shorter than a footer".to_owned()))?;
-    let footer = FooterTail::try_new(last)?.metadata_length() as u64 + last.len() as u64;
-    length.checked_sub(footer).ok_or_else(|| ParquetError::EOF("the footer is longer than the file".to_owned()))
-}
-
-/// Rows are addressed by what the log says of the file, so that it must be true.
-fn check_rows(file: &FileEntry, metadata: &ParquetMetaData) -> Result<(), ParquetError> {
-    let found: i64 = metadata.row_groups().iter().map(|group| group.num_rows()).sum();
-    if u32::try_from(found).is_ok_and(|found| u64::from(found) == file.rows) {
-        return Ok(());
-    }
-    Err(ParquetError::General(format!("it has {found} rows where {} were committed", file.rows)))
-}
-
-fn decode_metadata(length: u64, start: u64, tail: &Bytes) -> Result<ParquetMetaData, ParquetError> {
-    let mut decoder = ParquetMetaDataPushDecoder::try_new(length)?.with_page_index_policy(PageIndexPolicy::Skip);
-    decoder.push_range(start..length, tail.clone())?;
-    match decoder.try_decode()? {
-        DecodeResult::Data(metadata) => Ok(metadata),
-        DecodeResult::NeedsData(_) | DecodeResult::Finished => {
-            Err(ParquetError::EOF("the footer is incomplete".to_owned()))
-        }
-    }
 }

@@ -32,7 +32,6 @@ pub(super) async fn attempt(
     zone: &mut Zone,
     options: &Options,
 ) -> Result<Attempt, Error> {
-    let before = zone.fold().head();
     let start = zone.reader().surroundings().now();
     let compaction = Compaction::new(plan, run, raw, options);
     let data = match compaction.produce(zone, start).await {
@@ -40,8 +39,8 @@ pub(super) async fn attempt(
         Err(error) => {
             // Best effort: what stays is garbage that no entry names.
             drop(zone.discard_staged().await);
-            // Another run may have retired a file while it was read here.
-            let is_overtaken = error.is_lost_file() && zone.refresh().await.is_ok() && zone.fold().head() > before;
+            // Another run may have retired a file while it was read here; retention may have taken one that it consumed.
+            let is_overtaken = error.is_lost_file() && zone.refresh().await.is_ok() && !run.stands(zone.fold());
             return if is_overtaken { Ok(Attempt::Overtaken) } else { Err(error) };
         }
     };

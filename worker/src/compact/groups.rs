@@ -77,7 +77,7 @@ impl<'z> Group<'z> {
         columns: &[&str],
         gate: &'g Gate,
     ) -> Result<(Batches<'g, 'z>, SemaphorePermit<'g>), Error> {
-        let bytes = self.reader.bytes(self.number, columns);
+        let bytes = self.reader.memory(self.number, columns);
         let entered = gate.enter(bytes, || format!("a row group of {}", self.live.file.path)).await?;
         Ok((self.reader.batches(columns, vec![self.number]).map_err(Error::File)?, entered))
     }

@@ -179,7 +179,9 @@ pub async fn run(plan: &CompactionPlan, zones: &Zones, options: &Options) -> Res
         }
         let Plan::Run(run) = plan_of_run else {
             consumer::advance(plan, &raw, &zone).await;
-            return Ok(Report::new(Outcome::NothingNew, part, &raw, &zone));
+            let report = Report::new(Outcome::NothingNew, part, &raw, &zone);
+            zone.close().await;
+            return Ok(report);
         };
         let attempted = attempt(plan, &run, &raw, &mut zone, options).await;
         if run.rebuild.is_some() && attempted.as_ref().is_err_and(Error::is_lost_file) {
@@ -195,6 +197,7 @@ pub async fn run(plan: &CompactionPlan, zones: &Zones, options: &Options) -> Res
                 if let Some(warning) = &report.warning {
                     warn!("{warning}");
                 }
+                zone.close().await;
                 return Ok(report);
             }
             Attempt::Overtaken => info!("another run has committed, starting again from its position"),

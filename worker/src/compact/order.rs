@@ -11,7 +11,6 @@ use gristmill_core::compact::Layout;
 use super::Error;
 use super::places::{Place, Places};
 use super::row_bytes::RowBytes;
-use super::selection::Selection;
 
 /// A place's rows are sorted by a column that every row has if its directory names all of the sort.
 const LAST_RESORT: &str = "kafka_offset";
@@ -80,8 +79,8 @@ impl Order {
         self.places.known()
     }
 
-    /// Some of these whole rows, in order.
-    pub(super) fn piece(&self, rows: &RecordBatch, selection: &Selection) -> Result<Piece, Error> {
+    /// These whole rows, in order.
+    pub(super) fn piece(&self, rows: &RecordBatch) -> Result<Piece, Error> {
         let places = self.places.of(rows)?;
         let rows = rows.project(&self.file_columns).expect("a file's columns are those of a row");
         let keys = self.keys(&rows)?;
@@ -90,7 +89,7 @@ impl Order {
             let first_bytes = u128::from(places[row]) << 96 | u128::from(first) << 32 | u128::from(second >> 32);
             Destination { first_bytes, row: u32::try_from(row).expect("a batch is short") }
         };
-        let mut order: Vec<Destination> = selection.rows().map(destination).collect();
+        let mut order: Vec<Destination> = (0..rows.num_rows()).map(destination).collect();
         order.sort_unstable_by(|a, b| {
             let whole = || keys.row(a.row as usize).cmp(&keys.row(b.row as usize));
             a.first_bytes.cmp(&b.first_bytes).then_with(whole)

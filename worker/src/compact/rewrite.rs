@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 
 use super::dropped::DroppedColumns;
 use super::gate::Gate;
-use super::groups::{Files, Group};
+use super::groups::{Files, Group, SelectedBatch};
 use super::merging::merged;
 use super::order::Order;
 use super::output::Outputs;
@@ -63,7 +63,7 @@ pub(super) async fn rewrite(
     for (zone, files, selected, columns) in sides {
         Files { zone, files, numbers: selected.keys().copied() }
             .for_each_group(threads, |group| {
-                let rows = selected[&group.file].slice(group.rows.start, group.rows.len());
+                let rows = &selected[&group.file];
                 reading.read(group, rows, columns)
             })
             .await?;
@@ -73,9 +73,9 @@ pub(super) async fn rewrite(
     reading.sorter.lock().await.expect(merged_rows);
     options.progress.expect(merged_rows);
     Files { zone: zone.reader(), files: &run.zone, numbers: merged.iter().copied() }
-        .for_each_group(threads, |group| {
-            let all = Selection::all(group.rows.len());
-            reading.read(group, all, layout.rows())
+        .for_each_group(threads, async |group| {
+            let whole = Selection::all(group.rows.end);
+            reading.read(group, &whole, layout.rows()).await
         })
         .await?;
     let left = remaining.keys().chain(&merged);
@@ -100,36 +100,18 @@ struct Reading<'c> {
 
 impl Reading<'_> {
     /// Reads these columns of rows of a row group, others are null; a group without any of the rows is not fetched.
-    async fn read(&self, group: Group<'_>, selection: Selection, columns: &SchemaRef) -> Result<(), Error> {
-        if selection.is_empty() {
-            return Ok(());
+    async fn read(&self, group: Group<'_>, selected: &Selection, columns: &SchemaRef) -> Result<(), Error> {
+        let mut rows = group.select(selected, columns, &self.gate).await?;
+        let (order, dropped, whole) = (Arc::clone(&self.order), Arc::clone(&self.dropped), Arc::clone(&self.rows));
+        let ordered = move |SelectedBatch { rows, live, .. }: SelectedBatch| {
+            let piece = order.piece(&conformed(&rows, &whole, &live.file)?)?;
+            dropped.look(&piece);
+            Ok(piece)
+        };
+        while let Some(piece) = rows.next(ordered.clone()).await? {
+            self.compaction.options.progress.add(piece.rows());
+            self.sorter.lock().await.push(piece).await?;
         }
-        let names: Vec<&str> = columns.fields().iter().map(|field| field.name().as_str()).collect();
-        let (mut batches, _entered) = group.batches(&names, &self.gate).await?;
-        let live = Arc::new(group.live.clone());
-        let mut first = 0;
-        loop {
-            let (order, dropped) = (Arc::clone(&self.order), Arc::clone(&self.dropped));
-            let (columns, whole) = (Arc::clone(columns), Arc::clone(&self.rows));
-            let (live, selection) = (Arc::clone(&live), selection.clone());
-            let piece = batches.next_with(move |batch| {
-                let selection = selection.slice(first, batch.num_rows());
-                let (rows, selection) = selection.dense(&batch)?;
-                if selection.is_empty() {
-                    return Ok((batch.num_rows(), None));
-                }
-                let rows = conformed(&conformed(&rows, &columns, &live.file)?, &whole, &live.file)?;
-                let piece = order.piece(&rows, &selection)?;
-                dropped.look(&piece);
-                Ok::<_, Error>((batch.num_rows(), Some(piece)))
-            });
-            let Some(read) = piece.await.map_err(Error::File)? else { return Ok(()) };
-            let (rows, piece) = read?;
-            first += rows;
-            if let Some(piece) = piece {
-                self.compaction.options.progress.add(piece.rows());
-                self.sorter.lock().await.push(piece).await?;
-            }
-        }
+        Ok(())
     }
 }

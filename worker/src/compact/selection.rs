@@ -49,13 +49,6 @@ impl Selection {
         self.0.set_indices()
     }
 
-    /// A batch that is as long as the part, and which of its rows are meant; of few rows it is a batch of them alone, so
-    /// that nothing is done for the others.
-    pub(super) fn dense(self, batch: &RecordBatch) -> Result<(RecordBatch, Self), Error> {
-        let count = self.count();
-        if count > batch.num_rows() / 2 { Ok((batch.clone(), self)) } else { Ok((self.take(batch)?, Self::all(count))) }
-    }
-
     /// These rows of a batch that is as long as the part.
     pub(super) fn take(&self, batch: &RecordBatch) -> Result<RecordBatch, Error> {
         if self.count() == batch.num_rows() {

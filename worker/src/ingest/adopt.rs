@@ -106,11 +106,14 @@ impl<S: Source> Worker<'_, S> {
     }
 
     async fn rewind_truncated(&mut self, ranges: &BTreeMap<i32, OffsetRange>) -> Step {
-        let Some(rewind) = truncated(self.plan, self.zone.fold(), &self.facts, ranges)? else { return Ok(()) };
-        let (zone, patience) = (&mut self.zone, &self.patience);
-        let work = patience.repeat(async || append_rewind(zone, &rewind).await);
-        Step::from(attend(&mut self.feed, self.grace, work).await??)?;
-        self.start_over().await
+        let mut is_rewound = false;
+        while let Some(rewind) = truncated(self.plan, self.zone.fold(), &self.facts, ranges)? {
+            let (zone, patience) = (&mut self.zone, &self.patience);
+            let work = patience.repeat(async || append_rewind(zone, &rewind).await);
+            Step::from(attend(&mut self.feed, self.grace, work).await??)?;
+            is_rewound = true;
+        }
+        if is_rewound { self.start_over().await } else { Ok(()) }
     }
 
     /// Brokers refuse an offset again and again that lies within what they hold: by the leader's epoch they know that

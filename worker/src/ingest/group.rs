@@ -16,7 +16,7 @@ use super::interruption::{Interruption, Step};
 use super::patience::{Patience, Waited};
 use super::worker::Worker;
 use crate::exit::{Exit, Failure};
-use crate::kafka::{Brokers, MemberFacts, Source};
+use crate::kafka::{Brokers, KafkaFault, MemberFacts, Source};
 use crate::zone::Clock;
 
 /// What the client id of a member begins with; its zone follows.
@@ -89,8 +89,10 @@ impl Claim {
     /// Takes over what was seen; the foreign member to which this one gives way, if it does.
     fn judge<'s>(&mut self, seen: &'s Seen, now: Duration) -> Option<&'s Foreign> {
         let Some(foreign) = &seen.foreign else {
-            self.is_settled |= seen.is_ours;
-            self.disputed_since = None;
+            // An answer without us in it is that of brokers that do not know the group.
+            if seen.is_ours {
+                (self.is_settled, self.disputed_since) = (true, None);
+            }
             return None;
         };
         let disputed = now.saturating_sub(*self.disputed_since.get_or_insert(now));
@@ -113,8 +115,9 @@ pub(super) async fn watch(
     told: watch::Sender<Seen>,
 ) {
     loop {
-        if let Some(seen) = look(&brokers, ours).await {
-            told.send_replace(seen);
+        match look(&brokers, ours).await {
+            Ok(seen) => drop(told.send_replace(seen)),
+            Err(error) => tracing::debug!(%error, "the group is not described"),
         }
         tokio::select! {
             () = clock.sleep(INTERVAL) => {}
@@ -123,19 +126,13 @@ pub(super) async fn watch(
     }
 }
 
-/// The foreign member that is in the group before we join it.
+/// The foreign member that is in the group before we join it; none if nobody tells. Once we are in, we look again.
 pub(super) async fn taken(brokers: &impl Brokers, ours: ZoneId) -> Option<Foreign> {
-    look(brokers, ours).await?.foreign
+    look(brokers, ours).await.ok()?.foreign
 }
 
-async fn look(brokers: &impl Brokers, ours: ZoneId) -> Option<Seen> {
-    match brokers.members().await {
-        Ok(members) => Some(Seen::of(ours, members)),
-        Err(error) => {
-            tracing::debug!(%error, "the group is not described");
-            None
-        }
-    }
+async fn look(brokers: &impl Brokers, ours: ZoneId) -> Result<Seen, KafkaFault> {
+    Ok(Seen::of(ours, brokers.members().await?))
 }
 
 /// Waits outside the group until no member of another zone was there for a while.
@@ -163,8 +160,14 @@ pub(super) async fn until_free(
             () = clock.sleep(WAITING_INTERVAL) => {}
             () = cancel.cancelled() => return Ok(Waited::Cancelled),
         }
-        if let Some(other) = taken(brokers, ours).await {
-            (foreign, seen_at) = (other, clock.uptime());
+        match look(brokers, ours).await {
+            Ok(Seen { foreign: None, .. }) => {}
+            Ok(Seen { foreign: Some(other), .. }) => (foreign, seen_at) = (other, clock.uptime()),
+            // It may be there as before.
+            Err(error) => {
+                tracing::debug!(%error, "the group is not described");
+                seen_at = clock.uptime();
+            }
         }
     }
     board.phase(IngestPhase::Starting, format!("consumer group {:?} is free", plan.consumer_group));

@@ -64,8 +64,7 @@ pub(super) async fn open(
             Err(error) => patience.endure_again(error, &mut trouble).await?,
         }
     };
-    let Waited::Done(ranges) = patience.repeat(ask).await? else { return Ok(Waited::Cancelled) };
-    let Waited::Done(()) = rewind::apply(plan, &mut zone, &facts, &ranges, probe, patience).await? else {
+    let Waited::Done(()) = rewind::apply(plan, &mut zone, &facts, probe, patience).await? else {
         return Ok(Waited::Cancelled);
     };
     let known = zone.fold().partitions().keys().max().map_or(0, |last| last + 1);
@@ -74,11 +73,14 @@ pub(super) async fn open(
     }
     // Refuses losses that are not allowed. Before anybody asks whether the zone has caught up: it stands beyond the ends
     // of partitions that were truncated.
-    if let Some(rewind) = rewind::truncated(plan, zone.fold(), &facts, &ranges)? {
+    let ranges = loop {
+        // Asked after the log was last read: what was committed since lies beyond older ends, and was not truncated.
+        let Waited::Done(ranges) = patience.repeat(ask).await? else { return Ok(Waited::Cancelled) };
+        let Some(rewind) = rewind::truncated(plan, zone.fold(), &facts, &ranges)? else { break ranges };
         let Waited::Done(_) = patience.repeat(async || rewind::append_rewind(&mut zone, &rewind).await).await? else {
             return Ok(Waited::Cancelled);
         };
-    }
+    };
     let ends = ranges.into_iter().map(|(partition, range)| (partition, range.high)).collect();
     Ok(Waited::Done(Opening { zone, facts, ends }))
 }

@@ -54,7 +54,7 @@ pub(super) trait Passing: Sized {
     /// The phase of the worker while it waits; none if waiting is no use.
     fn phase(&self) -> Option<IngestPhase>;
 
-    /// What somebody can look at meanwhile.
+    /// What somebody can look at meanwhile; empty where the error says it itself.
     fn advice(&self) -> &'static str;
 
     /// How the process ends with it.
@@ -170,7 +170,8 @@ impl Patience {
     fn tell(&self, phase: IngestPhase, failure: &Failure, advice: &str, waited: Duration) {
         let since = self.clock.now() - TimeDelta::from_std(waited).unwrap_or_default();
         let since = since.to_rfc3339_opts(SecondsFormat::Secs, true);
-        self.board.phase(phase, format!("{failure}; so since {since}; {advice}; it is tried again"));
+        let advice = if advice.is_empty() { String::new() } else { format!("{advice}; ") };
+        self.board.phase(phase, format!("{failure}; so since {since}; {advice}it is tried again"));
     }
 }
 
@@ -180,7 +181,13 @@ impl Passing for KafkaFault {
     }
 
     fn advice(&self) -> &'static str {
-        "see whether the brokers run and this host reaches each of their advertised listeners"
+        match self {
+            Self::Client { .. } | Self::NoCluster { .. } | Self::NoTopic { .. } | Self::NoTopicId { .. } => "",
+            Self::Ask { .. } | Self::Consume { .. } if self.is_denial() => "",
+            Self::Ask { .. } | Self::Consume { .. } => {
+                "see whether the brokers run and this host reaches each of their advertised listeners"
+            }
+        }
     }
 
     fn into_failure(self) -> Failure {
@@ -299,6 +306,19 @@ mod tests {
         for part in ["NameNode", "hdfs dfsadmin -safemode get", "DataNodes", "messages wait in Kafka"] {
             assert!(rest.contains(part), "no {part} in {message}");
         }
+    }
+
+    #[test]
+    fn topic_that_is_missing_is_told_without_advice_about_brokers() {
+        let (topic, servers) = ("books".to_owned(), "kafka:9092".to_owned());
+        assert_eq!(KafkaFault::NoTopic { topic: topic.clone(), servers }.advice(), "");
+        let ask = |code| KafkaFault::Ask {
+            act: "read",
+            topic: topic.clone(),
+            source: rdkafka::error::KafkaError::MetadataFetch(code),
+        };
+        assert_eq!(ask(rdkafka::types::RDKafkaErrorCode::TopicAuthorizationFailed).advice(), "");
+        assert!(ask(rdkafka::types::RDKafkaErrorCode::BrokerTransportFailure).advice().contains("listeners"));
     }
 
     /// A worker without partitions has nothing to commit that would say that the store is there again.

@@ -70,14 +70,17 @@ pub(super) async fn apply(
     plan: &IngestPlan,
     zone: &mut Zone,
     facts: &TopicFacts,
-    ranges: &BTreeMap<i32, OffsetRange>,
     brokers: &impl Brokers,
     patience: &Patience,
 ) -> Result<Waited<()>, Failure> {
     let Some(wanted) = plan.rewind.as_ref().filter(|wanted| !zone.fold().rewinds().contains_key(&wanted.nonce)) else {
         return Ok(Waited::Done(()));
     };
-    let next = match resolve("spec.rewind", &wanted.to, ranges, brokers, patience).await? {
+    let all: Vec<i32> = (0..facts.partitions).collect();
+    let Waited::Done(ranges) = patience.repeat(async || brokers.ranges(all.clone()).await).await? else {
+        return Ok(Waited::Cancelled);
+    };
+    let next = match resolve("spec.rewind", &wanted.to, &ranges, brokers, patience).await? {
         Waited::Done(next) => next,
         Waited::Cancelled => return Ok(Waited::Cancelled),
     };
@@ -94,6 +97,8 @@ pub(super) async fn apply(
 /// tells from which offset on its messages are others than were read. What was read before stays in the generation that
 /// ends.
 ///
+/// The first worker that appends one ends the generation; whoever comes second judges the new one by itself.
+///
 /// # Errors
 /// Messages are lost or a partition was truncated, and `onDataLoss` is `Fail`.
 pub(super) fn truncated(
@@ -103,12 +108,11 @@ pub(super) fn truncated(
     ranges: &BTreeMap<i32, OffsetRange>,
 ) -> Result<Option<RewindPlan>, Failure> {
     let mut next = BTreeMap::new();
-    let mut nonce = format!("truncated in generation {}:", fold.generation());
+    let nonce = format!("truncated in generation {}", fold.generation());
     for (partition, range) in ranges {
         let read = fold.next(*partition);
         if let Standing::Truncated { end } = standing(read, *range).allowed(plan, *partition, read)? {
             tracing::warn!("{}", Standing::Truncated { end }.describe(&plan.topic, *partition, read));
-            nonce.push_str(&format!(" {partition}/{end}"));
             next.insert(*partition, range.low);
         }
     }

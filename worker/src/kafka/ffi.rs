@@ -166,13 +166,17 @@ pub(super) fn group_members<C: ClientContext>(
     // SAFETY: the client and the name are alive; the list is written before the call returns, and stays null without one.
     let code =
         unsafe { sys::rd_kafka_list_groups(client.native_ptr(), name.as_ptr(), &mut list, milliseconds(timeout)) };
-    // It may hold the answers of some brokers although others gave none.
     let list = GroupList(list);
-    check(code)?;
     // SAFETY: the list is null or alive for as long as `list` is.
-    let Some(found) = (unsafe { list.0.as_ref() }) else { return Ok(Vec::new()) };
+    let found = unsafe { list.0.as_ref() };
     // SAFETY: librdkafka has written so many groups, and members in each; they are part of the list.
-    let groups = unsafe { slice(found.groups, found.group_cnt) };
+    let groups = found.map_or(&[][..], |found| unsafe { slice(found.groups, found.group_cnt) });
+    // Where some brokers gave no answer, a group that another one knows is an answer all the same.
+    if groups.is_empty() {
+        check(code)?;
+    }
+    // The coordinator knows the group and does not tell, for want of rights or while it loads it.
+    groups.iter().try_for_each(|group| check(group.err))?;
     // SAFETY: as above.
     let members = groups.iter().flat_map(|group| unsafe { slice(group.members, group.member_cnt) });
     // SAFETY: both texts are null or C strings that are part of the list, and are copied at once.

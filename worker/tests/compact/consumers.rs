@@ -30,6 +30,7 @@ async fn run_registers_before_it_plans_and_tells_how_far_it_has_come() {
         1,
         "the runs have left nothing in staging; the ingest has its directory"
     );
+    assert_eq!(warehouse.writers("processed").await, 0, "nobody has to fence a run that has ended in order");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::books::book;
 use crate::late::lateness;
-use crate::warehouse::{Warehouse, documents};
+use crate::warehouse::{Warehouse, counts, documents};
 
 fn summary(report: &Report) -> (i64, i64, RunSummary) {
     let Outcome::Committed { from, to, summary, .. } = &report.outcome else { panic!("there was something new") };
@@ -69,6 +69,27 @@ async fn files_that_would_be_put_together_are_counted() {
 
     assert_eq!((preview.rewritten.files, preview.merged.files, preview.merged.rows), (0, 3, 3));
     assert_eq!(summary(&warehouse.compact().await).2.files.after, 1);
+}
+
+/// Rows that change nothing bring their directory no file: its files are let be (F16, F25).
+#[tokio::test]
+async fn files_beside_rows_that_change_nothing_are_not_put_together() {
+    let warehouse = Warehouse::in_memory();
+    for run in 0..3 {
+        warehouse.ingest([book(&format!("{run}")).at(run)]).await;
+        warehouse.compact().await;
+    }
+    let files = warehouse.listed_files().await;
+    let new = |id: &str, offset| book(id).of(2021).at(offset);
+    warehouse.ingest([new("a", 3), new("b", 4), book("0").at(5)]).await;
+
+    let preview = warehouse.preview().await;
+    let report = warehouse.compact().await;
+
+    assert_eq!((preview.merged.files, preview.rewritten.files), (0, 0));
+    assert_eq!(counts(&report), [3, 0, 1, 2]);
+    let after = warehouse.listed_files().await;
+    assert!(files.iter().all(|file| after.contains(file)), "{files:?} {after:?}");
 }
 
 #[tokio::test]

@@ -52,6 +52,16 @@ pub struct Rebuild {
 }
 
 impl RunPlan {
+    /// Whether the Processed zone still is as the plan found it: its buckets stand where they stood, and the files that it
+    /// may replace are live.
+    pub fn stands(&self, processed: &Fold) -> bool {
+        let positions = self.rebuild.as_ref().map_or(&self.buckets, |rebuild| &rebuild.positions);
+        let replaced = self.rebuild.iter().flat_map(|rebuild| &rebuild.replaced);
+        let is_live = |live: &LiveFile| processed.live().get(&live.key()) == Some(live);
+        positions.iter().all(|(Bucket(bucket), position)| processed.positions().get(bucket) == Some(position))
+            && self.zone.iter().chain(replaced).all(is_live)
+    }
+
     /// The least position before: files of entries up to it are consumed by all buckets of the run.
     pub fn from(&self) -> i64 {
         self.buckets.values().copied().min().unwrap_or(self.to)
@@ -146,7 +156,7 @@ pub fn plan_run(raw: &Fold, processed: &Fold, buckets: Range<u32>) -> Result<Pla
     let of_run = |live: &&LiveFile| {
         live.file.zone == FileZone::Processed && live.file.bucket.is_some_and(|bucket| buckets.contains(&bucket))
     };
-    let before = through_before(processed, &buckets);
+    let before = through_before(raw, processed, &buckets);
     Ok(Plan::Run(RunPlan {
         raw_zone: raw.zone_id(),
         buckets: positions,
@@ -186,7 +196,7 @@ pub fn plan_rebuild(raw: &Fold, processed: &Fold, buckets: u32) -> Result<Plan, 
         delta,
         zone: Vec::new(),
         processed_through: None,
-        through: through_after(raw, from, through_before(processed, &(0..buckets))),
+        through: through_after(raw, from, through_before(raw, processed, &(0..buckets))),
         rebuild: Some(Rebuild { positions, replaced }),
     }))
 }
@@ -216,15 +226,19 @@ fn positions(raw: &Fold, processed: &Fold, buckets: &Range<u32>) -> Result<BTree
 }
 
 /// Up to when all these buckets have every message; none if that can't be said of one.
-fn through_before(processed: &Fold, buckets: &Range<u32>) -> Option<LogTime> {
-    buckets.clone().map(|bucket| processed.processed_through().get(&bucket).copied()).min().flatten()
+fn through_before(raw: &Fold, processed: &Fold, buckets: &Range<u32>) -> Option<LogTime> {
+    let through = buckets.clone().map(|bucket| processed.processed_through().get(&bucket).copied()).min().flatten();
+    through.map(|through| through.min(raw.effective_time()))
 }
 
 /// Up to when everything that RAW's log names is complete: the least of the partitions' newest timestamps. It says nothing
 /// while a partition has none.
+///
+/// Producers say what they like. A message of the year 2099 would make every row late from then on, so a time ahead of the
+/// log's own counts as that.
 pub fn complete_through(raw: &Fold) -> Option<LogTime> {
     let newest = raw.partitions().values().map(|partition| partition.max_timestamp).min().flatten();
-    newest.and_then(LogTime::from_milliseconds)
+    newest.and_then(LogTime::from_milliseconds).map(|newest| newest.min(raw.effective_time()))
 }
 
 /// Up to when a run has everything. It does not fall, but by a rewind that the run takes with it.

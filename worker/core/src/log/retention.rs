@@ -92,8 +92,7 @@ pub fn expiry_without(fold: &Fold, ages: &RetentionAges, now: LogTime, put_off: 
 /// may have registered, another worker may have been faster, and a clock that was ahead may have been set right.
 pub fn still_due(fold: &Fold, ages: &RetentionAges, now: LogTime, files: &[LiveFile]) -> Vec<LiveFile> {
     let judge = Judge::new(fold, ages, now);
-    let key = |live: &LiveFile| FileKey { zone: live.file.zone, path: live.file.path.clone() };
-    let is_live = |live: &&LiveFile| fold.live().get(&key(live)) == Some(live);
+    let is_live = |live: &&LiveFile| fold.live().get(&live.key()) == Some(live);
     files.iter().filter(is_live).filter(|live| judge.has_come(live) && judge.is_passed(live)).cloned().collect()
 }
 

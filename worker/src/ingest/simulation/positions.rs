@@ -1,7 +1,9 @@
 //! Schedules that concern where the zone begins, goes on and goes back to, by number.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use chrono::DateTime;
 use gristmill_crds::OnDataLoss;
 use gristmill_crds::plan::{Position, RewindPlan};
 use tokio_util::sync::CancellationToken;
@@ -344,6 +346,69 @@ fn schedule_32_a_nonce_rewinds_once_whoever_brings_it_and_whenever() {
             if generation == 1 { Ok(()) } else { Err(format!("generation {generation} by an old nonce")) }
         };
         with_workers(&world, 2, scenario)
+    });
+}
+
+/// 32: a rewind leads to the end as it is when it is resolved, past the one that was seen before: nothing was truncated.
+#[test]
+fn schedule_32_rewind_past_an_end_that_was_seen_before_is_no_truncation() {
+    for_seeds(60, |seed| {
+        let mut world = World::new(seed, 1);
+        world.plan.on_data_loss = OnDataLoss::RecordGap;
+        let mut skipping = world.plan.clone();
+        let ahead = DateTime::from_timestamp(4_000_000_000, 0).expect("a time");
+        skipping.rewind = rewind("skip", Position::Timestamp(ahead));
+        let scenario = async {
+            send(&world, 20).await;
+            world.catch_up(&world.plan).await.map_err(|failure| failure.to_string())?;
+            let cancel = CancellationToken::new();
+            let process = world.process(&skipping, Until::Cancelled, cancel.clone(), CancellationToken::new());
+            let messages = async {
+                for _ in 0..1000 {
+                    world.cluster.append(0, Some(GOOD.to_owned()));
+                    world.timeline.sleep(Duration::from_millis(5)).await;
+                }
+                let caught_up = world.caught_up(HOUR).await;
+                cancel.cancel();
+                caught_up
+            };
+            let (ended, caught_up) = futures::future::join(process, messages).await;
+            caught_up.map_err(|error| format!("{error}: {ended:?}"))?;
+            let generation = world.zone().await?.fold().generation();
+            if generation == 1 { Ok(()) } else { Err(format!("generation {generation} by one rewind")) }
+        };
+        with_workers(&world, 0, scenario)
+    });
+}
+
+/// 30: several workers find one truncation, each at another moment and so with another end: one rewind.
+#[test]
+fn schedule_30_truncation_that_several_workers_find_is_one_rewind() {
+    for_seeds(60, |seed| {
+        let mut world = World::new(seed, 2);
+        world.plan.on_data_loss = OnDataLoss::RecordGap;
+        let scenario = async {
+            send(&world, 40).await;
+            world.catch_up(&world.plan).await.map_err(|failure| failure.to_string())?;
+            let end = world.cluster.ends()[&0] - 5;
+            world.cluster.elect_unclean(0, end);
+            let cancel = CancellationToken::new();
+            let process = || world.process(&world.plan, Until::Cancelled, cancel.clone(), CancellationToken::new());
+            let messages = async {
+                for _ in 0..3 {
+                    world.cluster.append(0, Some(GOOD.to_owned()));
+                    world.timeline.sleep(Duration::from_millis(10)).await;
+                }
+                let caught_up = world.caught_up(HOUR).await;
+                cancel.cancel();
+                caught_up
+            };
+            let (one, other, caught_up) = futures::future::join3(process(), process(), messages).await;
+            caught_up.map_err(|error| format!("{error}: {one:?} {other:?}"))?;
+            let generation = world.zone().await?.fold().generation();
+            if generation == 1 { Ok(()) } else { Err(format!("generation {generation} by one truncation")) }
+        };
+        with_workers(&world, 0, scenario)
     });
 }
 

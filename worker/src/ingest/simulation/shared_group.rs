@@ -80,6 +80,42 @@ fn zone_that_comes_to_the_group_of_another_stays_out_until_that_one_has_left() {
     });
 }
 
+/// Nobody tells for a while who is in the group: it is not taken for free.
+#[test]
+fn zone_that_waits_goes_on_waiting_while_no_broker_answers() {
+    for_seeds(30, |seed| {
+        let world = World::new(seed, 4);
+        let (first, second) = (&world, &world.beside("hdfs://simulated:8020/raw/second"));
+        let (end_first, end_second) = (CancellationToken::new(), CancellationToken::new());
+        let script = async {
+            send(first, 30).await;
+            first.caught_up(HOUR).await?;
+            first.timeline.sleep(300 * SECOND).await;
+            told(second, first).await?;
+            world.cluster.change(|state| state.down = true);
+            for second_of_outage in 0..150 {
+                first.timeline.sleep(SECOND).await;
+                let phase = second.board().report().phase;
+                if phase != IngestPhase::GroupShared {
+                    return Err(format!("{phase:?} after {second_of_outage} s without brokers"));
+                }
+            }
+            world.cluster.change(|state| state.down = false);
+            first.caught_up(HOUR).await
+        };
+        let later = async {
+            second.timeline.sleep(60 * SECOND).await;
+            work(second, &end_second).await
+        };
+        let script = ending(script, [&end_first, &end_second]);
+        let scenario = async {
+            let (script, earlier, later) = join3(script, work(first, &end_first), later).await;
+            script.and(earlier).and(later)
+        };
+        with_workers(&world, 0, scenario)
+    });
+}
+
 /// Both see an empty group, and find each other in it: one gives way, and neither loses a message.
 #[test]
 fn one_of_two_zones_that_come_at_the_same_moment_gives_way() {

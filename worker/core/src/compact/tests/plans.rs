@@ -15,7 +15,7 @@ pub(super) fn zone_id(number: u128) -> ZoneId {
 }
 
 fn time() -> LogTime {
-    "2026-11-23T05:00:00.000Z".parse().expect("that is a time")
+    "2026-11-23T08:00:00.000Z".parse().expect("that is a time")
 }
 
 /// Who writes every entry and stages its files.
@@ -276,6 +276,33 @@ fn zone_is_processed_through_the_newest_message_of_the_partition_that_is_furthes
     land_up_to(&mut raw, 1, milliseconds(SIX));
 
     assert_eq!(through(&planned(&raw, &processed(zone_id(1)), 0..1)), [None, Some(SIX.to_owned())]);
+}
+
+/// One producer's clock must not make every later row late, not even where a run has believed it already.
+#[test]
+fn message_from_the_future_counts_as_the_time_of_the_log() {
+    let future = "2099-01-01T00:00:00.000Z";
+    let mut raw = raw();
+    land_up_to(&mut raw, 0, milliseconds(future));
+    let now = time().to_string();
+    assert_eq!(through(&planned(&raw, &processed(zone_id(1)), 0..1)), [None, Some(now.clone())]);
+
+    let mut before = processed(zone_id(1));
+    run(&mut before, &[(0, 0, Some(future))], vec![]);
+    assert_eq!(through(&planned(&raw, &before, 0..1)), [Some(now.clone()), Some(now)]);
+}
+
+#[test]
+fn plan_stands_until_a_bucket_moves_on_or_a_file_goes() {
+    let mut raw = raw();
+    land(&mut raw);
+    let mut zone = processed_up_to(0);
+    let plan = planned(&raw, &zone, 0..1);
+    assert!(plan.stands(&zone));
+    run(&mut zone, &[(0, 0, None)], vec![]);
+    assert!(plan.stands(&zone), "a commit that moves nothing leaves it as it is");
+    run(&mut zone, &[(0, 1, None)], vec![]);
+    assert!(!plan.stands(&zone));
 }
 
 #[test]

@@ -26,6 +26,13 @@ pub struct LiveFile {
     pub file: FileEntry,
 }
 
+impl LiveFile {
+    /// Which file it is.
+    pub fn key(&self) -> FileKey {
+        FileKey { zone: self.file.zone, path: self.file.path.clone() }
+    }
+}
+
 /// The topic whose messages the current generation of a RAW zone holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

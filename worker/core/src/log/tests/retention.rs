@@ -160,8 +160,7 @@ fn files_that_were_put_off_take_no_place_of_a_pass() {
     let mut fold = raw_fold();
     let files = (1..=1300).map(|number| file(FileZone::Raw, number)).collect();
     fold.apply(&raw_entry(2, raw_data(vec![range(0, 100, 200)], files))).expect("valid");
-    let key = |live: &LiveFile| FileKey { zone: live.file.zone, path: live.file.path.clone() };
-    let put_off: std::collections::BTreeSet<_> = expiry(&fold, &MONTH, day(30)).due.iter().map(key).collect();
+    let put_off: std::collections::BTreeSet<_> = expiry(&fold, &MONTH, day(30)).due.iter().map(LiveFile::key).collect();
     assert_eq!(put_off.len(), 1000);
     let Expiry { due, later, held } = expiry_without(&fold, &MONTH, day(30), &put_off);
     assert_eq!((due.len(), later, held), (300, 0, None));
