@@ -388,16 +388,16 @@ fn schedule_30_truncation_that_several_workers_find_is_one_rewind() {
         let mut world = World::new(seed, 2);
         world.plan.on_data_loss = OnDataLoss::RecordGap;
         let scenario = async {
-            send(&world, 40).await;
+            send(&world, 200).await;
             world.catch_up(&world.plan).await.map_err(|failure| failure.to_string())?;
-            let end = world.cluster.ends()[&0] - 5;
+            let end = world.cluster.ends()[&0] - 80;
             world.cluster.elect_unclean(0, end);
             let cancel = CancellationToken::new();
             let process = || world.process(&world.plan, Until::Cancelled, cancel.clone(), CancellationToken::new());
             let messages = async {
-                for _ in 0..3 {
+                for _ in 0..60 {
                     world.cluster.append(0, Some(GOOD.to_owned()));
-                    world.timeline.sleep(Duration::from_millis(10)).await;
+                    world.timeline.sleep(Duration::from_millis(3)).await;
                 }
                 let caught_up = world.caught_up(HOUR).await;
                 cancel.cancel();
