@@ -15,3 +15,4 @@ mod runs;
 mod schemas;
 mod shards;
 mod warehouse;
+mod wide_rows;

@@ -112,7 +112,7 @@ impl Warehouse {
         Self { store, ..self.clone() }
     }
 
-    fn surroundings(&self, zone: &str) -> Surroundings {
+    pub(crate) fn surroundings(&self, zone: &str) -> Surroundings {
         let url: ZoneUrl = format!("file://{}/{zone}", self.root).parse().unwrap();
         Surroundings::of_process(Arc::clone(&self.store), url).with_patience(Duration::ZERO)
     }
