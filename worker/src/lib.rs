@@ -10,6 +10,7 @@ mod blocking;
 pub mod by_schedule;
 pub mod cli;
 pub mod compact;
+pub mod cpu;
 pub mod demo;
 pub mod documents;
 pub mod exit;

@@ -1,0 +1,122 @@
+//! The CPU of the process: how much it may use, and how much it has used.
+
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// More threads than that have no work: what is decoded at a time is a few MiB.
+const MOST_THREADS: usize = 64;
+
+/// Where it stands how much CPU the process may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cpu {
+    /// In its quota, or else it may use every processor.
+    OfProcess,
+    /// In a file, as a quantity such as 750m. A request that was changed in place shows nowhere in a process, so a pod is
+    /// told by an annotation. As [`Self::OfProcess`] while there is no file or nothing in it.
+    File(PathBuf),
+    /// Enough for so many threads, whatever the machine.
+    Threads(NonZero<usize>),
+}
+
+/// Text that is no amount of CPU.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{path} says {text:?}, which is no amount of CPU; expected cores such as 2 or 1.5, or thousandths such as 750m"
+)]
+pub struct InvalidCpu {
+    path: String,
+    text: String,
+}
+
+impl Cpu {
+    /// Threads that use the CPU up: one for each core that is begun.
+    ///
+    /// # Errors
+    /// The file holds something else.
+    pub fn threads(&self) -> Result<usize, InvalidCpu> {
+        let of_process = || thread::available_parallelism().map_or(1, NonZero::get);
+        let threads = match self {
+            Self::OfProcess => of_process(),
+            Self::Threads(threads) => threads.get(),
+            Self::File(path) => {
+                let text = std::fs::read_to_string(path).unwrap_or_default();
+                match text.trim() {
+                    "" => of_process(),
+                    text => begun_cores(text)
+                        .ok_or_else(|| InvalidCpu { path: path.display().to_string(), text: text.to_owned() })?,
+                }
+            }
+        };
+        Ok(threads.clamp(1, MOST_THREADS))
+    }
+}
+
+/// `1` of `750m`, `2` of `1.5`.
+fn begun_cores(text: &str) -> Option<usize> {
+    let (number, a_core) = match text.strip_suffix('m') {
+        Some(thousandths) => (thousandths, 1000.0),
+        None => (text, 1.0),
+    };
+    if !number.chars().all(|character| character.is_ascii_digit() || character == '.') {
+        return None;
+    }
+    let cores = (number.parse::<f64>().ok()? / a_core).ceil();
+    Some(cores as usize)
+}
+
+/// CPU time of all threads of the process so far, those that have ended included.
+pub fn used() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[rstest::rstest]
+    #[case("50m", Some(1))]
+    #[case("1000m", Some(1))]
+    #[case("1001m", Some(2))]
+    #[case("2", Some(2))]
+    #[case("1.5", Some(2))]
+    #[case("0", Some(0))]
+    #[case("1e3", None)]
+    #[case("inf", None)]
+    #[case("-1", None)]
+    #[case("m", None)]
+    #[case("two", None)]
+    fn every_core_that_is_begun_counts(#[case] text: &str, #[case] cores: Option<usize>) {
+        assert_eq!(begun_cores(text), cores);
+    }
+
+    #[test]
+    fn file_that_changes_changes_the_threads_and_an_empty_one_leaves_it_to_the_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cpu");
+        let cpu = Cpu::File(path.clone());
+        assert_eq!(cpu.threads(), Cpu::OfProcess.threads());
+        for (text, threads) in [("1", 1), ("2500m\n", 3), ("0", 1), ("1000000", MOST_THREADS)] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(cpu.threads(), Ok(threads), "{text:?}");
+        }
+        std::fs::write(&path, " \n").unwrap();
+        assert_eq!(cpu.threads(), Cpu::OfProcess.threads());
+        std::fs::write(&path, "much").unwrap();
+        let told = cpu.threads().unwrap_err().to_string();
+        assert!(told.contains("cpu says \"much\"") && told.contains("750m"), "{told}");
+    }
+
+    #[test]
+    fn work_uses_cpu() {
+        let before = used();
+        while used() == before {
+            std::hint::spin_loop();
+        }
+        assert!(used() > before);
+    }
+}
