@@ -102,11 +102,47 @@ impl<'m, M: Member> Feed<'m, M> {
     pub async fn next(&mut self) -> SourceEvent<M::Message<'m>> {
         match self.held.pop_front() {
             Some(event) => {
-                self.held_bytes -= size(&event);
+                self.held_bytes -= size_of_event(&event);
                 event
             }
             None => self.receive().await,
         }
+    }
+
+    /// The next message, if it is here already and the caller takes it. What else is here comes by [`Self::next`].
+    pub fn next_if(&mut self, takes: impl FnOnce(&M::Message<'m>) -> bool) -> Option<M::Message<'m>> {
+        if self.held.is_empty() {
+            let event = self.receive_now()?;
+            self.hold(event);
+        }
+        match self.held.pop_front()? {
+            SourceEvent::Message(message) if takes(&message) => {
+                self.held_bytes -= size(&message);
+                Some(message)
+            }
+            event => {
+                self.held.push_front(event);
+                None
+            }
+        }
+    }
+
+    /// Gives back messages that were told last, in their order: they are told again before anything else.
+    pub fn put_back_messages(&mut self, messages: impl DoubleEndedIterator<Item = M::Message<'m>>) {
+        for message in messages.rev() {
+            self.held_bytes += size(&message);
+            self.held.push_front(SourceEvent::Message(message));
+        }
+    }
+
+    /// Bytes of messages that may wait with the caller without more being held than in [`Self::attend`].
+    pub fn room(&self) -> u64 {
+        self.hold_limit.saturating_sub(self.held_bytes)
+    }
+
+    fn hold(&mut self, event: SourceEvent<M::Message<'m>>) {
+        self.held_bytes += size_of_event(&event);
+        self.held.push_back(event);
     }
 
     /// Runs `work` and stays a live member of the group until it is done. Once the group wants partitions back the work
@@ -130,8 +166,7 @@ impl<'m, M: Member> Feed<'m, M> {
                 event = self.receive() => event,
             };
             let lost = matches!(event, SourceEvent::Lost(_));
-            self.held_bytes += size(&event);
-            self.held.push_back(event);
+            self.hold(event);
             if lost {
                 break Attended::Interrupted;
             }
@@ -222,7 +257,7 @@ impl<'m, M: Member> Feed<'m, M> {
         }
         self.forget(&wanted);
         self.held.retain(|event| !matches!(event, SourceEvent::Revoked(_)) && !is_of(event, |p| wanted.contains(&p)));
-        self.held_bytes = self.held.iter().map(size).sum();
+        self.held_bytes = self.held.iter().map(size_of_event).sum();
         self.member.give_back(&wanted.into_iter().collect::<Vec<_>>());
     }
 
@@ -240,7 +275,7 @@ impl<'m, M: Member> Feed<'m, M> {
         let settled =
             |event: &SourceEvent<_>| (all && matches!(event, SourceEvent::OutOfRange)) || is_of(event, sought);
         self.held.retain(|event| !settled(event));
-        self.held_bytes = self.held.iter().map(size).sum();
+        self.held_bytes = self.held.iter().map(size_of_event).sum();
         self.positions.extend(positions.iter().map(|position| (position.partition, *position)));
         self.move_to(&positions).await
     }
@@ -268,6 +303,11 @@ impl<'m, M: Member> Feed<'m, M> {
             self.resume().await?;
         }
         Ok(())
+    }
+
+    /// Whether a partition of ours is read no more.
+    pub fn is_stopped(&self, partition: i32) -> bool {
+        self.stopped.contains(&partition)
     }
 
     /// Reads a partition no more, as long as it is ours.
@@ -322,22 +362,39 @@ impl<'m, M: Member> Feed<'m, M> {
                 Some(change) = self.changes.0.recv() => return self.change(change),
                 received = self.member.receive() => received,
             };
-            let event = match received {
-                Received::Message(message) if self.unproven.contains_key(&message.partition()) => {
-                    self.begin(message.partition())
-                }
-                Received::EndOfPartition(partition) if self.unproven.contains_key(&partition) => self.begin(partition),
-                Received::Message(message) => self.admit(message),
-                Received::EndOfPartition(partition) => {
-                    self.owns(partition).then_some(SourceEvent::EndOfPartition(partition))
-                }
-                Received::OutOfRange => Some(SourceEvent::OutOfRange),
-                Received::TooLarge => Some(SourceEvent::TooLarge),
-                Received::Disturbed(fault) => Some(SourceEvent::Disturbed(fault)),
-            };
-            if let Some(event) = event {
+            if let Some(event) = self.told(received) {
                 return event;
             }
+        }
+    }
+
+    /// What [`Self::receive`] would give at once.
+    fn receive_now(&mut self) -> Option<SourceEvent<M::Message<'m>>> {
+        loop {
+            if let Ok(change) = self.changes.0.try_recv() {
+                return Some(self.change(change));
+            }
+            let received = self.member.receive_now()?;
+            if let Some(event) = self.told(received) {
+                return Some(event);
+            }
+        }
+    }
+
+    /// The event that was received, if the caller is to be told.
+    fn told(&mut self, received: Received<M::Message<'m>>) -> Option<SourceEvent<M::Message<'m>>> {
+        match received {
+            Received::Message(message) if self.unproven.contains_key(&message.partition()) => {
+                self.begin(message.partition())
+            }
+            Received::EndOfPartition(partition) if self.unproven.contains_key(&partition) => self.begin(partition),
+            Received::Message(message) => self.admit(message),
+            Received::EndOfPartition(partition) => {
+                self.owns(partition).then_some(SourceEvent::EndOfPartition(partition))
+            }
+            Received::OutOfRange => Some(SourceEvent::OutOfRange),
+            Received::TooLarge => Some(SourceEvent::TooLarge),
+            Received::Disturbed(fault) => Some(SourceEvent::Disturbed(fault)),
         }
     }
 
@@ -396,15 +453,17 @@ fn is_of<M: Delivered>(event: &SourceEvent<M>, partition: impl Fn(i32) -> bool) 
     }
 }
 
-/// Bytes that an event keeps in memory, near enough to bound what is held.
-fn size<M: Delivered>(event: &SourceEvent<M>) -> u64 {
+/// Bytes that a message keeps in memory, near enough to bound what is held.
+pub(crate) fn size<M: Delivered>(message: &M) -> u64 {
     /// What librdkafka keeps of a message besides its key and value.
     const MESSAGE: usize = 256;
+    let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
+    (MESSAGE + length(message.payload()) + length(message.key())) as u64
+}
+
+fn size_of_event<M: Delivered>(event: &SourceEvent<M>) -> u64 {
     match event {
-        SourceEvent::Message(message) => {
-            let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
-            (MESSAGE + length(message.payload()) + length(message.key())) as u64
-        }
+        SourceEvent::Message(message) => size(message),
         SourceEvent::Assigned(_)
         | SourceEvent::Revoked(_)
         | SourceEvent::Lost(_)

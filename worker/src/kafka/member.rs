@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -75,6 +76,23 @@ impl GroupMember {
         KafkaFault::Consume { act, topic: self.topic.clone(), source }
     }
 
+    fn received<'m>(&self, received: KafkaResult<BorrowedMessage<'m>>) -> Received<BorrowedMessage<'m>> {
+        match received {
+            Ok(message) => Received::Message(message),
+            Err(KafkaError::PartitionEOF(partition)) => Received::EndOfPartition(partition),
+            Err(error) => match error.rdkafka_error_code() {
+                Some(
+                    RDKafkaErrorCode::AutoOffsetReset
+                    | RDKafkaErrorCode::OffsetOutOfRange
+                    | RDKafkaErrorCode::LogTruncation,
+                ) => Received::OutOfRange,
+                // An answer above `receive.message.max.bytes` ends the connection by the first of these.
+                Some(RDKafkaErrorCode::BadMessage | RDKafkaErrorCode::MessageSizeTooLarge) => Received::TooLarge,
+                _ => Received::Disturbed(self.fault("read", error)),
+            },
+        }
+    }
+
     fn list(&self, positions: &[Position]) -> KafkaResult<TopicPartitionList> {
         let mut list = TopicPartitionList::with_capacity(positions.len());
         for Position { partition, offset, leader_epoch } in positions {
@@ -107,20 +125,11 @@ impl Member for GroupMember {
     type Message<'m> = BorrowedMessage<'m>;
 
     async fn receive(&self) -> Received<BorrowedMessage<'_>> {
-        match self.consumer.recv().await {
-            Ok(message) => Received::Message(message),
-            Err(KafkaError::PartitionEOF(partition)) => Received::EndOfPartition(partition),
-            Err(error) => match error.rdkafka_error_code() {
-                Some(
-                    RDKafkaErrorCode::AutoOffsetReset
-                    | RDKafkaErrorCode::OffsetOutOfRange
-                    | RDKafkaErrorCode::LogTruncation,
-                ) => Received::OutOfRange,
-                // An answer above `receive.message.max.bytes` ends the connection by the first of these.
-                Some(RDKafkaErrorCode::BadMessage | RDKafkaErrorCode::MessageSizeTooLarge) => Received::TooLarge,
-                _ => Received::Disturbed(self.fault("read", error)),
-            },
-        }
+        self.received(self.consumer.recv().await)
+    }
+
+    fn receive_now(&self) -> Option<Received<BorrowedMessage<'_>>> {
+        self.consumer.recv().now_or_never().map(|received| self.received(received))
     }
 
     fn assign(&self, positions: &[Position]) -> Result<(), KafkaFault> {

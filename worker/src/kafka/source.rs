@@ -85,6 +85,9 @@ pub trait Member: Send + Sync {
     /// The next thing that this member is told. Losing the race of a `select!` loses nothing.
     fn receive(&self) -> impl Future<Output = Received<Self::Message<'_>>> + Send;
 
+    /// What [`Self::receive`] would give at once, without waiting.
+    fn receive_now(&self) -> Option<Received<Self::Message<'_>>>;
+
     /// Takes assigned partitions from these positions.
     ///
     /// # Errors

@@ -159,6 +159,15 @@ impl Member for SimulatedMember {
         }
     }
 
+    /// Any number of messages comes at once, so that batches end anywhere.
+    fn receive_now(&self) -> Option<Received<Message>> {
+        if self.cluster.timeline.once_in(6) {
+            return None;
+        }
+        self.beat();
+        self.poll()
+    }
+
     fn assign(&self, positions: &[Position]) -> Result<(), KafkaFault> {
         let mut state = self.lock();
         for Position { partition, offset, .. } in positions {

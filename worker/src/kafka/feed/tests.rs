@@ -52,11 +52,14 @@ impl Member for Silent {
     type Message<'m> = Nothing;
 
     async fn receive(&self) -> Received<Nothing> {
-        let laid_out = self.1.lock().expect("nobody panics here").pop_front();
-        match laid_out {
-            Some(message) => Received::Message(message),
+        match self.receive_now() {
+            Some(received) => received,
             None => std::future::pending().await,
         }
+    }
+
+    fn receive_now(&self) -> Option<Received<Nothing>> {
+        self.1.lock().expect("nobody panics here").pop_front().map(Received::Message)
     }
     fn assign(&self, positions: &[Position]) -> Result<(), KafkaFault> {
         self.note(format!("assign {:?}", partitions(positions)));
@@ -168,4 +171,39 @@ async fn schedule_28_messages_from_before_a_seek_are_dropped_whether_they_wait_h
     member.1.lock().expect("nobody panics here").extend([102, 149, 150].map(Nothing));
     let SourceEvent::Message(first) = feed.next().await else { panic!("a message is there") };
     assert_eq!(first.0, 150);
+}
+
+#[tokio::test]
+async fn messages_that_are_here_are_taken_one_by_one_up_to_what_else_comes() {
+    let member = Silent::default();
+    let (mut feed, tell) = feed(&member);
+    assert!(feed.next_if(|_| true).is_none(), "nothing is here");
+    member.1.lock().expect("nobody panics here").extend([100, 101, 102].map(Nothing));
+    assert_eq!(feed.next_if(|_| true).map(|message| message.0), Some(100));
+    assert!(feed.next_if(|_| false).is_none());
+    assert_eq!(feed.next_if(|_| true).map(|message| message.0), Some(101), "what was not taken comes again");
+    tell.try_send(Change::Revoked(vec![1])).expect("there is room");
+    assert!(feed.next_if(|_| true).is_none(), "the rebalance comes first");
+    assert!(matches!(feed.next().await, SourceEvent::Revoked(partitions) if partitions == [1]));
+    assert_eq!(feed.next_if(|_| true).map(|message| message.0), Some(102));
+    assert_eq!((feed.held_bytes(), feed.room()), (0, 1 << 20));
+}
+
+#[tokio::test]
+async fn messages_that_are_put_back_come_first_and_go_with_their_partition() {
+    let member = Silent::default();
+    let (mut feed, tell) = feed(&member);
+    member.1.lock().expect("nobody panics here").extend([100, 101, 102].map(Nothing));
+    let taken: Vec<_> = std::iter::from_fn(|| feed.next_if(|message| message.0 < 102)).collect();
+    assert_eq!(taken.len(), 2);
+    feed.put_back_messages(taken.into_iter());
+    assert_eq!(feed.held_bytes(), 3 * 256);
+    assert_eq!(feed.next_if(|_| true).map(|message| message.0), Some(100));
+    let SourceEvent::Message(second) = feed.next().await else { panic!("a message is there") };
+    feed.put_back_messages(std::iter::once(second));
+    tell.try_send(Change::Revoked(vec![0])).expect("there is room");
+    feed.assign(&[]).expect("it is noted");
+    feed.give_back();
+    assert!(feed.next_if(|_| true).is_none(), "partition 0 is others'");
+    assert_eq!(feed.held_bytes(), 0);
 }
