@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// More threads than that have no work: what is decoded at a time is a few MiB.
-const MOST_THREADS: usize = 64;
+/// More threads than that bring nothing, since one thread encodes what all of them have decoded; each has buffers of its
+/// own.
+const MOST_THREADS: usize = 16;
 
 /// Where it stands how much CPU the process may use.
 #[derive(Debug, Clone, PartialEq, Eq)]

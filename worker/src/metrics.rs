@@ -57,6 +57,7 @@ struct Metrics {
     read_bytes: Counter,
     decode_seconds: Seconds,
     encode_seconds: Seconds,
+    store_wait_seconds: Seconds,
     commit_seconds: Histogram,
     budget_bytes: Gauge,
     budget_limit_bytes: Gauge,
@@ -103,6 +104,7 @@ impl IngestMetrics {
             read_bytes: Counter::default(),
             decode_seconds: Seconds::default(),
             encode_seconds: Seconds::default(),
+            store_wait_seconds: Seconds::default(),
             commit_seconds: Histogram::new(COMMIT_SECONDS),
             budget_bytes: Gauge::default(),
             budget_limit_bytes: Gauge::default(),
@@ -126,16 +128,21 @@ impl IngestMetrics {
         text
     }
 
-    /// A message was decoded, committed or not.
-    pub fn decoded(&self, bytes: usize, took: Duration) {
-        self.0.read_messages.inc();
-        self.0.read_bytes.inc_by(bytes as u64);
+    /// Messages were decoded, committed or not.
+    pub fn decoded(&self, messages: u64, bytes: u64, took: Duration) {
+        self.0.read_messages.inc_by(messages);
+        self.0.read_bytes.inc_by(bytes);
         self.0.decode_seconds.inc_by(took.as_secs_f64());
     }
 
     /// Rows were encoded to Parquet and handed to the store.
     pub fn encoded(&self, took: Duration) {
         self.0.encode_seconds.inc_by(took.as_secs_f64());
+    }
+
+    /// Encoding or a commit waited for the store.
+    pub fn waited_for_store(&self, waited: Duration) {
+        self.0.store_wait_seconds.inc_by(waited.as_secs_f64());
     }
 
     /// An entry was appended and published.
@@ -224,6 +231,12 @@ impl Metrics {
             "Time spent on encoding rows to Parquet and handing them to the store",
             Unit::Seconds,
             self.encode_seconds.clone(),
+        );
+        registry.register_with_unit(
+            "gristmill_ingest_store_wait",
+            "Time of encoding and of commits that was spent on waiting for the store",
+            Unit::Seconds,
+            self.store_wait_seconds.clone(),
         );
         registry.register_with_unit(
             "gristmill_ingest_commit_duration",

@@ -34,7 +34,8 @@ pub struct WorkReport {
     /// Those of its partitions that it reads no more although they have records, as part of the figures above.
     #[serde(default)]
     pub stuck: StuckWork,
-    /// The partition with the highest arrival among those that are not stuck; absent while no arrival is known.
+    /// The partition with most work among those that are not stuck, arrival and a share of the backlog together; absent
+    /// while no arrival is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hottest: Option<PartitionWork>,
 }

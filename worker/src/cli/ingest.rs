@@ -12,6 +12,7 @@ use super::progress::{Progress, ProgressMode};
 use super::resources::{IngestResource, hadoop_of_ingest};
 use super::zone::duration;
 use crate::admin::AdminServer;
+use crate::cpu::Cpu;
 use crate::exit::Failure;
 use crate::ingest::{self, Budget, Options, Summary, Until};
 use crate::kafka::Connection;
@@ -57,6 +58,11 @@ pub(super) struct IngestArgs {
     /// gristmill.dev/resume in a downward-API volume.
     #[arg(long, env = "GRISTMILL_RESUME_FILE", value_name = "PATH")]
     resume_file: Option<PathBuf>,
+    /// A file with the CPU that this process may use, such as 750m or 2: as many threads decode, one for each core that is
+    /// begun. It is read every 5 s. In a pod it is the annotation gristmill.dev/cpu in a downward-API volume. Without it,
+    /// and while it is empty: the process's CPU quota, else all processors.
+    #[arg(long, env = "GRISTMILL_CPU_FILE", value_name = "PATH")]
+    cpu_file: Option<PathBuf>,
     /// Draw a progress bar on a terminal, in place of a log line a commit.
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     progress: ProgressMode,
@@ -96,7 +102,8 @@ async fn ingest(args: &IngestArgs, with_bar: bool) -> Result<(), Failure> {
     warn_of_memory(&plan, memory);
     let hadoop = hadoop_of_ingest(&plan, &secrets)?;
     let resume_file = args.resume_file.clone();
-    let mut options = Options { hadoop, wait: wait(args), budget, resume_file, ..Options::new(&plan) };
+    let cpu = args.cpu_file.clone().map_or(Cpu::OfProcess, Cpu::File);
+    let mut options = Options { hadoop, wait: wait(args), budget, resume_file, cpu, ..Options::new(&plan) };
     if args.until_caught_up {
         options.until = Until::CaughtUp;
     }

@@ -52,6 +52,7 @@ impl<S: Source> Worker<'_, S> {
         for (partition, below) in lost {
             self.record_gap(partition, below);
         }
+        self.measure_anew();
         self.assigned.notify_one();
         self.patience.board.joined();
         self.ingesting();

@@ -54,7 +54,7 @@ impl<S: Source> Worker<'_, S> {
         let began = self.clock.uptime();
         self.tell_buffered();
         let sealed = attend(&mut self.feed, self.grace, self.open.close(&mut self.zone)).await?;
-        self.patience.board.metrics().encoded(self.clock.uptime() - began);
+        self.encoded(began);
         let (files, written) = match sealed {
             Ok(sealed) => sealed,
             Err(error) => return self.recover(error).await,
@@ -62,7 +62,9 @@ impl<S: Source> Worker<'_, S> {
         self.tell_buffered();
         let count = files.len();
         let hold = self.judge(RejectCounts::of(&self.progress.ranges(&self.facts.topic_id)));
+        let appends = self.clock.uptime();
         let appended = self.append(files).await?;
+        self.waited_for_store(self.clock.uptime() - appends);
         self.trouble = Trouble::default();
         match appended {
             Appended::Won(sequence) => {
@@ -115,7 +117,9 @@ impl<S: Source> Worker<'_, S> {
         let metrics = self.patience.board.metrics().clone();
         self.open.committed(self.plan.rejected.budget.window, |reason, records| metrics.rejected(reason, records));
         self.unpublished.insert(sequence);
+        let publishes = self.clock.uptime();
         self.publish(UNPUBLISHED_BORNE).await?;
+        self.waited_for_store(self.clock.uptime() - publishes);
         self.member.mirror(&self.progress.offsets());
         let messages = ranges.iter().map(|range| range.accepted + range.rejected + range.tombstones).sum::<u64>();
         let Written { rows, rejects, bytes } = written;
@@ -128,6 +132,7 @@ impl<S: Source> Worker<'_, S> {
             committed.gaps += range.gaps;
         }
         committed.took = self.clock.uptime() - began;
+        self.measured.done.commit += committed.took;
         metrics.committed(&committed);
         self.summary.count(sequence, messages, &written, files);
         let lag = self.tell();

@@ -34,6 +34,7 @@ impl<S: Source> Worker<'_, S> {
         self.feed.give_back();
         let feed = &self.feed;
         self.progress.keep(|partition| feed.owns(partition));
+        self.measure_anew();
     }
 
     /// Ends a step that was interrupted by the group: gives back what it wants and drops the open file whole.

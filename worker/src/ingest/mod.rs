@@ -14,10 +14,12 @@ mod adopt;
 mod budget;
 mod commit;
 mod completeness;
+mod decoding;
 mod group;
 mod hand_over;
 mod hold;
 mod interruption;
+mod measure;
 mod observe;
 mod open_file;
 mod opening;
@@ -39,6 +41,7 @@ mod status;
 mod take;
 mod upkeep;
 mod watch;
+mod work;
 mod worker;
 
 use std::collections::BTreeSet;
@@ -58,6 +61,7 @@ pub use status::StatusBoard;
 
 use self::completeness::Completeness;
 use self::group::{Claim, Foreign, Seen};
+use self::measure::{CpuWatch, Measured};
 use self::open_file::{OpenFile, Written};
 use self::opening::Opening;
 use self::pace::Pace;
@@ -67,6 +71,7 @@ use self::refusals::Refusals;
 use self::retention::Retaining;
 use self::watch::Look;
 use self::worker::{Ended, Worker, covers};
+use crate::cpu::Cpu;
 use crate::exit::{Exit, Failure};
 use crate::kafka::{Connection, Feed, KafkaSource, Member, Source};
 use crate::store::{self, HadoopAccess, ZoneUrl};
@@ -107,6 +112,8 @@ pub struct Options {
     pub board: StatusBoard,
     /// A file that may hold a token by which a user ends a hold; a pod's is an annotation in a downward-API volume.
     pub resume_file: Option<PathBuf>,
+    /// Where it stands how much CPU the process may use: as many threads decode.
+    pub cpu: Cpu,
     /// What is taken off the zone, and when; [`run`] has it from the plan.
     pub retention: Retention,
     /// Who must be registered in the zone's log before rows are taken off it.
@@ -125,6 +132,7 @@ impl Options {
             cancel: CancellationToken::new(),
             board: StatusBoard::new(plan),
             resume_file: None,
+            cpu: Cpu::OfProcess,
             retention: Retention::default(),
             awaited: Awaited::default(),
         }
@@ -323,6 +331,8 @@ impl<S: Source> Ingest<'_, S> {
             is_held: false,
             look_at: None,
             resume_file: options.resume_file.clone(),
+            cpu: CpuWatch::new(options.cpu.clone()),
+            measured: Measured::default(),
             refusals: Refusals::default(),
             denied: None,
             claim: Claim::of(zone.fold().zone_id()),

@@ -16,16 +16,17 @@ use crate::kafka::{KafkaFault, Source};
 
 impl<S: Source> Worker<'_, S> {
     pub(super) async fn observe(&mut self, looks: &mut watch::Receiver<Look>) -> Step {
-        let stalled = match &*looks.borrow_and_update() {
-            Look::None => Vec::new(),
-            Look::Seen { facts, ends, read_at } => {
+        let (stalled, seen) = match &*looks.borrow_and_update() {
+            Look::None => (Vec::new(), None),
+            Look::Seen { facts, ends, read_at, answered_at } => {
                 same_topic(self.plan, &self.facts, facts)?;
                 self.facts.partitions = facts.partitions;
                 self.completeness.see(ends.clone(), read_at.timestamp_millis());
-                self.progress.stalled(ends)
+                (self.progress.stalled(ends), Some((ends.clone(), *answered_at)))
             }
             Look::Blind { since, fault } => {
                 self.blind(self.clock.uptime().saturating_sub(*since), fault)?;
+                self.measure_anew();
                 return Ok(());
             }
         };
@@ -42,6 +43,9 @@ impl<S: Source> Worker<'_, S> {
         }
         if !stalled.is_empty() {
             self.feed.seek(&stalled).await.map_err(Passing::into_failure)?;
+        }
+        if let Some((ends, answered_at)) = seen {
+            self.measure(&ends, answered_at);
         }
         Ok(())
     }

@@ -2,6 +2,8 @@
 //!
 //! A Parquet file is begun only when there are rows for it, so a commit of tombstones writes none.
 
+use std::future::Future;
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use gristmill_crds::plan::IngestPlan;
 use gristmill_crds::report::RejectReason;
 
 use super::budget::Budget;
+use super::decoding::{BatchLimits, Decoding, Gathered};
 use super::reasons::Reasons;
 use crate::parquet_file::{Error as ParquetError, Layout, ParquetFile};
 use crate::zone::{Clock, Zone};
@@ -20,7 +23,7 @@ use crate::zone::{Clock, Zone};
 /// What becomes one commit.
 pub(super) struct OpenFile {
     clock: Arc<dyn Clock>,
-    decoder: MessageDecoder,
+    decoding: Decoding,
     rows: Option<ParquetFile>,
     rejects: Option<ParquetFile>,
     opened: Option<Opened>,
@@ -29,6 +32,8 @@ pub(super) struct OpenFile {
     decoded_limit: usize,
     row_layout: Layout,
     reject_layout: Layout,
+    /// Time in which the store was waited for, until somebody asks.
+    waited: Duration,
 }
 
 /// When the first advance since the last commit was made.
@@ -55,7 +60,7 @@ impl OpenFile {
             |bytes: u64| Layout { row_group_bytes: size(bytes), compression: plan.compression, ..Layout::default() };
         Self {
             clock,
-            decoder: MessageDecoder::new(plan),
+            decoding: Decoding::new(plan),
             rows: None,
             rejects: None,
             opened: None,
@@ -65,6 +70,7 @@ impl OpenFile {
             decoded_limit: size(budget.decoded.min(plan.target_size)),
             row_layout: layout(budget.row_group),
             reject_layout: layout(budget.reject_row_group),
+            waited: Duration::ZERO,
         }
     }
 
@@ -84,9 +90,42 @@ impl OpenFile {
         self.opened.is_some()
     }
 
+    /// Decodes by so many threads from now on.
+    pub(super) fn set_threads(&mut self, threads: NonZero<usize>) {
+        self.decoding.set_threads(threads);
+    }
+
+    /// Threads that decode.
+    pub(super) fn threads(&self) -> NonZero<usize> {
+        self.decoding.threads()
+    }
+
     pub(super) fn decode(&mut self, message: &Message<'_>) -> Verdict {
         self.messages += 1;
-        self.decoder.decode(message)
+        self.decoding.alone().decode(message)
+    }
+
+    /// How large a batch may be that is decoded at a time; none if messages are to be decoded one by one.
+    pub(super) fn batch_limits(&self) -> Option<BatchLimits> {
+        self.decoding.batch_limits(self.room())
+    }
+
+    /// Decodes messages of these lengths by several threads; the verdicts are those of its first messages, one at the
+    /// least, and the others are to be decoded again.
+    pub(super) fn decode_batch<M: Sync>(
+        &mut self,
+        batch: &[M],
+        lengths: &[usize],
+        decode: impl Fn(&mut MessageDecoder, &M) -> Verdict + Sync,
+    ) -> Vec<Verdict> {
+        let verdicts = self.decoding.decode(batch, lengths, self.room(), decode);
+        self.messages += verdicts.len() as u64;
+        verdicts
+    }
+
+    /// Bytes of decoded rows that there is memory for.
+    fn room(&self) -> usize {
+        self.decoded_limit.saturating_sub(self.decoding.memory_size())
     }
 
     /// Messages since the last commit.
@@ -111,32 +150,44 @@ impl OpenFile {
 
     /// The schemas of rows and rejects.
     pub(super) fn schemas(&self) -> [FileSchema; 2] {
-        [FileSchema::of(&self.decoder.row_schema()), FileSchema::of(&self.decoder.reject_schema())]
+        let decoder = self.decoding.schemas();
+        [FileSchema::of(&decoder.row_schema()), FileSchema::of(&decoder.reject_schema())]
     }
 
     /// Whether decoded rows have used up their share of the memory.
     pub(super) fn is_full(&self) -> bool {
-        self.decoder.memory_size() >= self.decoded_limit
+        self.decoding.memory_size() >= self.decoded_limit
     }
 
     /// Bytes of decoded rows and rejects, and of the row groups in progress.
     pub(super) fn memory(&self) -> u64 {
         let encoder = |file: &Option<ParquetFile>| file.as_ref().map_or(0, ParquetFile::memory);
-        (self.decoder.memory_size() + encoder(&self.rows) + encoder(&self.rejects)) as u64
+        (self.decoding.memory_size() + encoder(&self.rows) + encoder(&self.rejects)) as u64
     }
 
     /// Encodes what is decoded; row groups that are complete go to the store.
     pub(super) async fn flush(&mut self, zone: &mut Zone) -> Result<(), ParquetError> {
-        if let Some(batch) = self.decoder.take_rows() {
-            let file = begin(&mut self.rows, zone, &batch, &self.row_layout).await?;
-            file.write(&batch).await?;
+        let Gathered { rows, rejects } = self.decoding.take();
+        for batch in &rejects {
+            self.reasons.count(batch);
         }
-        if let Some(batch) = self.decoder.take_rejects() {
-            self.reasons.count(&batch);
-            let file = begin(&mut self.rejects, zone, &batch, &self.reject_layout).await?;
-            file.write(&batch).await?;
+        let Self { clock, waited, row_layout, reject_layout, .. } = self;
+        let files = [(&mut self.rows, rows, &*row_layout), (&mut self.rejects, rejects, &*reject_layout)];
+        for (file, batches, layout) in files {
+            // The layout follows from a sample of the rows.
+            let Some(sample) = batches.iter().max_by_key(|batch| batch.num_rows()) else { continue };
+            let file = waiting(waited, &**clock, begin(file, zone, sample, layout)).await?;
+            for batch in batches {
+                file.encode(&batch)?;
+                waiting(waited, &**clock, file.hand_over()).await?;
+            }
         }
         Ok(())
+    }
+
+    /// Time in which the store was waited for since this was asked.
+    pub(super) fn take_waited(&mut self) -> Duration {
+        std::mem::take(&mut self.waited)
     }
 
     /// Length of the longer file if it were closed now.
@@ -154,12 +205,13 @@ impl OpenFile {
         let mut files = Vec::new();
         let mut written = Written::default();
         let kinds = [
-            (FileZone::Raw, self.rows.take(), self.decoder.row_schema_id()),
-            (FileZone::Rejected, self.rejects.take(), self.decoder.reject_schema_id()),
+            (FileZone::Raw, self.rows.take(), self.decoding.schemas().row_schema_id()),
+            (FileZone::Rejected, self.rejects.take(), self.decoding.schemas().reject_schema_id()),
         ];
         for (kind, file, schema) in kinds {
-            let Some(file) = file else { continue };
-            let closed = file.close().await?;
+            let Some(mut file) = file else { continue };
+            file.complete()?;
+            let closed = waiting(&mut self.waited, &*self.clock, file.close_completed()).await?;
             match kind {
                 FileZone::Rejected => written.rejects += closed.rows,
                 FileZone::Raw | FileZone::Processed => written.rows += closed.rows,
@@ -173,8 +225,7 @@ impl OpenFile {
 
     /// Drops everything since the last commit. The staged names are the zone's to discard.
     pub(super) fn drop_whole(&mut self) {
-        self.decoder.take_rows();
-        self.decoder.take_rejects();
+        drop(self.decoding.take());
         self.rows = None;
         self.rejects = None;
         self.opened = None;
@@ -196,4 +247,12 @@ async fn begin<'f>(
             Ok(file.insert(ParquetFile::create(staged, first.schema(), &layout.beginning_with(first))?))
         }
     }
+}
+
+/// Waits for the store, and adds up for how long.
+async fn waiting<T>(waited: &mut Duration, clock: &dyn Clock, work: impl Future<Output = T>) -> T {
+    let began = clock.uptime();
+    let outcome = work.await;
+    *waited += clock.uptime() - began;
+    outcome
 }

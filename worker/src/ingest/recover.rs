@@ -56,6 +56,7 @@ impl<S: Source> Worker<'_, S> {
 
     /// Rows and offsets go together, always: offsets without their rows must never be committed.
     fn forget(&mut self) {
+        self.measure_anew();
         self.open.drop_whole();
         let fold = self.zone.fold();
         self.progress.restart(fold.generation(), |partition| stands_at(fold, partition));

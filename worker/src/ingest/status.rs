@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use gristmill_core::log::{FORMAT, FileZone, Fold, LogTime, RejectCounts, RemovedTotals, oldest_file};
 use gristmill_crds::plan::{IngestPlan, RejectedBudget};
-use gristmill_crds::report::{IngestPhase, IngestReport, PartitionsReport, RejectReason, StoppedPartition};
+use gristmill_crds::report::{IngestPhase, IngestReport, PartitionsReport, RejectReason, StoppedPartition, WorkReport};
 use gristmill_crds::{Lag, MessageCounts, RetentionStatus, RowCounts, ZoneStatus};
 use tokio::sync::watch;
 
@@ -133,8 +133,8 @@ impl StatusBoard {
         self.vitals.last_turn.store(now, Ordering::Relaxed);
     }
 
-    pub(super) fn read(&self) {
-        self.read.send_modify(|read| *read += 1);
+    pub(super) fn read(&self, messages: u64) {
+        self.read.send_modify(|read| *read += messages);
     }
 
     pub(super) fn joined(&self) {
@@ -241,6 +241,15 @@ impl StatusBoard {
         self.report.send_if_modified(|report| {
             let changed = report.retention.as_ref() != Some(&status);
             report.retention = Some(status);
+            changed
+        });
+    }
+
+    /// What the worker did lately; none until that is measured anew.
+    pub(super) fn work(&self, work: Option<WorkReport>) {
+        self.report.send_if_modified(|report| {
+            let changed = report.work != work;
+            report.work = work;
             changed
         });
     }

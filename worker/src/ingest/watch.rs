@@ -26,6 +26,8 @@ pub(super) enum Look {
         ends: BTreeMap<i32, i64>,
         /// When that was asked.
         read_at: DateTime<Utc>,
+        /// Uptime of the process when the answer was there.
+        answered_at: Duration,
     },
     /// It does not answer.
     Blind {
@@ -44,7 +46,7 @@ pub(super) async fn watch(brokers: impl Brokers, clock: &dyn Clock, told: watch:
         let now = clock.uptime();
         told.send_modify(|last| {
             *last = match seen {
-                Ok((facts, ends)) => Look::Seen { facts, ends, read_at },
+                Ok((facts, ends)) => Look::Seen { facts, ends, read_at, answered_at: now },
                 Err(fault) => Look::Blind { since: blind_since(last, now), fault },
             };
         });

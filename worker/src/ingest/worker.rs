@@ -24,6 +24,7 @@ use super::Summary;
 use super::completeness::Completeness;
 use super::group::{Claim, Foreign, Seen};
 use super::interruption::{Interruption, Step};
+use super::measure::{CpuWatch, Measured};
 use super::open_file::OpenFile;
 use super::pace::Pace;
 use super::patience::{Passing, Patience, Trouble};
@@ -68,6 +69,10 @@ pub(super) struct Worker<'m, S: Source> {
     pub(super) look_at: Option<Duration>,
     /// Where a user's resume token is looked for.
     pub(super) resume_file: Option<PathBuf>,
+    /// The CPU that it may use.
+    pub(super) cpu: CpuWatch,
+    /// What it did lately.
+    pub(super) measured: Measured,
     /// Offsets that brokers refuse.
     pub(super) refusals: Refusals,
     /// What the group or the topic refuse this member, and since when: until partitions or messages come again.
@@ -138,6 +143,7 @@ impl<'m, S: Source> Worker<'m, S> {
 
     /// What is due after each event.
     async fn keep_up(&mut self) -> Step {
+        self.heed_cpu();
         self.check_refused().await?;
         self.commit_if_due().await?;
         self.publish_again().await?;
@@ -151,7 +157,7 @@ impl<'m, S: Source> Worker<'m, S> {
             self.denied = None;
         }
         match event {
-            SourceEvent::Message(message) => self.take(&message).await,
+            SourceEvent::Message(message) => self.take(message).await,
             // What is left over from before a hold says nothing: its messages were dropped.
             SourceEvent::EndOfPartition(_) if self.is_held => Ok(()),
             SourceEvent::EndOfPartition(partition) => {
@@ -189,6 +195,7 @@ impl<'m, S: Source> Worker<'m, S> {
     /// Commits what was read before the group is left. What can't be committed without keeping the group waiting is left out.
     async fn drain(mut self) -> Result<Summary, Failure> {
         self.patience.board.phase(IngestPhase::Draining, "commits what was read and leaves the group");
+        self.measure_anew();
         let committed = match self.commit().await {
             Ok(()) => self.publish_all().await,
             interrupted => interrupted,

@@ -26,6 +26,7 @@ mod unreachable;
 pub use cluster::KafkaSource;
 pub use connection::Connection;
 pub use error::KafkaFault;
+pub(crate) use feed::size;
 pub use feed::{Attended, Feed, SourceEvent};
 pub use member::{GroupMember, MemberOptions};
 pub use probe::{OffsetRange, TopicFacts, TopicProbe};

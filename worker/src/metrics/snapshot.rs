@@ -38,6 +38,16 @@ impl Collector for Snapshot {
                 gauge("gristmill_ingest_lag", help, Some(&Unit::Seconds), count(seconds))?;
             }
         }
+        if let Some(work) = &report.work {
+            let help = "Threads that decode.";
+            gauge("gristmill_ingest_decode_threads", help, None, f64::from(work.decode_threads))?;
+            let help = "Messages of this worker's partitions that it has not read yet, committed or not.";
+            gauge("gristmill_ingest_backlog_messages", help, None, work.backlog as f64)?;
+            if let Some(arrival) = work.arrival {
+                let help = "Messages a second that arrive in this worker's partitions.";
+                gauge("gristmill_ingest_arrival_messages_per_second", help, None, arrival)?;
+            }
+        }
         if let Some(time) = report.watermark.as_deref().and_then(seconds) {
             let help = "Every message before this time is committed, in seconds since 1970.";
             gauge("gristmill_zone_watermark_timestamp", help, Some(&Unit::Seconds), time)?;

@@ -1,4 +1,4 @@
-use gristmill_crds::report::IngestPhase;
+use gristmill_crds::report::{IngestPhase, StuckWork, WorkReport};
 use gristmill_crds::{Lag, MessageCounts, RetentionStatus, ZoneStatus};
 
 use super::*;
@@ -27,9 +27,29 @@ fn metrics() -> IngestMetrics {
             oldest_file_time: Some(time),
         }),
         messages: MessageCounts { accepted: 812_345, rejected: 1201, tombstones: 3, absent: 0, gaps: 0 },
+        work: Some(work()),
         ..StatusBoard::new(&plan).report()
     };
     IngestMetrics::new(&plan, watch::Sender::new(report).subscribe())
+}
+
+fn work() -> WorkReport {
+    WorkReport {
+        window_seconds: 60.0,
+        cpu_seconds: 57.2,
+        records: 184_500,
+        bytes: 196_000_000,
+        decode_seconds: 24.1,
+        encode_seconds: 28.3,
+        commit_seconds: 3.2,
+        store_wait_seconds: 1.9,
+        decode_threads: 2,
+        partitions: 8,
+        arrival: Some(3100.5),
+        backlog: 18_200,
+        stuck: StuckWork::default(),
+        hottest: None,
+    }
 }
 
 fn committed() -> Committed {
@@ -49,8 +69,9 @@ fn committed() -> Committed {
 /// Lines that tell of the metrics, without the process's own figures; series of one metric have no order.
 fn text() -> String {
     let metrics = metrics();
-    metrics.decoded(1_000, Duration::from_micros(125));
+    metrics.decoded(1, 1_000, Duration::from_micros(125));
     metrics.encoded(Duration::from_millis(125));
+    metrics.waited_for_store(Duration::from_millis(62));
     metrics.committed(&committed());
     metrics.rejected("NotWellFormed", 2);
     metrics.buffered(1 << 20);

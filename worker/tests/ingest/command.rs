@@ -25,7 +25,7 @@ pub(crate) fn document(topic: &Topic, folder: &Path) -> PathBuf {
     path
 }
 
-fn gristmill(document: &Path) -> Command {
+pub(crate) fn gristmill(document: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gristmill"));
     command.arg("ingest").arg("-f").arg(document).env_remove("KUBERNETES_SERVICE_HOST");
     command
@@ -33,6 +33,18 @@ fn gristmill(document: &Path) -> Command {
 
 fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// An address that nobody listens on.
+pub(crate) fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port")
+}
+
+/// Ends a process as Kubernetes does; it must end well.
+pub(crate) fn terminate(mut child: Child) {
+    let signalled = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status();
+    assert!(signalled.expect("kill runs").success());
+    assert_eq!(child.wait().expect("the process is ours").code(), Some(0));
 }
 
 /// Asks the admin server; none while it does not listen yet.
@@ -45,7 +57,7 @@ fn get(address: SocketAddr, path: &str) -> Option<(String, String)> {
     Some((head.lines().next()?.to_owned(), body.to_owned()))
 }
 
-fn report(address: SocketAddr, child: &mut Child) -> IngestReport {
+pub(crate) fn report(address: SocketAddr, child: &mut Child) -> IngestReport {
     loop {
         assert_eq!(child.try_wait().expect("the process is ours"), None, "it ended");
         if let Some((_, body)) = get(address, "/status") {
@@ -63,7 +75,7 @@ async fn local_command_lands_the_topic_in_a_folder_and_drains_on_sigterm() {
     let folder = folder();
     let document = document(&topic, folder.path());
     let local = folder.path().join("local");
-    let address = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
+    let address = free_address();
     let mut child = gristmill(&document)
         .arg("--local")
         .arg(&local)
@@ -90,9 +102,7 @@ async fn local_command_lands_the_topic_in_a_folder_and_drains_on_sigterm() {
     ] {
         assert!(scraped.1.contains(part), "no {part:?} in {}", scraped.1);
     }
-    let signalled = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status();
-    assert!(signalled.expect("kill runs").success());
-    assert_eq!(child.wait().expect("the process is ours").code(), Some(0));
+    terminate(child);
 
     let rest = gristmill(&document).arg("--local").arg(&local).arg("--until-caught-up").output();
     let rest = rest.expect("the binary runs");
@@ -110,7 +120,7 @@ fn worker_tells_its_partitions_its_reject_reasons_and_what_a_rewind_would_read_a
     let document = document(&topic, folder.path());
     let text = std::fs::read_to_string(&document).expect("it is written").replace("{maxAge: 1h}", "{maxAge: 1s}");
     std::fs::write(&document, text).expect("the folder is ours");
-    let address = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
+    let address = free_address();
     let mut child = gristmill(&document)
         .arg("--local")
         .arg(folder.path().join("local"))
@@ -162,9 +172,7 @@ fn worker_tells_its_partitions_its_reject_reasons_and_what_a_rewind_would_read_a
         assert_eq!(status, "HTTP/1.1 400 Bad Request", "{question}: {body}");
         assert!(body.contains(why), "{question}: {body}");
     }
-    let signalled = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status();
-    assert!(signalled.expect("kill runs").success());
-    assert_eq!(child.wait().expect("the process is ours").code(), Some(0));
+    terminate(child);
 }
 
 #[test]

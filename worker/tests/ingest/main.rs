@@ -6,6 +6,7 @@ mod landed;
 mod members;
 mod memory;
 mod run;
+mod work;
 
 use std::path::Path;
 use std::time::Duration;

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::num::NonZero;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use super::executor::Timeline;
 use super::member::SimulatedSource;
 use super::store::{Weather, WeatheredStore};
 use super::{Violation, executor};
+use crate::cpu::Cpu;
 use crate::documents::Documents;
 use crate::exit::Failure;
 use crate::ingest::{ATTEMPT, Awaited, Budget, Options, StatusBoard, Summary, Until, run_on};
@@ -30,6 +32,9 @@ use crate::zone::{Appended, Clock, Expected, Opened, Retention, Surroundings, Zo
 pub(super) const GOOD: &str = "<library><book><record_id>1</record_id></book></library>";
 const HALF: &str = "<library><book><record_id>1</record_id></book><book/></library>";
 pub(super) const BAD: &str = "<library><book>";
+
+/// Memory for the rows of a few messages.
+const LITTLE: u64 = 2 << 10;
 
 /// How long the group waits for a process.
 const GRACE: Duration = Duration::from_secs(100);
@@ -43,6 +48,8 @@ pub(super) struct World {
     pub(super) weather: Weather,
     pub(super) plan: IngestPlan,
     pub(super) budget: Budget,
+    /// One thread decodes, or three.
+    cpu: Cpu,
     pub(super) retention: Retention,
     pub(super) awaited: Awaited,
     boards: Rc<RefCell<Vec<StatusBoard>>>,
@@ -128,14 +135,21 @@ fn store_clock(timeline: &Timeline) -> StoreClock {
 }
 
 impl World {
+    /// By half of the seeds three threads decode, and by half of those rows have so little memory that a batch is cut short.
     pub(super) fn new(seed: u64, partitions: usize) -> Self {
         let timeline = Timeline::new(seed);
+        let threads = if seed.is_multiple_of(2) { NonZero::<usize>::MIN } else { NonZero::new(3).expect("it is 3") };
+        let mut budget = Budget::default();
+        if seed % 4 == 3 {
+            budget.decoded = LITTLE;
+        }
         Self {
             cluster: Cluster::new(&timeline, partitions),
             memory: MemoryStore::with_clock(store_clock(&timeline)),
             weather: Weather::fair(&timeline),
             plan: plan(),
-            budget: Budget::default(),
+            budget,
+            cpu: Cpu::Threads(threads),
             retention: Retention::default(),
             awaited: Awaited::default(),
             boards: Rc::default(),
@@ -180,7 +194,8 @@ impl World {
         let board = StatusBoard::new(plan);
         self.boards.borrow_mut().push(board.clone());
         let (retention, awaited) = (self.retention.clone(), self.awaited.clone());
-        let options = Options { until, cancel, board, budget: self.budget, retention, awaited, ..Options::new(plan) };
+        let (budget, cpu) = (self.budget, self.cpu.clone());
+        let options = Options { until, cancel, board, budget, cpu, retention, awaited, ..Options::new(plan) };
         let source = SimulatedSource(self.cluster.clone());
         let surroundings = self.surroundings(self.weather.clone());
         // On the heap: a scenario holds several, and a test's stack is small.
