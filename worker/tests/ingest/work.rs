@@ -1,9 +1,12 @@
 //! What a worker tells of its work, and how it follows the CPU that it is given.
 
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::process::Child;
 use std::time::Duration;
 
+use gristmill::cpu::Cpu;
+use gristmill::ingest::{self, Budget, Options};
 use gristmill::produce::books::BookMessage;
 use gristmill_crds::report::{IngestReport, StuckWork, WorkReport};
 
@@ -34,6 +37,31 @@ fn has_read(messages: i64) -> impl Fn(&IngestReport, &WorkReport) -> bool {
 
 fn bytes(books: &[BookMessage]) -> u64 {
     books.iter().map(|book| book.payload.len() as u64).sum()
+}
+
+/// With little memory for rows batches are cut short, and what was not decoded comes again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_threads_land_what_one_does() {
+    let topic = Topic::create("threads", 3);
+    let sent = books(22, 4000);
+    topic.send_books(&sent);
+    let land = async |threads: usize, decoded: u64| {
+        let folder = folder();
+        let mut plan = plan(&topic, folder.path());
+        plan.consumer_group = format!("{}.{threads}.{decoded}", plan.consumer_group);
+        let cpu = Cpu::Threads(NonZero::new(threads).expect("there is one"));
+        let budget = Budget { decoded, ..Budget::default() };
+        let options = Options { cpu, budget, ..Options::new(&plan) };
+        ingest::run(&plan, options.until_caught_up()).await.expect("the ingest catches up");
+        Landed::read(&plan).await
+    };
+    let default = Budget::default().decoded;
+    let (one, three, short) = tokio::join!(land(1, default), land(3, default), land(3, 160 << 10));
+    assert_accounted(&one, &sent);
+    for landed in [three, short] {
+        assert_eq!((&landed.rows, &landed.rejects, &landed.next), (&one.rows, &one.rejects, &one.next));
+        assert_eq!(landed.messages, one.messages);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
