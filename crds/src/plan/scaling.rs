@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::pod::check_cpu;
 use super::{Problems, within};
 use crate::network::{NetworkPolicyMode, NetworkPolicyOptions};
+use crate::scalar::{HumanDuration, Quantity};
 use crate::scaling::{Scaling, ScalingMode};
 
 /// How many workers there may be, and who decides.
@@ -18,12 +19,30 @@ pub struct ScalingPlan {
     pub min_replicas: i32,
     /// Most workers.
     pub max_replicas: i32,
+    /// CPU of one worker at the most, in thousandths of a core.
+    pub max_cpu_per_worker: u32,
+    /// CPU of all workers at the most, in thousandths of a core.
+    pub max_cpu: Option<u32>,
+    /// Share of its CPU that a worker is to use.
+    pub target_utilization_percent: u32,
     /// Time in which a backlog is to be worked off.
     pub catch_up: Duration,
+    /// Time between two decisions that add.
+    pub stabilization: Duration,
+    /// Time for which less must be enough before anything is taken away.
+    pub scale_down: Duration,
 }
 
+/// Default of `maxCpuPerWorker`, in thousandths of a core.
+const DEFAULT_MAX_CPU_PER_WORKER: u32 = 2000;
+/// Default of `targetUtilizationPercent`: the rest is for peaks.
+const DEFAULT_TARGET_UTILIZATION: u32 = 70;
 /// Default of `catchUpDuration`.
 pub const DEFAULT_CATCH_UP: Duration = Duration::from_secs(30 * 60);
+/// Default of `stabilizationInterval`: a worker that was added has joined and caught its breath by then.
+const DEFAULT_STABILIZATION: Duration = Duration::from_secs(5 * 60);
+/// Default of `scaleDownInterval`: it spans what comes back every hour.
+const DEFAULT_SCALE_DOWN: Duration = Duration::from_secs(60 * 60);
 
 impl ScalingPlan {
     /// Workers to begin with: what the document asks for, else the fewest.
@@ -62,20 +81,21 @@ impl ScalingPlan {
                     .add(format!("{at}.{field}"), format!("{value} is outside {} to {}", range.start(), range.end()));
             }
         }
-        for (field, cpu) in [("maxCpuPerWorker", max_cpu_per_worker), ("maxCpu", max_cpu)] {
-            if let Some(cpu) = cpu {
-                check_cpu(&format!("{at}.{field}"), &cpu, problems);
-            }
-        }
-        let durations = Duration::from_secs(10)..=Duration::from_secs(24 * 3600);
-        let catch_up = catch_up_duration.map(|duration| duration.to_duration());
-        let catch_up = within(&format!("{at}.catchUpDuration"), catch_up, durations.clone(), "10s to 24h", problems);
-        for (field, duration) in
-            [("stabilizationInterval", stabilization_interval), ("scaleDownInterval", scale_down_interval)]
-        {
+        let mut cpu = |field: &str, cpu: Option<Quantity>| {
+            let cpu = cpu?;
+            check_cpu(&format!("{at}.{field}"), &cpu, problems);
+            cpu.to_millicores().ok()
+        };
+        let max_cpu_per_worker = cpu("maxCpuPerWorker", max_cpu_per_worker);
+        let max_cpu = cpu("maxCpu", max_cpu);
+        let mut duration = |field: &str, duration: Option<HumanDuration>, default| {
+            let durations = Duration::from_secs(10)..=Duration::from_secs(24 * 3600);
             let duration = duration.map(|duration| duration.to_duration());
-            within(&format!("{at}.{field}"), duration, durations.clone(), "10s to 24h", problems);
-        }
+            within(&format!("{at}.{field}"), duration, durations, "10s to 24h", problems).unwrap_or(default)
+        };
+        let catch_up = duration("catchUpDuration", catch_up_duration, DEFAULT_CATCH_UP);
+        let stabilization = duration("stabilizationInterval", stabilization_interval, DEFAULT_STABILIZATION);
+        let scale_down = duration("scaleDownInterval", scale_down_interval, DEFAULT_SCALE_DOWN);
         let fewest = min_replicas.unwrap_or(1);
         let most = max_replicas.unwrap_or(fewest.max(10));
         if fewest > most {
@@ -87,7 +107,14 @@ impl ScalingPlan {
             replicas,
             min_replicas: fewest,
             max_replicas: most,
-            catch_up: catch_up.unwrap_or(DEFAULT_CATCH_UP),
+            max_cpu_per_worker: max_cpu_per_worker.unwrap_or(DEFAULT_MAX_CPU_PER_WORKER),
+            max_cpu,
+            target_utilization_percent: target_utilization_percent
+                .and_then(|percent| u32::try_from(percent).ok())
+                .unwrap_or(DEFAULT_TARGET_UTILIZATION),
+            catch_up,
+            stabilization,
+            scale_down,
         }
     }
 }
