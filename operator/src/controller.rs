@@ -152,7 +152,8 @@ pub async fn control(operator: Arc<Operator>, scopes: Vec<Scope>, stop: Stop, be
     let mut controllers = Vec::new();
     let mut caches = Vec::new();
     for scope in &scopes {
-        let (streams, streams_filled, stream_cache) = stream_ingests(Arc::clone(&operator), scope, stop.clone());
+        let (streams, streams_filled, stream_cache) =
+            stream_ingests(Arc::clone(&operator), scope, stop.clone());
         let (compactions, compactions_filled, compaction_cache) =
             hourly_compactions(Arc::clone(&operator), scope, stop.clone());
         operator.metrics.tell_of(stream_cache, compaction_cache);
@@ -244,6 +245,8 @@ fn stream_ingests(
         filled(&pods),
     ];
     operator.rollouts.count(deployments.clone());
+    let cache = resources.clone();
+    let memories = Arc::<stream_ingest::sizing::Memories>::default();
     let context = Arc::new(stream_ingest::Context {
         operator: Arc::clone(&operator),
         cache: stream_ingest::observe::Cache {
@@ -254,8 +257,8 @@ fn stream_ingests(
             network_policies,
             pods,
         },
+        memories: Arc::clone(&memories),
     });
-    let cache = resources.clone();
     let controller = Controller::for_stream_with(own, resources, kind.clone())
         .watches_stream(deployment_changes, owner(STREAM_INGEST, &kind))
         .watches_stream(config_map_changes, owner(STREAM_INGEST, &kind))
@@ -275,6 +278,9 @@ fn stream_ingests(
             context,
         )
         .for_each(move |outcome| {
+            if let Err(ControllerError::ObjectNotFound(gone)) = &outcome {
+                memories.forget(gone);
+            }
             note(&operator, outcome);
             std::future::ready(())
         });

@@ -19,6 +19,9 @@ pub const TEMPLATE: &str = "gristmill.dev/template";
 /// Annotation of a Deployment with the digest of the template to which it was rolled on the operator's own account.
 pub const ROLLOUT: &str = "gristmill.dev/rollout";
 
+/// Annotation of a Deployment with what is remembered of its size.
+pub const SIZING: &str = "gristmill.dev/sizing";
+
 /// Annotation of a resource: `Disabled` keeps the operator from applying anything.
 pub const RECONCILE: &str = "gristmill.dev/reconcile";
 

@@ -32,6 +32,11 @@ pub const DOCUMENT_KEY: &str = "resource.yaml";
 
 /// CPU that a pod requests unless the resource says more: one decoding thread at half load.
 const DEFAULT_CPU: &str = "500m";
+
+/// CPU that a pod requests by the document.
+pub fn document_cpu(options: Option<&PodOptions>) -> Quantity {
+    options.and_then(|options| options.cpu.clone()).unwrap_or_else(|| Quantity(DEFAULT_CPU.to_owned()))
+}
 /// Local disk that a pod with a bound to it requests.
 const REQUESTED_DISK: u64 = 1 << 30;
 /// Time in which a stopping process commits and leaves, with room to spare.
@@ -278,8 +283,8 @@ pub fn with_local_disk(mut template: PodTemplateSpec, bytes: u64) -> PodTemplate
 
 /// Memory as request and as limit; CPU as request only, so that a pod may use what its node has idle.
 fn resources(options: &PodOptions, default_memory: &str) -> ResourceRequirements {
-    let PodOptions { cpu, memory, .. } = options;
-    let cpu = quantity::cpu(&cpu.clone().unwrap_or_else(|| Quantity(DEFAULT_CPU.to_owned())));
+    let PodOptions { memory, .. } = options;
+    let cpu = quantity::cpu(&document_cpu(Some(options)));
     let memory = quantity::memory(&memory.clone().unwrap_or_else(|| Quantity(default_memory.to_owned())));
     ResourceRequirements {
         requests: Some(BTreeMap::from([("cpu".to_owned(), cpu), ("memory".to_owned(), memory.clone())])),

@@ -82,7 +82,19 @@ pub enum Reason {
     /// There are as many workers as are wanted.
     DesiredWithinRange,
     /// The topic has fewer partitions than workers are wanted.
-    LimitedByPartitions,
+    PartitionCount,
+    /// `scaling.maxReplicas` keeps the size.
+    MaxReplicas,
+    /// `scaling.minReplicas` is more than is needed.
+    MinReplicas,
+    /// `scaling.maxCpu` keeps the size.
+    MaxCpu,
+    /// One partition needs more CPU than a worker may have.
+    SkewedPartition,
+    /// What was added last did not help.
+    NotEffective,
+    /// Figures of workers are missing.
+    MetricsMissing,
     /// A quota refuses a pod.
     QuotaExceeded,
     /// The API server refuses a pod for another reason.
@@ -133,6 +145,27 @@ impl Reason {
         })
     }
 
+    /// The reason of a decision about the size.
+    pub fn of_sizing(reason: gristmill_sizing::Reason) -> Self {
+        use gristmill_sizing::Reason as Sizing;
+        match reason {
+            Sizing::DesiredWithinRange => Reason::DesiredWithinRange,
+            Sizing::PartitionCount => Reason::PartitionCount,
+            Sizing::MaxReplicas => Reason::MaxReplicas,
+            Sizing::MinReplicas => Reason::MinReplicas,
+            Sizing::MaxCpu => Reason::MaxCpu,
+            Sizing::QuotaExceeded => Reason::QuotaExceeded,
+            Sizing::NodeFull => Reason::NodeFull,
+            Sizing::ExternalScaler => Reason::ExternalScaler,
+            Sizing::SkewedPartition => Reason::SkewedPartition,
+            Sizing::NotEffective => Reason::NotEffective,
+            Sizing::MetricsMissing => Reason::MetricsMissing,
+            Sizing::SourceUnavailable => Reason::SourceUnavailable,
+            Sizing::StoreUnavailable => Reason::StoreUnavailable,
+            Sizing::RejectedBudgetExceeded => Reason::RejectedBudgetExceeded,
+        }
+    }
+
     /// The word in the API.
     pub fn as_str(&self) -> &str {
         match self {
@@ -174,7 +207,13 @@ impl Reason {
             Reason::WithinBudget => "WithinBudget",
             Reason::NotReported => "NotReported",
             Reason::DesiredWithinRange => "DesiredWithinRange",
-            Reason::LimitedByPartitions => "LimitedByPartitions",
+            Reason::PartitionCount => "PartitionCount",
+            Reason::MaxReplicas => "MaxReplicas",
+            Reason::MinReplicas => "MinReplicas",
+            Reason::MaxCpu => "MaxCpu",
+            Reason::SkewedPartition => "SkewedPartition",
+            Reason::NotEffective => "NotEffective",
+            Reason::MetricsMissing => "MetricsMissing",
             Reason::QuotaExceeded => "QuotaExceeded",
             Reason::ReplicaFailure => "ReplicaFailure",
             Reason::NodeFull => "NodeFull",

@@ -85,6 +85,11 @@ impl Rollouts {
     }
 }
 
+/// Whether a Deployment has another template than the live one was applied with: its pods are replaced in any case.
+pub fn is_rolled(wanted: &Deployment, live: &Deployment) -> bool {
+    annotation(live, TEMPLATE) != Some(&digest(wanted))
+}
+
 impl State {
     /// Rollouts under way but that of `except`.
     fn taken(&self, except: &Key) -> usize {

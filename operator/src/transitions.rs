@@ -52,6 +52,23 @@ pub async fn publish<K, S>(
     previous: &[Condition],
     next: &[Condition],
 ) {
+    for Transition { condition, severity } in transitions(previous, next) {
+        tell(operator, resource, severity, &condition.reason, note(condition)).await;
+    }
+}
+
+/// Publishes that a size was changed, and why. Like a condition's, the event is not worth a failure.
+pub async fn publish_resize<K, S>(operator: &Operator, resource: &CustomResource<K, S>, change: String) {
+    tell(operator, resource, EventType::Normal, "Resized", change).await;
+}
+
+async fn tell<K, S>(
+    operator: &Operator,
+    resource: &CustomResource<K, S>,
+    type_: EventType,
+    reason: &str,
+    mut note: String,
+) {
     let reference = ObjectReference {
         api_version: Some(resource.kind.api_version.clone()),
         kind: Some(resource.kind.kind.clone()),
@@ -60,27 +77,19 @@ pub async fn publish<K, S>(
         uid: resource.metadata.uid.clone(),
         ..Default::default()
     };
-    for Transition { condition, severity } in transitions(previous, next) {
-        let event = Event {
-            type_: severity,
-            reason: condition.reason.clone(),
-            note: Some(note(condition)),
-            action: "Reconcile".to_owned(),
-            secondary: None,
-        };
-        if let Err(error) = operator.recorder.publish(&event, &reference).await {
-            warn!(resource = resource.title(), reason = condition.reason, %error, "event not written");
-        }
+    note.truncate(note.floor_char_boundary(LONGEST_NOTE));
+    let action = "Reconcile".to_owned();
+    let event = Event { type_, reason: reason.to_owned(), note: Some(note), action, secondary: None };
+    if let Err(error) = operator.recorder.publish(&event, &reference).await {
+        warn!(resource = resource.title(), reason, %error, "event not written");
     }
 }
 
 fn note(condition: &Condition) -> String {
-    let mut note = match condition.message.as_str() {
+    match condition.message.as_str() {
         "" => format!("{} is {}", condition.type_, condition.status),
         message => message.to_owned(),
-    };
-    note.truncate(note.floor_char_boundary(LONGEST_NOTE));
-    note
+    }
 }
 
 /// Whether a condition says that something is wrong; of a way to the wanted state nothing is.

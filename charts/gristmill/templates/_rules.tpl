@@ -33,10 +33,14 @@ rules:
   - apiGroups: [batch]
     resources: [jobs]
     verbs: [list, watch]
-  # The patch hands a pod the token by which a hold ends.
+  # The patch hands a pod its CPU and the token by which a hold ends, as annotations.
   - apiGroups: [""]
     resources: [pods]
     verbs: [list, watch, patch]
+  # CPU of a running worker, in place.
+  - apiGroups: [""]
+    resources: [pods/resize]
+    verbs: [patch]
   # Why a pod does not start: a Secret that is missing is named nowhere else.
   - apiGroups: [""]
     resources: [events]

@@ -141,7 +141,8 @@ impl Decision {
         }
     }
 
-    fn limit(&self) -> Option<String> {
+    /// What keeps the size from what is needed, in words that stay the same while it does.
+    pub fn limit(&self) -> Option<String> {
         let limits = &self.limits;
         let text = match self.reason {
             Reason::PartitionCount => {
@@ -214,30 +215,35 @@ impl Decision {
         }
     }
 
-    /// What a user could do or wait for, in order of effect.
-    fn would_change(&self) -> Vec<String> {
+    /// What a user could do about the limit, or wait for.
+    pub fn remedy(&self) -> Option<String> {
         let limits = &self.limits;
-        let mut changes = Vec::new();
-        match self.reason {
-            Reason::PartitionCount => changes.push("more partitions, or a higher maxCpuPerWorker".into()),
+        let remedy = match self.reason {
+            Reason::PartitionCount => "more partitions, or a higher maxCpuPerWorker".into(),
             Reason::MaxReplicas => {
-                changes.push(format!("maxReplicas above {}, or a higher maxCpuPerWorker", limits.max_replicas))
+                format!("maxReplicas above {}, or a higher maxCpuPerWorker", limits.max_replicas)
             }
-            Reason::MinReplicas => changes.push(format!("minReplicas below {}", limits.min_replicas)),
-            Reason::MaxCpu => changes.push("a higher maxCpu".into()),
-            Reason::QuotaExceeded => changes.push("a larger ResourceQuota of the namespace".into()),
-            Reason::NodeFull => changes.push("room on the nodes".into()),
-            Reason::ExternalScaler => changes.push("mode Advise, or removing what sets the replicas".into()),
-            Reason::SkewedPartition => changes.push("a higher maxCpuPerWorker, or a better key of the producer".into()),
-            Reason::NotEffective => changes.push("a faster store or broker".into()),
+            Reason::MinReplicas => format!("minReplicas below {}", limits.min_replicas),
+            Reason::MaxCpu => "a higher maxCpu".into(),
+            Reason::QuotaExceeded => "a larger ResourceQuota of the namespace".into(),
+            Reason::NodeFull => "room on the nodes".into(),
+            Reason::ExternalScaler => "mode Advise, or removing what sets the replicas".into(),
+            Reason::SkewedPartition => "a higher maxCpuPerWorker, or a better key of the producer".into(),
+            Reason::NotEffective => "a faster store or broker".into(),
             Reason::MetricsMissing
             | Reason::SourceUnavailable
             | Reason::StoreUnavailable
-            | Reason::RejectedBudgetExceeded => changes.push("what the hold waits for".into()),
-            Reason::DesiredWithinRange => {}
-        }
+            | Reason::RejectedBudgetExceeded => "what the hold waits for".into(),
+            Reason::DesiredWithinRange => return None,
+        };
+        Some(remedy)
+    }
+
+    /// What a user could do or wait for, in order of effect.
+    fn would_change(&self) -> Vec<String> {
+        let mut changes: Vec<String> = self.remedy().into_iter().collect();
         changes.extend(self.more_that_adds());
-        if limits.mode == Mode::Advise {
+        if self.limits.mode == Mode::Advise {
             changes.push("mode Auto carries it out".into());
         }
         changes

@@ -2,11 +2,12 @@
 
 mod network_policy;
 
+use gristmill_crds::names::CPU;
 use gristmill_crds::plan::{IngestPlan, Reference};
-use gristmill_crds::{IngestProjection, PodOptions, StreamIngest};
+use gristmill_crds::{IngestProjection, PodOptions, Quantity, StreamIngest};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::core::v1::{
-    ConfigMap, Container, ContainerPort, ContainerResizePolicy, HTTPGetAction, Probe, ServiceAccount,
+    ConfigMap, Container, ContainerPort, ContainerResizePolicy, HTTPGetAction, PodTemplateSpec, Probe, ServiceAccount,
 };
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
@@ -15,10 +16,12 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
 
 use super::resume;
-use super::size::Size;
+use super::sizing::{Sizing, TemplateCpu};
 use crate::context::Settings;
-use crate::labels::{self, STREAM_INGEST};
+use crate::labels::{self, SIZING, STREAM_INGEST};
 use crate::pod::{self, DOCUMENT, Process, Surroundings};
+use crate::quantity;
+use crate::rollout::is_rolled;
 use crate::worker::ADMIN_PORT;
 
 /// Memory of a worker unless the resource says more.
@@ -39,14 +42,20 @@ pub struct Wanted {
     pub network_policy: Option<NetworkPolicy>,
 }
 
-/// Builds the objects of a resource that has a plan.
-pub fn build(ingest: &StreamIngest, plan: &IngestPlan, size: &Size, settings: &Settings) -> Wanted {
+/// Builds the objects of a resource that has a plan. The live Deployment tells whether pods are replaced anyway.
+pub fn build(
+    ingest: &StreamIngest,
+    plan: &IngestPlan,
+    sizing: &Sizing,
+    live: Option<&Deployment>,
+    settings: &Settings,
+) -> Wanted {
     let projection = IngestProjection::new(ingest);
     let child = labels::ingest_name(&ingest.name_any());
     let config_map = labels::config_map_name(&child, &projection.digest());
     let policy = ingest.spec.network_policy.as_ref();
     Wanted {
-        deployment: deployment(ingest, plan, size, &config_map, settings),
+        deployment: deployment(ingest, sizing, live, |cpu| template(ingest, plan, cpu, &config_map, settings)),
         disruption_budget: disruption_budget(ingest),
         network_policy: network_policy::network_policy(
             metadata(ingest, child.clone()),
@@ -59,20 +68,36 @@ pub fn build(ingest: &StreamIngest, plan: &IngestPlan, size: &Size, settings: &S
     }
 }
 
+/// The Deployment, with a template of the CPU that it keeps if nothing else replaces its pods.
 fn deployment(
     ingest: &StreamIngest,
+    sizing: &Sizing,
+    live: Option<&Deployment>,
+    template: impl Fn(u32) -> PodTemplateSpec,
+) -> Deployment {
+    let TemplateCpu { kept, next } = sizing.template;
+    let kept = kept.map(|cpu| around(ingest, sizing, template(cpu)));
+    match (kept, live) {
+        (Some(kept), Some(live)) if !is_rolled(&kept, live) => kept,
+        (Some(_) | None, _) => around(ingest, sizing, template(next)),
+    }
+}
+
+fn template(
+    ingest: &StreamIngest,
     plan: &IngestPlan,
-    size: &Size,
+    cpu: u32,
     config_map: &str,
     settings: &Settings,
-) -> Deployment {
+) -> PodTemplateSpec {
     let name = ingest.name_any();
-    let child = labels::ingest_name(&name);
-    let options = settings.pod_defaults.complete(ingest.spec.pod.clone().unwrap_or_default());
+    let cpu = quantity::of_millicores(cpu).0;
+    let options = PodOptions { cpu: Some(Quantity(cpu.clone())), ..ingest.spec.pod.clone().unwrap_or_default() };
+    let options = settings.pod_defaults.complete(options);
     let references = plan.references();
     let surroundings = Surroundings {
         labels: labels::of_ingest(&name),
-        service_account: &child,
+        service_account: &labels::ingest_name(&name),
         config_map,
         references: &references,
         options: &options,
@@ -81,10 +106,18 @@ fn deployment(
     if let Some(spec) = &mut template.spec {
         spec.volumes.get_or_insert_default().push(resume::volume());
     }
+    // What a worker takes for its CPU until it is told more.
+    template.metadata.get_or_insert_default().annotations.get_or_insert_default().insert(CPU.to_owned(), cpu);
+    template
+}
+
+fn around(ingest: &StreamIngest, sizing: &Sizing, template: PodTemplateSpec) -> Deployment {
+    let mut metadata = metadata(ingest, labels::ingest_name(&ingest.name_any()));
+    metadata.annotations = sizing.written.clone().map(|memory| [(SIZING.to_owned(), memory)].into());
     Deployment {
-        metadata: metadata(ingest, child),
+        metadata,
         spec: Some(DeploymentSpec {
-            replicas: size.replicas,
+            replicas: sizing.replicas.replicas,
             selector: pods(ingest),
             // The old worker leaves before the new one comes: a surge needs quota for two and rebalances twice.
             strategy: Some(DeploymentStrategy {
@@ -126,9 +159,19 @@ fn pods(ingest: &StreamIngest) -> LabelSelector {
 fn container(options: &PodOptions, references: &[Reference], settings: &Settings) -> Container {
     let admin_address = format!("0.0.0.0:{ADMIN_PORT}");
     let process = Process {
-        args: ["ingest", "-f", DOCUMENT, "--admin-addr", &admin_address, "--resume-file", resume::FILE]
-            .map(str::to_owned)
-            .into(),
+        args: [
+            "ingest",
+            "-f",
+            DOCUMENT,
+            "--admin-addr",
+            &admin_address,
+            "--resume-file",
+            resume::FILE,
+            "--cpu-file",
+            resume::CPU_FILE,
+        ]
+        .map(str::to_owned)
+        .into(),
         default_memory: DEFAULT_MEMORY,
         references,
         options,

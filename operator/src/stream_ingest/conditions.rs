@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use super::Stream;
 use super::observe::{Observed, Worker};
 use super::ready::{self, SUSPENDED, is_rolling_out, replica_failure};
-use super::size::Size;
+use super::sizing::Sizing;
 use crate::condition::{self, ConditionType, State, Truth};
 use crate::error::Error;
 use crate::labels;
@@ -18,7 +18,7 @@ use crate::reason::Reason;
 use crate::resource::PAUSED;
 
 /// What a reconcile came to: what was decided, unless it failed.
-pub type Outcome = Result<(IngestPlan, Size), Error>;
+pub type Outcome = Result<(IngestPlan, Sizing), Error>;
 
 /// All conditions that are to be written, in their order.
 pub fn conditions(
@@ -29,7 +29,7 @@ pub fn conditions(
 ) -> Vec<(ConditionType, State)> {
     let mut states = vec![(ConditionType::Accepted, condition::accepted(outcome, observed.outdated.as_ref()))];
     match outcome {
-        Ok((plan, size)) => states.extend(planned(stream, observed, plan, size, now)),
+        Ok((plan, sizing)) => states.extend(planned(stream, observed, plan, sizing, now)),
         Err(error) => {
             // Pods of the former spec go on, and so does what is known of them.
             states.extend(remembered(stream, &[ConditionType::ResolvedRefs]));
@@ -55,7 +55,7 @@ fn planned(
     stream: &Stream,
     observed: &Observed,
     plan: &IngestPlan,
-    size: &Size,
+    sizing: &Sizing,
     now: Timestamp,
 ) -> Vec<(ConditionType, State)> {
     let no_options = PodOptions::default();
@@ -63,10 +63,10 @@ fn planned(
     let failures = observed.workers.iter().filter_map(Worker::failure);
     let refs = resolved_refs(failures, &plan.reference_uses(), options, stream.namespace());
     let mut states = vec![
-        (ConditionType::Ready, ready::ready(stream, observed, plan, &refs, size.wanted, now)),
+        (ConditionType::Ready, ready::ready(stream, observed, plan, &refs, sizing.replicas.wanted, now)),
         (ConditionType::BacklogWithinTarget, backlog(observed, plan)),
         (ConditionType::RejectedWithinBudget, rejected(stream, observed, plan)),
-        (ConditionType::ScalingLimited, scaling(stream, observed, size)),
+        (ConditionType::ScalingLimited, scaling(stream, observed, sizing)),
     ];
     states.insert(0, (ConditionType::ResolvedRefs, refs));
     if plan.suspend {
@@ -137,7 +137,7 @@ fn rejected(stream: &Stream, observed: &Observed, plan: &IngestPlan) -> State {
     }
 }
 
-fn scaling(stream: &Stream, observed: &Observed, size: &Size) -> State {
+fn scaling(stream: &Stream, observed: &Observed, sizing: &Sizing) -> State {
     let as_true = |state: State| State { status: Truth::True, ..state };
     let no_room = || {
         let unplaced = observed.workers.iter().find(|worker| {
@@ -148,9 +148,12 @@ fn scaling(stream: &Stream, observed: &Observed, size: &Size) -> State {
         let message = &unplaced.failure()?.message;
         Some(State::holds(Reason::NodeFull, format!("pod {}: {message}", unplaced.pod.name_any())))
     };
-    size.limited(&labels::ingest_name(stream.name()))
+    sizing
+        .replicas
+        .limited(&labels::ingest_name(stream.name()))
         .or_else(|| replica_failure(observed).map(as_true))
         .or_else(no_room)
+        .or_else(|| sizing.limited(observed))
         .unwrap_or_else(|| State::fails(Reason::DesiredWithinRange, ""))
 }
 

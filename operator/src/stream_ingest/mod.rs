@@ -3,9 +3,11 @@
 pub mod build;
 pub mod conditions;
 pub mod observe;
+pub mod pod_cpu;
 pub mod ready;
 pub mod resume;
 pub mod size;
+pub mod sizing;
 pub mod status;
 
 use std::collections::BTreeSet;
@@ -14,22 +16,29 @@ use std::time::Duration;
 
 use gristmill_crds::plan::IngestPlan;
 use gristmill_crds::{StreamIngest, StreamIngestStatus};
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube::api::DynamicObject;
+use kube::api::{Api, DynamicObject};
 use kube::runtime::controller::Action;
 
 use crate::apply::{Applier, unused};
 use crate::context::Operator;
 use crate::error::Error;
-use crate::pod::mounted_config_map;
+use crate::labels::SIZING;
+use crate::pod::{document_cpu, mounted_config_map};
 use crate::resource::CustomResource;
 use crate::transitions;
 use build::{Wanted, build};
 use conditions::Outcome;
 use observe::{Cache, Observed, observe};
+use pod_cpu::Resized;
+use sizing::{Memories, Memory, Refusal, Situation, Sizing};
 
 /// How often the figures of a worker are read.
 const REFRESH: Duration = Duration::from_secs(15);
+
+/// Shortest time between two tries of a resize that the namespace refuses.
+const BETWEEN_TRIES: Duration = Duration::from_secs(60);
 
 /// A StreamIngest as the cluster holds it.
 pub type Stream = CustomResource<StreamIngest, StreamIngestStatus>;
@@ -40,6 +49,8 @@ pub struct Context {
     pub operator: Arc<Operator>,
     /// The objects of all StreamIngests.
     pub cache: Cache,
+    /// What is remembered of their sizes.
+    pub memories: Arc<Memories>,
 }
 
 /// Brings the cluster to what the resource says, and its status to what the cluster says.
@@ -54,28 +65,33 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     let operator = &context.operator;
     let stream = Stream::read(&object);
     let observed = observe(&stream, &context).await?;
-    let outcome = settle(&stream, &observed, operator).await;
+    let outcome = settle(&stream, &observed, &context).await;
     let status = status::next(&stream, &observed, &outcome, (operator.now)());
     if status::is_due(&stream.status, &status) {
         crate::status::write(&operator.client, &stream, &status, observed.outdated.as_ref()).await?;
         transitions::publish(operator, &stream, &stream.status.conditions, &status.conditions).await;
     }
-    outcome?;
+    if let Some(change) = outcome?.1.resized() {
+        transitions::publish_resize(operator, &stream, change).await;
+    }
     operator.retries.reset(&stream.reference);
     Ok(Action::requeue(REFRESH))
 }
 
 /// Plan, size, build, apply; of a resource that is paused the plan and the size alone.
-async fn settle(stream: &Stream, observed: &Observed, operator: &Operator) -> Outcome {
+async fn settle(stream: &Stream, observed: &Observed, context: &Context) -> Outcome {
+    let operator = &context.operator;
     let ingest = stream.typed()?;
     let plan = IngestPlan::try_from(ingest).and_then(IngestPlan::in_cluster).map_err(Error::Invalid)?;
-    let size = size::decide(&plan, stream.status.partitions, observed.deployment.as_deref());
+    let mut sizing = sizing::decide(situation(stream, &plan, observed, context));
     if stream.is_paused() {
-        return Ok((plan, size));
+        // Nothing is carried out, so nothing is remembered as if it were.
+        return Ok((plan, Sizing { decision: None, ..sizing }));
     }
+    let live = observed.deployment.as_deref();
     // No `..`: a new object must be applied here.
     let Wanted { service_account, config_map, deployment, disruption_budget, network_policy } =
-        build(ingest, &plan, &size, &operator.settings);
+        build(ingest, &plan, &sizing, live, &operator.settings);
     let current = config_map.name_any();
     let config_map = crate::pod::with_live_text(config_map, &observed.config_maps);
 
@@ -87,7 +103,6 @@ async fn settle(stream: &Stream, observed: &Observed, operator: &Operator) -> Ou
         Some(wanted) => applier.apply(wanted, observed.network_policy.as_deref()).await?,
         None => applier.remove(observed.network_policy.as_deref()).await?,
     }
-    let live = observed.deployment.as_deref();
     let deployment = operator.rollouts.admit(deployment, live, stream.metadata.generation.unwrap_or_default());
     let name = deployment.name_any();
     let applied = applier.apply(deployment, live).await;
@@ -98,7 +113,63 @@ async fn settle(stream: &Stream, observed: &Observed, operator: &Operator) -> Ou
     applier.apply(disruption_budget, observed.disruption_budget.as_deref()).await?;
     resume::hand_over(stream, observed, &operator.client).await?;
     applier.prune(unused(&observed.config_maps, &current, &in_use(observed))).await?;
-    Ok((plan, size))
+    // Last, so that a right to resize that is missing keeps nothing else from being done.
+    hand_out_cpu(stream, observed, &mut sizing, operator).await?;
+    // Only now: what was not carried out is decided again.
+    context.memories.keep(&stream.reference, stream.metadata.uid.as_deref(), sizing.memory.clone());
+    Ok((plan, sizing))
+}
+
+/// What the size is decided by. An operator that has just started reads what the one before it wrote.
+fn situation<'a>(stream: &Stream, plan: &'a IngestPlan, observed: &'a Observed, context: &Context) -> Situation<'a> {
+    let written = observed.deployment.as_ref().and_then(|live| live.annotations().get(SIZING));
+    let remembered = context.memories.of(&stream.reference, stream.metadata.uid.as_deref());
+    let pod = stream.typed().ok().and_then(|ingest| ingest.spec.pod.as_ref());
+    Situation {
+        plan,
+        document_cpu: document_cpu(pod).to_millicores().expect("the plan accepted this amount"),
+        partitions: stream.status.partitions,
+        observed,
+        memory: remembered.unwrap_or_else(|| written.map(|text| Memory::read(text)).unwrap_or_default()),
+        now: (context.operator.now)(),
+    }
+}
+
+/// Gives each pod its CPU in place, and tells its worker. A pod that was created a moment ago has that of the template.
+///
+/// What the namespace refuses is tried again after a minute: a quota that was raised tells nobody.
+async fn hand_out_cpu(
+    stream: &Stream,
+    observed: &Observed,
+    sizing: &mut Sizing,
+    operator: &Operator,
+) -> Result<(), Error> {
+    let api: Api<Pod> = Api::namespaced(operator.client.clone(), stream.namespace());
+    let now = sizing::facts::seconds((operator.now)());
+    let before = sizing.memory.refused.take();
+    let waits = before.as_ref().is_some_and(|refused| now.saturating_sub(refused.tried) < BETWEEN_TRIES.as_secs());
+    for pod in observed.pods.iter().filter(|pod| pod_cpu::is_live(pod)) {
+        let Some(has) = pod_cpu::requested(pod) else { continue };
+        let wanted = sizing.cpu.filter(|cpu| *cpu != has && !sizing.memory.is_resize_missing);
+        let Some(cpu) = wanted else {
+            pod_cpu::annotate(&api, pod).await?;
+            continue;
+        };
+        if cpu > has && (waits || sizing.memory.refused.is_some()) {
+            sizing.memory.refused = sizing.memory.refused.take().or_else(|| before.clone());
+            continue;
+        }
+        match pod_cpu::resize(&api, pod, cpu).await? {
+            Resized::Accepted(resized) => pod_cpu::annotate(&api, &resized).await?,
+            Resized::Refused(message) => {
+                let since = before.as_ref().map_or(now, |before| before.since);
+                sizing.memory.refused = Some(Refusal { since, tried: now, message });
+            }
+            Resized::NotServed => sizing.memory.is_resize_missing = true,
+            Resized::Gone => {}
+        }
+    }
+    Ok(())
 }
 
 /// ConfigMaps that a pod mounts, or that the Deployment may still start a pod with.

@@ -40,6 +40,7 @@ pub struct Cache {
 }
 
 /// What the cluster holds of one StreamIngest.
+#[derive(Default)]
 pub struct Observed {
     /// Its Deployment.
     pub deployment: Option<Arc<Deployment>>,

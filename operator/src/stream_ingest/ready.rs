@@ -226,7 +226,7 @@ pub fn is_rolling_out(observed: &Observed) -> bool {
 pub fn replica_failure(observed: &Observed) -> Option<State> {
     let failure = deployment_condition(observed, "ReplicaFailure").filter(|failure| failure.status == "True")?;
     let message = failure.message.as_deref().unwrap_or("no reason is given");
-    Some(if message.contains("exceeded quota") || message.contains("failed quota") {
+    Some(if is_by_quota(message) {
         let act = "raise the ResourceQuota of the namespace, or lower spec.pod or spec.scaling";
         State::fails(Reason::QuotaExceeded, format!("its pod can't be created: {message}; {act}"))
     } else {
@@ -235,7 +235,20 @@ pub fn replica_failure(observed: &Observed) -> Option<State> {
     })
 }
 
-fn deployment_condition<'a>(observed: &'a Observed, kind: &str) -> Option<&'a DeploymentCondition> {
+/// Whether the API server refuses a pod for a ResourceQuota.
+pub fn is_by_quota(message: &str) -> bool {
+    message.contains("exceeded quota") || message.contains("failed quota")
+}
+
+/// Whether the Deployment has what was applied last, and no pod of another template.
+pub fn is_settled(observed: &Observed) -> bool {
+    let live = observed.deployment.as_deref();
+    let seen = live.and_then(|live| live.status.as_ref()).and_then(|status| status.observed_generation);
+    !is_rolling_out(observed) && seen.is_some() && seen == live.and_then(|live| live.metadata.generation)
+}
+
+/// The condition of this type of the Deployment.
+pub fn deployment_condition<'a>(observed: &'a Observed, kind: &str) -> Option<&'a DeploymentCondition> {
     let conditions = observed.deployment.as_ref()?.status.as_ref()?.conditions.as_ref()?;
     conditions.iter().find(|condition| condition.type_ == kind)
 }

@@ -1,9 +1,9 @@
-//! Hands the token by which a user ends a hold on to the workers: from the annotation of the resource to an annotation of
-//! each pod, which the worker has as a file.
+//! What a worker is told by annotations of its pod, which it has as files: its CPU, and the token by which a user ends a
+//! hold. This module hands the token on, from the annotation of the resource.
 //!
 //! Pods are annotated one by one, and not by their template: a token rolls no worker.
 
-use gristmill_crds::names::RESUME;
+use gristmill_crds::names::{CPU, RESUME};
 use k8s_openapi::api::core::v1::{
     DownwardAPIVolumeFile, DownwardAPIVolumeSource, ObjectFieldSelector, Pod, Volume, VolumeMount,
 };
@@ -23,16 +23,25 @@ const DIRECTORY: &str = "/etc/podinfo";
 /// Where the worker looks for the token.
 pub const FILE: &str = "/etc/podinfo/resume";
 
-/// The volume with the token.
+/// Where the worker looks for the CPU of its pod.
+pub const CPU_FILE: &str = "/etc/podinfo/cpu";
+
+/// The volume with both.
 pub fn volume() -> Volume {
-    let annotation = ObjectFieldSelector {
-        api_version: Some("v1".to_owned()),
-        field_path: format!("metadata.annotations['{RESUME}']"),
+    let file = |path: &str, annotation: &str| DownwardAPIVolumeFile {
+        path: path.to_owned(),
+        field_ref: Some(ObjectFieldSelector {
+            api_version: Some("v1".to_owned()),
+            field_path: format!("metadata.annotations['{annotation}']"),
+        }),
+        ..Default::default()
     };
-    let file = DownwardAPIVolumeFile { path: "resume".to_owned(), field_ref: Some(annotation), ..Default::default() };
     Volume {
         name: VOLUME.to_owned(),
-        downward_api: Some(DownwardAPIVolumeSource { items: Some(vec![file]), ..Default::default() }),
+        downward_api: Some(DownwardAPIVolumeSource {
+            items: Some(vec![file("resume", RESUME), file("cpu", CPU)]),
+            ..Default::default()
+        }),
         ..Default::default()
     }
 }

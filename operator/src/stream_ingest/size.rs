@@ -1,4 +1,4 @@
-//! How many workers there are to be. Pure.
+//! How many workers the document wants, and whether somebody else decides that. Pure.
 
 use gristmill_crds::ScalingMode;
 use gristmill_crds::plan::IngestPlan;
@@ -11,7 +11,7 @@ use crate::reason::Reason;
 
 /// How many workers there are to be, and why there are not as many as are wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Size {
+pub struct Replicas {
     /// What the operator applies; none leaves it to somebody else.
     pub replicas: Option<i32>,
     /// Workers that the resource asks for.
@@ -33,7 +33,7 @@ pub enum Limit {
 ///
 /// A scaler of the Deployment itself is let do where the resource names no number. Fighting it would start and stop
 /// workers for ever, each time with a rebalance.
-pub fn decide(plan: &IngestPlan, partitions: Option<i32>, live: Option<&Deployment>) -> Size {
+pub fn decide(plan: &IngestPlan, partitions: Option<i32>, live: Option<&Deployment>) -> Replicas {
     let wanted = if plan.suspend { 0 } else { plan.scaling.initial_replicas() };
     let is_told = plan.suspend || plan.scaling.replicas.is_some();
     let scaler = live.filter(|_| !is_told).and_then(scaler);
@@ -44,25 +44,25 @@ pub fn decide(plan: &IngestPlan, partitions: Option<i32>, live: Option<&Deployme
             ScalingMode::Auto => Some(Limit::Scaler(scaler)),
             ScalingMode::Manual | ScalingMode::Advise => most.filter(|most| by_scaler > *most).map(Limit::Partitions),
         };
-        return Size { replicas: None, wanted: by_scaler, limit };
+        return Replicas { replicas: None, wanted: by_scaler, limit };
     }
     let limit = most.filter(|most| wanted > *most);
-    Size { replicas: Some(limit.unwrap_or(wanted)), wanted, limit: limit.map(Limit::Partitions) }
+    Replicas { replicas: Some(limit.unwrap_or(wanted)), wanted, limit: limit.map(Limit::Partitions) }
 }
 
-impl Size {
+impl Replicas {
     /// What `ScalingLimited` says of it; the cluster may have more to say.
     pub fn limited(&self, deployment: &str) -> Option<State> {
         Some(match self.limit.as_ref()? {
             Limit::Partitions(partitions) if self.replicas.is_some() => State::holds(
-                Reason::LimitedByPartitions,
+                Reason::PartitionCount,
                 format!(
                     "{} workers are wanted and {partitions} run, one for each partition of the topic; lower spec.scaling, or add partitions",
                     self.wanted
                 ),
             ),
             Limit::Partitions(partitions) => State::holds(
-                Reason::LimitedByPartitions,
+                Reason::PartitionCount,
                 format!(
                     "the scaler of Deployment {deployment} runs {} workers, and the topic has {partitions} partitions: the others wait; let it scale up to {partitions}",
                     self.wanted

@@ -1,7 +1,7 @@
 //! What a StreamIngest's status says next, and whether it is time to write it. Pure.
 
-use gristmill_crds::StreamIngestStatus;
 use gristmill_crds::report::IngestReport;
+use gristmill_crds::{ScalingMode, SizingStatus, StreamIngestStatus};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Stream;
@@ -28,8 +28,13 @@ pub fn next(stream: &Stream, observed: &Observed, outcome: &Outcome, now: Timest
         conditions: condition::all(&previous.conditions, states, generation, now),
         ..previous.clone()
     };
-    if let Ok((plan, _)) = outcome {
+    if let Ok((plan, sizing)) = outcome {
         status.consumer_group = Some(plan.consumer_group.clone());
+        if let Some(sizing) = sizing.status(now) {
+            status.sizing = Some(sizing);
+        } else if plan.scaling.mode == ScalingMode::Manual {
+            status.sizing = None;
+        }
     }
     if let Some(report) = observed.report() {
         take_figures(&mut status, report);
@@ -37,20 +42,34 @@ pub fn next(stream: &Stream, observed: &Observed, outcome: &Outcome, now: Timest
     status
 }
 
-/// Whether the next status is to be written: at once when a condition or the number of pods changed, at most
-/// once a minute when only figures did, never when nothing did.
+/// Whether the next status is to be written: at once when a condition, the number of pods or the decided size changed,
+/// at most once a minute when only figures did, never when nothing but the words of a decision did: some of them count
+/// minutes.
 ///
 /// What is held back is written by a later reconcile; figures come from a running worker, which is asked
 /// again every 15 seconds.
 pub fn is_due(previous: &StreamIngestStatus, next: &StreamIngestStatus) -> bool {
-    let without_time = |status: &StreamIngestStatus| StreamIngestStatus { observed_time: None, ..status.clone() };
+    let without_time = |status: &StreamIngestStatus| StreamIngestStatus {
+        observed_time: None,
+        sizing: status.sizing.clone().map(|sizing| SizingStatus {
+            time: String::new(),
+            explanation: String::new(),
+            ..sizing
+        }),
+        ..status.clone()
+    };
+    let size = |status: &StreamIngestStatus| {
+        let sizing = status.sizing.as_ref()?;
+        Some((sizing.desired_replicas, sizing.cpu_per_worker.clone()))
+    };
     if without_time(previous) == without_time(next) {
         return false;
     }
     let urgent = condition::differ(&previous.conditions, &next.conditions)
         || previous.replicas != next.replicas
         || previous.ready_replicas != next.ready_replicas
-        || previous.observed_generation != next.observed_generation;
+        || previous.observed_generation != next.observed_generation
+        || size(previous) != size(next);
     let time = |status: &StreamIngestStatus| status.observed_time.as_ref()?.parse::<Timestamp>().ok();
     let waited = match (time(previous), time(next)) {
         (Some(last), Some(now)) => now.duration_since(last) >= BETWEEN_WRITES || now < last,

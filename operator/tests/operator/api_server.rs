@@ -29,6 +29,8 @@ pub(crate) struct Objects {
     watchers: Vec<Watcher>,
     /// The OpenAPI document of our group; an applied status may have no field beyond it.
     pub(crate) schema: Option<Value>,
+    /// Code and words by which a resize of a pod is refused.
+    pub(crate) resize_refusal: Option<(u16, String)>,
 }
 
 /// Who watches a kind: in one namespace or all, with a label or all.
@@ -115,6 +117,10 @@ impl Objects {
                 self.writes.push(format!("merge {}/{name} {}", target.permission(), String::from_utf8_lossy(body)));
                 self.merge(target, serde_json::from_slice(body).unwrap())
             }
+            (&Method::PATCH, Some(name)) if target.subresource.as_deref() == Some("resize") => {
+                assert_eq!(form, "application/strategic-merge-patch+json");
+                self.resize(target, name, &serde_json::from_slice(body).unwrap())
+            }
             (&Method::PATCH, Some(name)) => {
                 assert_eq!(query["fieldManager"], "gristmill-operator");
                 self.writes.push(format!("apply {}/{name}", target.permission()));
@@ -187,6 +193,23 @@ impl Objects {
             return refusal(404, "NotFound", "it does not exist");
         };
         merge(&mut live, patch);
+        self.store(target.key(), live.clone());
+        success(&live)
+    }
+
+    /// Changes resources of a container, and nothing else.
+    fn resize(&mut self, target: &Target, name: &str, patch: &Value) -> Response<Body> {
+        let wanted = &patch["spec"]["containers"][0];
+        self.writes.push(format!("resize /pods/{name} {}", wanted["resources"]));
+        if let Some((code, message)) = &self.resize_refusal {
+            return refusal(*code, if *code == 404 { "NotFound" } else { "Forbidden" }, message);
+        }
+        let Some(mut live) = self.objects.get(&target.key()).cloned() else {
+            return refusal(404, "NotFound", "it does not exist");
+        };
+        let containers = live["spec"]["containers"].as_array_mut().unwrap();
+        let container = containers.iter_mut().find(|container| container["name"] == wanted["name"]).unwrap();
+        merge(&mut container["resources"], wanted["resources"].clone());
         self.store(target.key(), live.clone());
         success(&live)
     }

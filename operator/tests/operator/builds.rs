@@ -4,6 +4,8 @@ use gristmill_crds::plan::{CompactionPlan, IngestPlan};
 use gristmill_crds::{HourlyCompaction, IngestProjection, StreamIngest};
 use gristmill_operator::context::Settings;
 use gristmill_operator::pod::PodDefaults;
+use gristmill_operator::stream_ingest::observe::Observed;
+use gristmill_operator::stream_ingest::sizing::{self, Memory, Situation};
 use gristmill_operator::{hourly_compaction, stream_ingest};
 use serde_json::Value;
 
@@ -24,8 +26,16 @@ fn built(ingest: &StreamIngest) -> stream_ingest::build::Wanted {
 
 fn built_with(ingest: &StreamIngest, settings: &Settings) -> stream_ingest::build::Wanted {
     let plan = IngestPlan::try_from(ingest).unwrap();
-    let size = stream_ingest::size::decide(&plan, None, None);
-    stream_ingest::build::build(ingest, &plan, &size, settings)
+    let pod = ingest.spec.pod.as_ref();
+    let sizing = sizing::decide(Situation {
+        plan: &plan,
+        document_cpu: gristmill_operator::pod::document_cpu(pod).to_millicores().unwrap(),
+        partitions: None,
+        observed: &Observed::default(),
+        memory: Memory::default(),
+        now: jiff::Timestamp::UNIX_EPOCH,
+    });
+    stream_ingest::build::build(ingest, &plan, &sizing, None, settings)
 }
 
 fn text_of(config_map: &k8s_openapi::api::core::v1::ConfigMap) -> &str {

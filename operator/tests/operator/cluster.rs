@@ -14,6 +14,7 @@ use gristmill_operator::metrics::OperatorMetrics;
 use gristmill_operator::pod::PodDefaults;
 use gristmill_operator::rollout::Rollouts;
 use gristmill_operator::served_schema::ServedSchema;
+use gristmill_operator::stream_ingest::sizing::Memories;
 use gristmill_operator::worker::WorkerClient;
 use gristmill_operator::{hourly_compaction, stream_ingest};
 use http::header::CONTENT_TYPE;
@@ -68,6 +69,7 @@ struct Shared {
     time: Mutex<Timestamp>,
     changed: watch::Sender<u64>,
     granted: Mutex<BTreeSet<Permission>>,
+    memories: Mutex<Arc<Memories>>,
 }
 
 impl Cluster {
@@ -80,6 +82,7 @@ impl Cluster {
             time: Mutex::new("2026-11-23T05:10:00Z".parse().unwrap()),
             changed: watch::channel(0).0,
             granted: Mutex::new(granted()),
+            memories: Mutex::default(),
         }))
     }
 
@@ -193,6 +196,12 @@ impl Cluster {
         self.0.state.lock().unwrap().schema = document;
     }
 
+    /// From now on a resize of a pod is refused like this, or none is.
+    pub(crate) fn refuse_resize(&self, refusal: Option<(u16, &str)>) {
+        let refusal = refusal.map(|(code, message)| (code, message.to_owned()));
+        self.0.state.lock().unwrap().resize_refusal = refusal;
+    }
+
     /// Lets seconds pass.
     pub(crate) fn wait_seconds(&self, seconds: i64) {
         *self.0.time.lock().unwrap() += jiff::SignedDuration::from_secs(seconds);
@@ -215,6 +224,11 @@ impl Cluster {
         *self.0.worker_image.lock().unwrap() = worker_image.to_owned();
     }
 
+    /// From now on another process of the operator acts.
+    pub(crate) fn restart(&self) {
+        *self.0.memories.lock().unwrap() = Arc::default();
+    }
+
     /// One reconcile of the StreamIngest `books`.
     pub(crate) async fn reconcile_stream(&self) -> Result<Action, Error> {
         self.reconcile_stream_of("books").await
@@ -232,6 +246,7 @@ impl Cluster {
                 network_policies: self.cache("networking.k8s.io/networkpolicies", ()),
                 pods: self.cache("/pods", ()),
             },
+            memories: Arc::clone(&self.0.memories.lock().unwrap()),
         };
         let object = self.get("gristmill.dev/streamingests", name).unwrap();
         stream_ingest::reconcile(Arc::new(serde_json::from_value(object).unwrap()), Arc::new(context)).await

@@ -100,10 +100,7 @@ async fn there_are_never_more_workers_than_partitions_and_the_limit_is_told() {
     assert_eq!(cluster.get("apps/deployments", "books-ingest").unwrap()["spec"]["replicas"], 4);
     let expected =
         "9 workers are wanted and 4 run, one for each partition of the topic; lower spec.scaling, or add partitions";
-    assert_eq!(
-        cluster.condition(STREAMS, "ScalingLimited"),
-        ("True/LimitedByPartitions".to_owned(), expected.to_owned())
-    );
+    assert_eq!(cluster.condition(STREAMS, "ScalingLimited"), ("True/PartitionCount".to_owned(), expected.to_owned()));
 }
 
 #[tokio::test]

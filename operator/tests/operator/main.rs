@@ -12,5 +12,6 @@ mod hourly_compaction;
 mod permissions;
 mod rollout;
 mod served_schema;
+mod sizing;
 mod stream_ingest;
 mod whole;

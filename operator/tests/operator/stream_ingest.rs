@@ -206,6 +206,13 @@ async fn report_of_the_worker_becomes_the_status() {
       accepted: 180
       rejected: 9
     selector: gristmill.dev/stream-ingest=books
+    sizing:
+      cpuPerWorker: 500m
+      desiredReplicas: 1
+      explanation: "held: worker books-ingest-1 gives no figures; 1 worker x 500m"
+      limitedBy: MetricsMissing
+      templateCpu: 500m
+      time: "2026-11-23T05:10:00Z"
     version: 0.1.0
     zone:
       format: 1

@@ -158,6 +158,15 @@ async fn roles_grant_exactly_what_a_life_with_both_resources_needs() {
     cluster.edit(STREAMS, "books", |stream| {
         stream["metadata"]["annotations"] = json!({"gristmill.dev/resume": "token-1"});
     });
+    cluster.edit("/pods", "books-ingest-1", |pod| {
+        pod["status"]["phase"] = json!("Running");
+        pod["spec"]["containers"][0]["resources"] = json!({"requests": {"cpu": "100m"}});
+    });
+    cluster.edit("apps/deployments", "books-ingest", |deployment| {
+        deployment["status"] = json!({"observedGeneration": deployment["metadata"]["generation"]});
+    });
+    let resized = ("/pods/resize".to_owned(), "patch".to_owned());
+    cluster.until("the pod gets the CPU of the document", |c| c.used().contains(&resized)).await;
     let handed = ("/pods".to_owned(), "patch".to_owned());
     cluster.until("the token is handed to the pod", |c| c.used().contains(&handed)).await;
     for suspend in [true, false, true] {

@@ -1,0 +1,132 @@
+//! What is remembered of a StreamIngest's size from one reconcile to the next.
+//!
+//! It is held in memory, and what is worth it stands in an annotation of the Deployment, written by the apply that
+//! carries a decision out. Losing it is safe: the size stays as the pods have it, and nothing is taken away before a
+//! whole scaleDownInterval has been seen again.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use gristmill_sizing::{History, Size};
+use kube::api::DynamicObject;
+use kube::runtime::reflector::ObjectRef;
+use serde::{Deserialize, Serialize};
+
+/// Shortest time between two writes that no decision asks for.
+const BETWEEN_WRITES: Duration = Duration::from_secs(60);
+/// Parts of the scale-down interval, after each of which needs are written. The decision begins the interval anew after a
+/// twelfth of it that nobody watched: an operator that starts has the other half of that time.
+const PARTS: u32 = 24;
+
+/// What is remembered of one resource.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Memory {
+    /// The size that is being carried out; none where the document says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decided: Option<Size>,
+    /// Since when the template's CPU is off by more than a factor of two, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template_off_since: Option<u64>,
+    /// The namespace refuses more CPU for a pod.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refusal>,
+    /// The cluster has no `pods/resize`. Found out anew by each process, since clusters are upgraded.
+    #[serde(skip)]
+    pub is_resize_missing: bool,
+    /// What the decision remembers.
+    pub history: History,
+}
+
+/// A resize that the namespace refuses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refusal {
+    /// Since when, in seconds since 1970.
+    pub since: u64,
+    /// When it was tried last.
+    pub tried: u64,
+    /// The API server's words.
+    pub message: String,
+}
+
+impl Memory {
+    /// Reads what an operator before this one wrote; what does not read is forgotten.
+    pub fn read(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_default()
+    }
+
+    /// What the annotation is to say: what it says already, unless there is news to write.
+    ///
+    /// A change of the size is news at once. Needs are, a part of the scale-down interval after the last ones. That an idle
+    /// resource still needs nothing is none: it writes nothing.
+    pub fn to_write(&self, written: Option<&str>, scale_down: Duration) -> Option<String> {
+        let lasting = self.lasting();
+        if lasting == Memory::default() {
+            return None;
+        }
+        let Some(text) = written else { return Some(lasting.to_text()) };
+        let before = Memory::read(text);
+        let is_due = before.decision() != lasting.decision() || {
+            let passed = match (before.history.observed, lasting.history.observed) {
+                (Some(before), Some(now)) => Duration::from_secs(now.abs_diff(before)),
+                (None, Some(_)) => Duration::MAX,
+                (_, None) => Duration::ZERO,
+            };
+            let is_idle = lasting.needs().ends_with(&[(0, 0)]) && before.needs() == lasting.needs();
+            passed >= BETWEEN_WRITES.max(scale_down / PARTS) && !is_idle
+        };
+        Some(if is_due { lasting.to_text() } else { text.to_owned() })
+    }
+
+    /// What is worth writing. A need of this moment is not: after a restart it would count as one that has lasted.
+    fn lasting(&self) -> Memory {
+        let history = History { recent: Vec::new(), short_since: None, ..self.history.clone() };
+        let refused = self.refused.clone().map(|refused| Refusal { tried: refused.since, ..refused });
+        Memory { history, refused, is_resize_missing: false, ..self.clone() }
+    }
+
+    /// All that a decision changes.
+    fn decision(&self) -> Memory {
+        let History { last_up, last_down, advised, .. } = self.history.clone();
+        let history = History { last_up, last_down, advised, ..History::default() };
+        Memory { history, ..self.clone() }
+    }
+
+    /// The needs that were seen, without when.
+    fn needs(&self) -> Vec<(u64, u64)> {
+        let rounded = |need: f64| need.round().max(0.0) as u64;
+        let mut needs: Vec<(u64, u64)> =
+            self.history.peaks.iter().map(|(_, need)| (rounded(need.total), rounded(need.hottest))).collect();
+        needs.dedup();
+        needs
+    }
+
+    fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("fields of a struct have string keys")
+    }
+}
+
+/// What this process remembers, by resource.
+#[derive(Debug, Default)]
+pub struct Memories(Mutex<HashMap<ObjectRef<DynamicObject>, (Option<String>, Memory)>>);
+
+impl Memories {
+    /// What is remembered of the resource with this uid: another one of its name has another past.
+    pub fn of(&self, reference: &ObjectRef<DynamicObject>, uid: Option<&str>) -> Option<Memory> {
+        let memories = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        memories.get(reference).filter(|(of, _)| of.as_deref() == uid).map(|(_, memory)| memory.clone())
+    }
+
+    /// Remembers.
+    pub fn keep(&self, reference: &ObjectRef<DynamicObject>, uid: Option<&str>, memory: Memory) {
+        let mut memories = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        memories.insert(reference.clone(), (uid.map(str::to_owned), memory));
+    }
+
+    /// Forgets a resource that is gone.
+    pub fn forget(&self, reference: &ObjectRef<DynamicObject>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(reference);
+    }
+}
