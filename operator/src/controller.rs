@@ -13,6 +13,7 @@ use futures::future::{BoxFuture, Shared, join_all};
 use futures::{FutureExt, Stream, StreamExt};
 use gristmill_crds::{HourlyCompaction, StreamIngest};
 use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ApiResource, DynamicObject};
 use kube::runtime::controller::{Action, Config, Controller, Error as ControllerError};
 use kube::runtime::events::{Recorder, Reporter};
@@ -152,11 +153,11 @@ pub async fn control(operator: Arc<Operator>, scopes: Vec<Scope>, stop: Stop, be
     let mut controllers = Vec::new();
     let mut caches = Vec::new();
     for scope in &scopes {
-        let (streams, streams_filled, stream_cache) =
+        let (streams, streams_filled, (stream_cache, pods)) =
             stream_ingests(Arc::clone(&operator), scope, stop.clone());
         let (compactions, compactions_filled, compaction_cache) =
             hourly_compactions(Arc::clone(&operator), scope, stop.clone());
-        operator.metrics.tell_of(stream_cache, compaction_cache);
+        operator.metrics.tell_of(stream_cache, compaction_cache, pods);
         controllers.extend([streams.boxed(), compactions.boxed()]);
         caches.extend([streams_filled, compactions_filled]);
     }
@@ -224,7 +225,7 @@ fn stream_ingests(
     operator: Arc<Operator>,
     scope: &Scope,
     stop: Stop,
-) -> (impl Future<Output = ()> + Send + use<>, Filled, Store<DynamicObject>) {
+) -> (impl Future<Output = ()> + Send + use<>, Filled, (Store<DynamicObject>, Store<Pod>)) {
     let kind = ApiResource::erase::<StreamIngest>(&());
     let labelled = || watcher::Config::default().labels(STREAM_INGEST);
     let (resources, own) = watched(scope.custom(&kind), watcher::Config::default(), kind.clone());
@@ -245,7 +246,7 @@ fn stream_ingests(
         filled(&pods),
     ];
     operator.rollouts.count(deployments.clone());
-    let cache = resources.clone();
+    let told = (resources.clone(), pods.clone());
     let memories = Arc::<stream_ingest::sizing::Memories>::default();
     let context = Arc::new(stream_ingest::Context {
         operator: Arc::clone(&operator),
@@ -284,7 +285,7 @@ fn stream_ingests(
             note(&operator, outcome);
             std::future::ready(())
         });
-    (controller, all(caches), cache)
+    (controller, all(caches), told)
 }
 
 fn hourly_compactions(

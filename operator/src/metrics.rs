@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use k8s_openapi::api::core::v1::Pod;
 use kube::api::DynamicObject;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::Store;
@@ -51,6 +52,8 @@ struct Metrics {
 struct Caches {
     streams: Vec<Store<DynamicObject>>,
     compactions: Vec<Store<DynamicObject>>,
+    /// The workers' pods.
+    pods: Vec<Store<Pod>>,
 }
 
 impl fmt::Debug for OperatorMetrics {
@@ -130,11 +133,12 @@ impl OperatorMetrics {
         self.0.leader.inner().store(1, Ordering::Relaxed);
     }
 
-    /// Tells of the resources in these caches, too.
-    pub fn tell_of(&self, streams: Store<DynamicObject>, compactions: Store<DynamicObject>) {
+    /// Tells of the resources in these caches, too; `pods` are those of the StreamIngests.
+    pub fn tell_of(&self, streams: Store<DynamicObject>, compactions: Store<DynamicObject>, pods: Store<Pod>) {
         let mut caches = self.0.caches.lock().unwrap_or_else(PoisonError::into_inner);
         caches.streams.push(streams);
         caches.compactions.push(compactions);
+        caches.pods.push(pods);
     }
 }
 

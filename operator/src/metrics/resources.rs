@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use gristmill_crds::Quantity;
 use gristmill_crds::plan::{DEFAULT_CATCH_UP, DEFAULT_SCHEDULE, DEFAULT_TIME_ZONE, Schedule};
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
 use kube::api::DynamicObject;
 use kube::runtime::reflector::Store;
 use prometheus_client::collector::Collector;
@@ -17,7 +19,8 @@ use prometheus_client::registry::Unit;
 use super::Caches;
 use crate::condition::ConditionType;
 use crate::hourly_compaction::Compaction;
-use crate::stream_ingest::Stream;
+use crate::labels::{STREAM_INGEST, owner_name};
+use crate::stream_ingest::{Stream, pod_cpu};
 
 /// The resources in the caches as gauges.
 pub(super) struct Resources {
@@ -68,6 +71,7 @@ impl Collector for Resources {
         let streams: Vec<Stream> = objects(&caches.streams).iter().map(|object| Stream::read(object)).collect();
         let compactions: Vec<Compaction> =
             objects(&caches.compactions).iter().map(|object| Compaction::read(object)).collect();
+        let pods: Vec<_> = caches.pods.iter().flat_map(Store::state).collect();
         drop(caches);
         ready(&mut encoder, &streams, &compactions)?;
         let of_streams = |value: &dyn Fn(&Stream) -> Option<f64>| -> Vec<Series> {
@@ -83,6 +87,42 @@ impl Collector for Resources {
             "gristmill_ingest_catch_up_target",
             "Time in which a backlog is to be worked off, as the resource says.",
             of_streams(&catch_up),
+        )?;
+        let sizing = |stream: &Stream| stream.status.sizing.clone();
+        let of = |stream: &Stream| {
+            let belongs = |pod: &Pod| {
+                pod.metadata.namespace.as_deref() == Some(stream.namespace())
+                    && owner_name(&pod.metadata, STREAM_INGEST) == Some(stream.name())
+            };
+            pods.iter().filter(|pod| belongs(pod)).map(|pod| pod_cpu::granted(pod).unwrap_or(0)).collect::<Vec<_>>()
+        };
+        plain(
+            &mut encoder,
+            "gristmill_operator_recommended_replicas",
+            "Workers that were decided or, in mode Advise, would be.",
+            of_streams(&|stream| Some(f64::from(sizing(stream)?.desired_replicas))),
+        )?;
+        cores(
+            &mut encoder,
+            "gristmill_operator_recommended_cpu",
+            "CPU of all workers together that was decided or, in mode Advise, would be.",
+            of_streams(&|stream| {
+                let sizing = sizing(stream)?;
+                let each = Quantity(sizing.cpu_per_worker.clone()).to_millicores().ok()?;
+                Some(f64::from(sizing.desired_replicas) * f64::from(each) / 1000.0)
+            }),
+        )?;
+        plain(
+            &mut encoder,
+            "gristmill_operator_actual_replicas",
+            "Pods of workers that there are.",
+            of_streams(&|stream| Some(of(stream).len() as f64)),
+        )?;
+        cores(
+            &mut encoder,
+            "gristmill_operator_actual_cpu",
+            "CPU that the pods of all workers have together, as request.",
+            of_streams(&|stream| Some(of(stream).iter().copied().map(f64::from).sum::<f64>() / 1000.0)),
         )?;
         seconds(
             &mut encoder,
@@ -126,7 +166,23 @@ fn ready(
 }
 
 fn seconds(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, series: Vec<Series>) -> Result<(), fmt::Error> {
-    let mut metric = encoder.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Gauge)?;
+    gauge(encoder, (name, help, Some(&Unit::Seconds)), series)
+}
+
+fn cores(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, series: Vec<Series>) -> Result<(), fmt::Error> {
+    gauge(encoder, (name, help, Some(&Unit::Other("cores".to_owned()))), series)
+}
+
+fn plain(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, series: Vec<Series>) -> Result<(), fmt::Error> {
+    gauge(encoder, (name, help, None), series)
+}
+
+fn gauge(
+    encoder: &mut DescriptorEncoder<'_>,
+    (name, help, unit): (&str, &str, Option<&Unit>),
+    series: Vec<Series>,
+) -> Result<(), fmt::Error> {
+    let mut metric = encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;
     for (namespace, name, value) in series {
         ConstGauge::new(value).encode(metric.encode_family(&[("namespace", namespace), ("name", name)])?)?;
     }

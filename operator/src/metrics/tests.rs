@@ -18,11 +18,21 @@ impl Told {
         let streams = Writer::new(ApiResource::erase::<StreamIngest>(&()));
         let compactions = Writer::new(ApiResource::erase::<HourlyCompaction>(&()));
         let metrics = OperatorMetrics::default();
-        metrics.tell_of(streams.as_reader(), compactions.as_reader());
+        let mut pods = Writer::new(());
+        metrics.tell_of(streams.as_reader(), compactions.as_reader(), pods.as_reader());
+        for (name, cpu) in [("books-ingest-1", "750m"), ("books-ingest-2", "500m")] {
+            let pod = json!({
+                "metadata": {"name": name, "namespace": "library", "labels": {"gristmill.dev/stream-ingest": "books"}},
+                "spec": {"containers": [{"name": "gristmill", "resources": {"requests": {"cpu": cpu}}}]},
+            });
+            pods.apply_watcher_event(&Event::Apply(serde_json::from_value(pod).expect("a pod")));
+        }
         let mut told = Self { metrics, streams, compactions };
         let ready = |status: &str| json!([{"type": "Ready", "status": status, "reason": "R", "message": "", "lastTransitionTime": "2026-11-23T05:00:00Z"}]);
         let [stream, compaction] = documents();
-        let status = json!({"conditions": ready("False")});
+        let sizing =
+            json!({"desiredReplicas": 2, "cpuPerWorker": "750m", "limitedBy": "None", "time": "", "explanation": ""});
+        let status = json!({"conditions": ready("False"), "sizing": sizing});
         told.streams.apply_watcher_event(&Event::Apply(object(stream, &status)));
         let status = json!({"processedThrough": "2026-11-23T04:58:40.500Z", "lastSuccessfulTime": "2026-11-23T05:06:12Z",
             "conditions": ready("True")});
