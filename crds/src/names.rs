@@ -9,6 +9,8 @@ pub const RESUME: &str = "gristmill.dev/resume";
 /// Annotation of a worker's pod with the CPU that it has, as a quantity such as 750m. A request that was changed in place
 /// shows in no file of the process, so it is told by this one.
 pub const CPU: &str = "gristmill.dev/cpu";
+/// Annotation of a StreamIngest's Deployment with what the operator remembers of its size.
+pub const SIZING: &str = "gristmill.dev/sizing";
 
 /// Name of the container; its state and its termination message are read back by it.
 pub const CONTAINER: &str = "gristmill";

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-pub use gristmill_crds::names::{HOURLY_COMPACTION, STREAM_INGEST, compaction_name, ingest_name};
+pub use gristmill_crds::names::{HOURLY_COMPACTION, SIZING, STREAM_INGEST, compaction_name, ingest_name};
 use kube::api::ObjectMeta;
 
 /// Field manager of every write, and the value of `app.kubernetes.io/managed-by`.
@@ -18,9 +18,6 @@ pub const GENERATION: &str = "gristmill.dev/generation";
 pub const TEMPLATE: &str = "gristmill.dev/template";
 /// Annotation of a Deployment with the digest of the template to which it was rolled on the operator's own account.
 pub const ROLLOUT: &str = "gristmill.dev/rollout";
-
-/// Annotation of a Deployment with what is remembered of its size.
-pub const SIZING: &str = "gristmill.dev/sizing";
 
 /// Annotation of a resource: `Disabled` keeps the operator from applying anything.
 pub const RECONCILE: &str = "gristmill.dev/reconcile";

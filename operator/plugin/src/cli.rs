@@ -33,6 +33,8 @@ pub enum Command {
     Lag(LagArgs),
     /// Why messages were rejected lately, how often, and where one of each is.
     Rejected(RejectedArgs),
+    /// How many workers an ingest needs with how much CPU: inputs, formula, result, what limits it, what would change it.
+    ExplainSizing(NameArgs),
     /// Stop the workers of an ingest, or start no more runs of a compaction (spec.suspend).
     Suspend(NameArgs),
     /// End a suspension, or a hold of the rejected budget.

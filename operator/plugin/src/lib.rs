@@ -3,7 +3,7 @@
 //! ```text
 //! status, lag          what the resources' statuses say
 //! lag --partitions,    what a worker says, over a forwarded port
-//! rejected, rewind --dry-run
+//! rejected, rewind --dry-run, explain-sizing
 //! suspend, resume, rewind   one patch of the resource; the operator does the rest
 //! run-now              one Job, as `kubectl create job --from` makes it
 //! ```
@@ -15,6 +15,7 @@
 pub mod cli;
 pub mod cluster;
 pub mod error;
+pub mod explain_sizing;
 pub mod kind;
 pub mod lag;
 pub mod logs;
@@ -74,6 +75,11 @@ pub async fn run<W: Write>(
             let stream = cluster.find_of("rejected", Kind::Ingest, &name).await?;
             let rejected = rejected::read(cluster, &stream).await?;
             form(output, || rejected::render(&stream, &rejected), || rejected::json(&stream, &rejected))
+        }
+        Command::ExplainSizing(NameArgs { name }) => {
+            let stream = cluster.find_of("explain-sizing", Kind::Ingest, &name).await?;
+            let facts = explain_sizing::read(cluster, &stream).await?;
+            explain_sizing::render(&stream, &facts, now)
         }
         Command::Suspend(NameArgs { name }) => suspend::suspend(cluster, &name).await?,
         Command::Resume(NameArgs { name }) => suspend::resume(cluster, &name, &fresh).await?,

@@ -89,6 +89,12 @@ impl Workers {
         join_all(self.ready.iter().map(|(pod, port)| self.ask_one(pod, *port, path))).await
     }
 
+    /// The answer of each of them, with its pod.
+    pub async fn ask_each<T: DeserializeOwned>(&self, path: &str) -> Vec<(Pod, Result<T, Error>)> {
+        let answers = self.ask_all(path).await;
+        self.ready.iter().map(|(pod, _)| pod.clone()).zip(answers).collect()
+    }
+
     async fn ask_one<T: DeserializeOwned>(&self, pod: &Pod, port: u16, path: &str) -> Result<T, Error> {
         let name = pod.name_any();
         let silent = |why: String| Error::WorkerSilent { pod: name.clone(), why };

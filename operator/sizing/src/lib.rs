@@ -21,6 +21,8 @@ mod facts;
 mod figure;
 mod history;
 mod observation;
+#[cfg(feature = "report")]
+mod report;
 mod shape;
 
 pub use decide::{SCALE_DOWN_MAX_FACTOR, decide};

@@ -4,6 +4,7 @@
 #[path = "../../../tests/operator/api_server.rs"]
 mod api_server;
 mod cluster;
+mod explain_sizing;
 mod facts;
 mod refusals;
 mod screens;

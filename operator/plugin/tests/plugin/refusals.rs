@@ -53,7 +53,9 @@ fn cron_job() -> Value {
 async fn role_of_the_guide_is_enough_for_every_verb_and_no_more_than_that() {
     let cluster =
         Mock::new().with(stream("books", &good())).with(compaction("books", &[])).with(worker_pod()).with(cron_job());
-    for command in ["status", "lag", "suspend sti/books", "suspend hc/books", "rewind books --to-earliest"] {
+    for command in
+        ["status", "lag", "explain-sizing books", "suspend sti/books", "suspend hc/books", "rewind books --to-earliest"]
+    {
         cluster.run(command).await.unwrap();
     }
     assert_eq!(cluster.run("logs sti/books").await.unwrap(), "ingest begins\ncommitted batch\n");

@@ -1,13 +1,7 @@
 //! What the cluster and the workers say, as facts of the decision. Pure.
 
-use std::time::Duration;
-
-use gristmill_crds::ScalingMode;
 use gristmill_crds::plan::ScalingPlan;
-use gristmill_crds::report::{IngestPhase, IngestReport, WorkReport};
-use gristmill_sizing::{
-    Facts, HotPartition, Limits, Mode, Obstacle, ObstacleKind, Phase, Size, StuckPartitions, Worker,
-};
+use gristmill_sizing::{Facts, Limits, Obstacle, ObstacleKind, Phase, Size, Worker};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::DeploymentCondition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -31,7 +25,7 @@ pub fn facts(
     let partitions = told.into_iter().chain(partitions).find(|partitions| *partitions > 0);
     Facts {
         time: seconds(now),
-        limits: limits(scaling),
+        limits: Limits::of_plan(scaling),
         partitions: partitions.and_then(|partitions| u32::try_from(partitions).ok()).unwrap_or(0),
         workers: observed.workers.iter().map(worker).collect(),
         obstacles,
@@ -42,39 +36,6 @@ pub fn facts(
 /// Seconds since 1970.
 pub fn seconds(time: Timestamp) -> u64 {
     u64::try_from(time.as_second()).unwrap_or(0)
-}
-
-/// What the document allows.
-pub fn limits(scaling: &ScalingPlan) -> Limits {
-    // No `..`: a new limit must reach the decision.
-    let ScalingPlan {
-        mode,
-        replicas: _,
-        min_replicas,
-        max_replicas,
-        max_cpu_per_worker,
-        max_cpu,
-        target_utilization_percent,
-        catch_up,
-        stabilization,
-        scale_down,
-    } = scaling.clone();
-    let count = |replicas: i32| u32::try_from(replicas).unwrap_or(1);
-    Limits {
-        mode: match mode {
-            ScalingMode::Manual => Mode::Manual,
-            ScalingMode::Advise => Mode::Advise,
-            ScalingMode::Auto => Mode::Auto,
-        },
-        min_replicas: count(min_replicas),
-        max_replicas: count(max_replicas),
-        max_cpu_per_worker,
-        max_cpu,
-        target_utilization_percent,
-        catch_up,
-        stabilization,
-        scale_down,
-    }
 }
 
 /// What keeps an earlier decision from being carried out: a quota, a node, or somebody else.
@@ -105,80 +66,17 @@ fn is_refused_by_quota(failure: &DeploymentCondition) -> bool {
 }
 
 fn worker(worker: &observe::Worker) -> Worker {
-    let silent = Worker {
-        name: worker.pod.name_any(),
-        age: None,
-        phase: Phase::Starting,
-        window: Duration::ZERO,
-        cpu_seconds: 0.0,
-        records: 0,
-        cpu: pod_cpu::granted(&worker.pod).unwrap_or(0),
-        partitions: 0,
-        arrival: None,
-        backlog: 0,
-        stuck: StuckPartitions::default(),
-        hottest: None,
-        waiting_percent: 0.0,
-    };
+    let cpu = pod_cpu::granted(&worker.pod).unwrap_or(0);
+    let name = worker.pod.name_any();
     match (&worker.state, &worker.answer) {
-        (_, Answer::Report(report)) => reporting(silent, report),
+        (_, Answer::Report(report)) => Worker::of_report(name, report, cpu),
         // It may own partitions that nobody else tells of.
         (PodState::Running { .. }, Answer::Silence(_) | Answer::NotAsked) => {
-            Worker { phase: Phase::Ingesting, ..silent }
+            Worker::silent(name, Phase::Ingesting, cpu)
         }
         // No process runs, so it owns nothing.
-        (PodState::Coming(_) | PodState::Failing(_) | PodState::Ended, Answer::Silence(_) | Answer::NotAsked) => silent,
-    }
-}
-
-/// A worker whose answer is of this moment.
-fn reporting(silent: Worker, report: &IngestReport) -> Worker {
-    let phase = match report.phase {
-        // It stays out of the group and owns nothing, like a worker that starts. If all of them do, the partitions that
-        // are told of are too few, which holds the size; why they stay out is what Ready says.
-        IngestPhase::Starting | IngestPhase::GroupShared => Phase::Starting,
-        IngestPhase::Ingesting => Phase::Ingesting,
-        IngestPhase::Held => Phase::Held,
-        IngestPhase::SourceUnavailable => Phase::SourceUnavailable,
-        IngestPhase::StoreUnavailable => Phase::StoreUnavailable,
-        IngestPhase::Draining => Phase::Draining,
-    };
-    let Some(work) = &report.work else { return Worker { phase, ..silent } };
-    let Ok(window) = Duration::try_from_secs_f64(work.window_seconds) else { return Worker { phase, ..silent } };
-    // No `..`: a new figure must be given a meaning here.
-    let WorkReport {
-        window_seconds,
-        cpu_seconds,
-        records,
-        bytes: _,
-        decode_seconds: _,
-        encode_seconds: _,
-        commit_seconds: _,
-        store_wait_seconds,
-        decode_threads: _,
-        partitions,
-        arrival,
-        backlog,
-        stuck,
-        hottest,
-    } = work.clone();
-    Worker {
-        // The worker was asked a moment ago.
-        age: Some(Duration::ZERO),
-        phase,
-        window,
-        cpu_seconds,
-        records,
-        partitions,
-        arrival,
-        backlog,
-        stuck: StuckPartitions { partitions: stuck.partitions, arrival: stuck.arrival, backlog: stuck.backlog },
-        hottest: hottest.map(|hot| HotPartition {
-            partition: hot.partition,
-            arrival: hot.arrival,
-            backlog: hot.backlog,
-        }),
-        waiting_percent: if window_seconds > 0.0 { 100.0 * store_wait_seconds / window_seconds } else { 0.0 },
-        ..silent
+        (PodState::Coming(_) | PodState::Failing(_) | PodState::Ended, Answer::Silence(_) | Answer::NotAsked) => {
+            Worker::silent(name, Phase::Starting, cpu)
+        }
     }
 }
