@@ -1,8 +1,8 @@
 //! Runs `StreamIngest` and `HourlyCompaction` resources on Kubernetes.
 //!
 //! ```text
-//! watches --> caches --> observe --> plan --> build --> apply --> status
-//!                        (reads)    (pure)   (pure)   (writes)   (pure, then one write)
+//! watches --> caches --> observe --> plan --> size --> build --> apply --> status
+//!                        (reads)    (pure)   (pure)   (pure)   (writes)   (pure, then one write)
 //! ```
 //!
 //! Invariants:

@@ -1,4 +1,4 @@
-//! Runs a StreamIngest: observe, plan, build, apply, status.
+//! Runs a StreamIngest: observe, plan, size, build, apply, status.
 
 pub mod build;
 pub mod conditions;

@@ -377,7 +377,7 @@ async fn idle_stream_costs_no_writes_however_long_it_is_watched() {
 async fn what_is_remembered_is_small() {
     let cluster = busy(json!({"mode": "Auto"})).await;
     for minute in 0..90 {
-        cluster.report(Some(work(4, 3100.123_456_7 + f64::from(minute) * 11.777_7, 18_200)));
+        cluster.report(Some(work(4, 3100.123 + f64::from(minute) * 11.777, 18_200)));
         watch(&cluster, 60).await;
     }
     let deployment = cluster.get(DEPLOYMENTS, "books-ingest").unwrap();

@@ -110,19 +110,26 @@ impl Memory {
 
 /// What this process remembers, by resource.
 #[derive(Debug, Default)]
-pub struct Memories(Mutex<HashMap<ObjectRef<DynamicObject>, (Option<String>, Memory)>>);
+pub struct Memories(Mutex<HashMap<ObjectRef<DynamicObject>, Kept>>);
+
+/// The memory of the resource with this uid: another one of its name has another past.
+#[derive(Debug)]
+struct Kept {
+    uid: Option<String>,
+    memory: Memory,
+}
 
 impl Memories {
-    /// What is remembered of the resource with this uid: another one of its name has another past.
+    /// What is remembered of the resource with this uid.
     pub fn of(&self, reference: &ObjectRef<DynamicObject>, uid: Option<&str>) -> Option<Memory> {
         let memories = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        memories.get(reference).filter(|(of, _)| of.as_deref() == uid).map(|(_, memory)| memory.clone())
+        memories.get(reference).filter(|kept| kept.uid.as_deref() == uid).map(|kept| kept.memory.clone())
     }
 
     /// Remembers.
     pub fn keep(&self, reference: &ObjectRef<DynamicObject>, uid: Option<&str>, memory: Memory) {
         let mut memories = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        memories.insert(reference.clone(), (uid.map(str::to_owned), memory));
+        memories.insert(reference.clone(), Kept { uid: uid.map(str::to_owned), memory });
     }
 
     /// Forgets a resource that is gone.
