@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -41,7 +41,7 @@ pub struct Operator {
     /// What it tells of itself and of the resources.
     pub metrics: OperatorMetrics,
     /// Rollouts that no resource has asked for.
-    pub rollouts: Rollouts,
+    pub rollouts: Arc<Rollouts>,
     /// What the API server does not know of our kinds.
     pub served: ServedSchema,
 }
@@ -98,7 +98,7 @@ impl Retries {
 }
 
 /// The object of this name, once the cache holds what the cluster held at the start.
-pub async fn cached<K>(cache: &Store<K>, namespace: &str, name: &str) -> Result<Option<std::sync::Arc<K>>, Error>
+pub async fn cached<K>(cache: &Store<K>, namespace: &str, name: &str) -> Result<Option<Arc<K>>, Error>
 where
     K: kube::Resource<DynamicType = ()> + Clone + 'static,
 {
@@ -112,7 +112,7 @@ pub async fn labelled<K>(
     namespace: &str,
     key: &str,
     name: &str,
-) -> Result<Vec<std::sync::Arc<K>>, Error>
+) -> Result<Vec<Arc<K>>, Error>
 where
     K: kube::Resource<DynamicType = ()> + Clone + 'static,
 {

@@ -98,7 +98,7 @@ pub async fn run(options: RunOptions) -> Result<(), RunError> {
         ),
         retries: Retries::default(),
         metrics: OperatorMetrics::default(),
-        rollouts: Rollouts::new(options.max_concurrent_rollouts.get()),
+        rollouts: Arc::new(Rollouts::new(options.max_concurrent_rollouts.get())),
         served: ServedSchema::new(WHILE_OUTDATED),
     });
     let (became_ready, is_ready) = watch::channel(false);

@@ -64,6 +64,8 @@ impl Rollouts {
         let turn = turn(live, &template, generation, self.limit, taken);
         match turn {
             Turn::Free => {
+                // A rollout on the operator's account, should one have been begun, ends with this template.
+                state.begun.remove(&key);
                 let counted = live.is_some_and(|live| annotation(live, ROLLOUT) == Some(&template));
                 marked(wanted, generation, template, counted)
             }
@@ -116,7 +118,8 @@ fn turn(
     let available = live.status.as_ref().and_then(|status| status.available_replicas).unwrap_or(0);
     if same_template || own_change || available == 0 {
         Turn::Free
-    } else if taken() < limit {
+    } else if is_counted(live) || taken() < limit {
+        // Who holds a place may use it: rollouts that are stuck would else wait for each other.
         Turn::Counted
     } else {
         Turn::Waits
@@ -125,7 +128,8 @@ fn turn(
 
 /// Whether a rollout on the operator's account is under way.
 ///
-/// `NewReplicaSetAvailable` says that it was through once: pods that fail later are no rollout.
+/// `NewReplicaSetAvailable` says that it was through once: pods that fail later are no rollout, nor are more pods for
+/// which there is no quota.
 fn is_counted(live: &Deployment) -> bool {
     if annotation(live, ROLLOUT).is_none() || annotation(live, ROLLOUT) != annotation(live, TEMPLATE) {
         return false;
@@ -138,9 +142,8 @@ fn is_counted(live: &Deployment) -> bool {
         condition.type_ == "Progressing" && condition.reason.as_deref() == Some("NewReplicaSetAvailable")
     });
     status.observed_generation < live.metadata.generation
-        || updated < wanted
         || status.replicas.unwrap_or(0) > updated
-        || (status.available_replicas.unwrap_or(0) < wanted && !through)
+        || (updated.min(status.available_replicas.unwrap_or(0)) < wanted && !through)
 }
 
 fn marked(mut deployment: Deployment, generation: i64, template: String, counted: bool) -> Deployment {
@@ -239,10 +242,20 @@ mod tests {
         "conditions": [{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]}), true)]
     #[case::failed_after_it_was_through(json!({ROLLOUT: "old"}), json!({"observedGeneration": 3, "replicas": 3, "updatedReplicas": 3,
         "conditions": [{"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}]}), false)]
+    #[case::no_quota_for_more_after_it_was_through(json!({ROLLOUT: "old"}), json!({"observedGeneration": 3, "replicas": 2,
+        "updatedReplicas": 2, "availableReplicas": 2,
+        "conditions": [{"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}]}), false)]
     #[case::of_its_own_account(json!({}), json!({"observedGeneration": 2}), false)]
     #[case::of_an_earlier_template(json!({ROLLOUT: "older"}), json!({"observedGeneration": 2}), false)]
     fn rollout_counts_until_it_is_through(#[case] annotations: Value, #[case] status: Value, #[case] counted: bool) {
         assert_eq!(is_counted(&live("books", annotations, status)), counted);
+    }
+
+    #[test]
+    fn rollouts_that_are_stuck_do_not_wait_for_each_other() {
+        let stuck = json!({"observedGeneration": 3, "replicas": 3, "updatedReplicas": 1, "availableReplicas": 2});
+        let stuck = live("books", json!({ROLLOUT: "old"}), stuck);
+        assert_eq!(turn(Some(&stuck), "new", 7, 2, || 4), Turn::Counted);
     }
 
     #[test]

@@ -21,6 +21,7 @@ use http::header::CONTENT_TYPE;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::rbac::v1::{ClusterRole, Role};
 use kube::api::{ApiResource, DynamicObject};
 use kube::client::Body;
@@ -70,11 +71,18 @@ struct Shared {
     changed: watch::Sender<u64>,
     granted: Mutex<BTreeSet<Permission>>,
     memories: Mutex<Arc<Memories>>,
+    /// Live as long as an operator: what one reconcile leaves behind the next ones see.
+    rollouts: Arc<Rollouts>,
+    /// The cache that they count.
+    counted: Mutex<Writer<Deployment>>,
 }
 
 impl Cluster {
     /// An empty cluster, in which it is 05:10 on a Monday.
     pub(crate) fn new() -> Self {
+        let counted = Writer::new(());
+        let rollouts = Rollouts::new(1);
+        rollouts.count(counted.as_reader());
         Self(Arc::new(Shared {
             state: Mutex::default(),
             report: Mutex::default(),
@@ -83,6 +91,8 @@ impl Cluster {
             changed: watch::channel(0).0,
             granted: Mutex::new(granted()),
             memories: Mutex::default(),
+            rollouts: Arc::new(rollouts),
+            counted: Mutex::new(counted),
         }))
     }
 
@@ -274,8 +284,7 @@ impl Cluster {
     pub(crate) async fn operator(&self) -> Arc<Operator> {
         let cluster = self.clone();
         let worker_image = self.0.worker_image.lock().unwrap().clone();
-        let rollouts = Rollouts::new(1);
-        rollouts.count(self.cache("apps/deployments", ()));
+        self.fill("apps/deployments", &mut self.0.counted.lock().unwrap());
         let served = ServedSchema::new(std::time::Duration::from_millis(20));
         let client = self.client();
         served.look(&client).await;
@@ -292,7 +301,7 @@ impl Cluster {
             recorder: Recorder::new(self.client(), "gristmill-operator".to_owned().into()),
             retries: Retries::default(),
             metrics: OperatorMetrics::default(),
-            rollouts,
+            rollouts: Arc::clone(&self.0.rollouts),
             served,
         })
     }
@@ -328,12 +337,21 @@ impl Cluster {
         K::DynamicType: Eq + std::hash::Hash + Clone,
     {
         let mut writer = Writer::new(kind);
+        self.fill(resource, &mut writer);
+        writer.as_reader()
+    }
+
+    /// Gives a cache what the cluster holds now.
+    fn fill<K>(&self, resource: &str, writer: &mut Writer<K>)
+    where
+        K: Resource + Clone + DeserializeOwned + 'static,
+        K::DynamicType: Eq + std::hash::Hash + Clone,
+    {
         writer.apply_watcher_event(&Event::Init);
         for object in self.0.state.lock().unwrap().list(resource, None, None) {
             writer.apply_watcher_event(&Event::InitApply(serde_json::from_value(object).unwrap()));
         }
         writer.apply_watcher_event(&Event::InitDone);
-        writer.as_reader()
     }
 
     /// The schema that is served; no role grants it, as every account may read it.

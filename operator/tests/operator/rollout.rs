@@ -86,3 +86,15 @@ async fn resource_without_an_available_pod_waits_for_nobody_and_keeps_nobody_wai
     reconcile_all(&cluster).await;
     assert_eq!(images(&cluster), ["next", "next", "test"]);
 }
+
+#[tokio::test]
+async fn change_of_its_own_spec_after_a_rollout_gives_its_place_back() {
+    let cluster = upgraded().await;
+    reconcile_all(&cluster).await;
+    NAMES.iter().for_each(|name| roll_through(&cluster, name));
+    cluster.edit(STREAMS, "atlases", |stream| stream["spec"]["pod"] = json!({"cpu": "2"}));
+    cluster.reconcile_stream_of("atlases").await.unwrap();
+    roll_through(&cluster, "atlases");
+    reconcile_all(&cluster).await;
+    assert_eq!(images(&cluster), ["next", "next", "test"]);
+}
