@@ -66,7 +66,7 @@ pub fn container(mut process: Process<'_>, settings: &Settings) -> Container {
         image_pull_policy: settings.image_pull_policy.map(|policy| policy.as_str().to_owned()),
         resources: Some(resources(process.options, process.default_memory)),
         args: Some(process.args),
-        env: Some(environment().into_iter().chain(env.iter().cloned()).collect()),
+        env: Some(environment(env)),
         volume_mounts: Some(mounts(process.references)),
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),
@@ -84,17 +84,20 @@ pub fn container(mut process: Process<'_>, settings: &Settings) -> Container {
 /// before `main` begins and has no default of ours in the library: the image sets it too, but an image may be another.
 const PURGE_DELAY: &str = "100";
 
-/// What the operator tells a process about its pod, and its allocator.
-fn environment() -> [EnvVar; 3] {
+/// What the operator tells a process about its pod and its allocator, and what the resource adds or says instead: a name
+/// that stands there twice is refused by the API server.
+fn environment(own: &[EnvVar]) -> Vec<EnvVar> {
     let variable =
         |name: &str, value_from| EnvVar { name: name.to_owned(), value_from: Some(value_from), ..Default::default() };
     let memory = ResourceFieldSelector { resource: "limits.memory".to_owned(), ..Default::default() };
     let name = ObjectFieldSelector { field_path: "metadata.name".to_owned(), ..Default::default() };
-    [
+    let ours = [
         variable("GRISTMILL_MEMORY", EnvVarSource { resource_field_ref: Some(memory), ..Default::default() }),
         variable("POD_NAME", EnvVarSource { field_ref: Some(name), ..Default::default() }),
         EnvVar { name: "MIMALLOC_PURGE_DELAY".to_owned(), value: Some(PURGE_DELAY.to_owned()), ..Default::default() },
-    ]
+    ];
+    let is_own = |variable: &EnvVar| own.iter().any(|own| own.name == variable.name);
+    ours.into_iter().filter(|variable| !is_own(variable)).chain(own.iter().cloned()).collect()
 }
 
 fn mounts(references: &[Reference]) -> Vec<VolumeMount> {

@@ -138,6 +138,9 @@ fn all_problems_of_a_document_are_told_at_once() {
 #[case("/spec/pod", json!({"cpu": "much"}), "spec.pod.cpu", "500m")]
 #[case("/spec/pod", json!({"cpu": "0.0000001"}), "spec.pod.cpu", "500m")]
 #[case("/spec/pod", json!({"cpu": "1e30"}), "spec.pod.cpu", "500m")]
+#[case("/spec/pod", json!({"env": [{"name": "A"}, {"name": "B"}, {"name": "A"}]}), "spec.pod.env[2].name", "already, at [0]")]
+#[case("/spec/pod", json!({"imagePullSecrets": [{"name": "a"}, {"name": "a"}]}), "spec.pod.imagePullSecrets[1].name", "already")]
+#[case("/spec/pod", json!({"hostAliases": [{"ip": "10.0.0.7"}, {"ip": "10.0.0.7"}]}), "spec.pod.hostAliases[1].ip", "already")]
 #[case("/spec/record/columns/0/pattern", json!(r"\w{200}"), "spec.record.columns[0].pattern", "is too large")]
 fn a_wrong_ingest_is_refused_by_field_and_with_the_next_act(
     #[case] pointer: &str,

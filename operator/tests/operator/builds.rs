@@ -157,3 +157,13 @@ fn options_for_pods_and_what_the_documents_refer_to_stand_in_the_template() {
     );
     insta::assert_yaml_snapshot!("ingest_pod_template", built(&ingest).deployment.spec.unwrap().template);
 }
+
+#[test]
+fn variable_of_the_resource_replaces_ours() {
+    let (mut ingest, _) = quickstart();
+    let own = serde_json::json!({"env": [{"name": "MIMALLOC_PURGE_DELAY", "value": "0"}]});
+    ingest.spec.pod = Some(serde_json::from_value(own).unwrap());
+    let pod = built(&ingest).deployment.spec.unwrap().template.spec.unwrap();
+    let variables = pod.containers[0].env.iter().flatten().filter(|variable| variable.name == "MIMALLOC_PURGE_DELAY");
+    assert_eq!(variables.map(|variable| variable.value.as_deref()).collect::<Vec<_>>(), [Some("0")]);
+}
