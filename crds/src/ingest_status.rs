@@ -5,7 +5,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::shared::ZoneStatus;
+use crate::shared::{ZoneStatus, pending};
 
 /// What the operator observed.
 #[derive(KubeSchema, Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -142,15 +142,4 @@ pub struct SizingStatus {
     pub time: String,
     /// The figures that led to it, in one sentence.
     pub explanation: String,
-}
-
-/// The status of a resource that no operator has seen: tools then wait instead of taking it for healthy.
-fn pending() -> serde_json::Value {
-    serde_json::json!({"conditions": [{
-        "type": "Ready",
-        "status": "Unknown",
-        "reason": "Pending",
-        "message": "no operator has looked at this resource yet; is gristmill-operator running?",
-        "lastTransitionTime": "1970-01-01T00:00:00Z",
-    }]})
 }

@@ -17,3 +17,14 @@ pub struct ZoneStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_commit_time: Option<String>,
 }
+
+/// The status of a resource that no operator has seen: tools then wait instead of taking it for healthy.
+pub(crate) fn pending() -> serde_json::Value {
+    serde_json::json!({"conditions": [{
+        "type": "Ready",
+        "status": "Unknown",
+        "reason": "Pending",
+        "message": "no operator has looked at this resource yet; is gristmill-operator running?",
+        "lastTransitionTime": "1970-01-01T00:00:00Z",
+    }]})
+}

@@ -39,6 +39,20 @@ fn chart_and_manifests_have_the_version_of_the_workspace() {
 }
 
 #[test]
+fn resource_that_no_operator_has_seen_is_pending() {
+    // Without a status tools take a custom resource for healthy.
+    for crd in [StreamIngest::crd(), HourlyCompaction::crd()] {
+        let schema = serde_json::to_value(&crd).expect("a CRD is JSON");
+        let ready = "/spec/versions/0/schema/openAPIV3Schema/properties/status/default/conditions/0";
+        let ready = schema.pointer(ready).unwrap_or_else(|| panic!("{} has no default status", crd.spec.names.kind));
+        assert_eq!(
+            (&ready["type"], &ready["status"], &ready["reason"]),
+            (&"Ready".into(), &"Unknown".into(), &"Pending".into())
+        );
+    }
+}
+
+#[test]
 fn no_default_stands_below_a_list() {
     // A default below a list makes GitOps tools report an eternal difference.
     fn check(path: &str, schema: &serde_json::Value, in_list: bool) {
