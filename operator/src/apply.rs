@@ -21,7 +21,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::error::{Error, ObjectName};
 use crate::labels::{APPLIED, MANAGER};
@@ -67,6 +67,10 @@ impl<'a> Applier<'a> {
             if is_as_wanted(found, &wanted) {
                 return Ok(());
             }
+            if is_sealed(found, &wanted) {
+                warn!(namespace = self.namespace, %object, "its text is not the one that its name stands for; it is made anew");
+                self.delete(found).await?;
+            }
         }
         let parameters = PatchParams::apply(MANAGER).force();
         match self.api::<K>().patch(&wanted.name_any(), &parameters, &Patch::Apply(&wanted)).await {
@@ -110,7 +114,7 @@ impl<'a> Applier<'a> {
         let parameters = DeleteParams::background().preconditions(preconditions);
         match self.api::<K>().delete(&live.name_any(), &parameters).await {
             Ok(_) => {
-                info!(namespace = self.namespace, %object, "deleted, nothing uses it");
+                info!(namespace = self.namespace, %object, "deleted");
                 Ok(())
             }
             Err(kube::Error::Api(answer)) if answer.is_not_found() || answer.is_conflict() => Ok(()),
@@ -133,6 +137,10 @@ impl<'a> Applier<'a> {
         let taken = |owner: String| Err(Error::NameTaken { object: title(wanted), owner });
         match controller(found) {
             Some(owner) if owner.uid == self.owner.uid => Ok(()),
+            // It was deleted and created anew: the garbage collector follows within seconds.
+            Some(owner) if (&owner.kind, &owner.name) == (&self.owner.kind, &self.owner.name) => {
+                Err(Error::FormerOwner { object: title(wanted), owner: format!("{} {}", owner.kind, owner.name) })
+            }
             Some(owner) => taken(format!("{} {} (uid {})", owner.kind, owner.name, owner.uid)),
             None if wanted.labels().iter().all(|(key, value)| found.labels().get(key) == Some(value)) => Ok(()),
             None => taken("someone else".to_owned()),
@@ -171,16 +179,29 @@ fn is_as_wanted<K: Child>(live: &K, wanted: &K) -> bool {
     contains(&json(live), &json(wanted))
 }
 
+/// Whether a write would be refused: an immutable ConfigMap with other data.
+fn is_sealed<K: Child>(live: &K, wanted: &K) -> bool {
+    let (live, wanted) = (json(live), json(wanted));
+    live.get("immutable") == Some(&Value::Bool(true)) && live.get("data") != wanted.get("data")
+}
+
 /// Whether every field of `wanted` has its value in `live`.
+///
+/// The API server leaves out what is empty, so that an empty field and none are the same.
 ///
 /// Lists that merge by key may hold more than is wanted. Other lists and selectors are whole to Kubernetes: an element
 /// more, such as one more peer of a NetworkPolicy, is another value.
 fn contains(live: &Value, wanted: &Value) -> bool {
     match (live, wanted) {
         (Value::Object(live), Value::Object(wanted)) => wanted.iter().all(|(key, wanted)| {
-            let same =
-                |live: &Value| if WHOLE.contains(&key.as_str()) { live == wanted } else { contains(live, wanted) };
-            live.get(key).is_some_and(same)
+            let same = |live: &Value| {
+                if WHOLE.contains(&key.as_str()) {
+                    without_empty(live) == without_empty(wanted)
+                } else {
+                    contains(live, wanted)
+                }
+            };
+            live.get(key).map_or_else(|| is_empty(&without_empty(wanted)), same)
         }),
         (Value::Array(live), Value::Array(wanted)) if wanted.iter().any(has_merge_key) => {
             wanted.iter().all(|wanted| live.iter().any(|live| contains(live, wanted)))
@@ -189,6 +210,29 @@ fn contains(live: &Value, wanted: &Value) -> bool {
             live.len() == wanted.len() && live.iter().zip(wanted).all(|(live, wanted)| contains(live, wanted))
         }
         (live, wanted) => live == wanted,
+    }
+}
+
+/// A value without its empty fields, on each level.
+fn without_empty(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let kept = fields.iter().map(|(key, field)| (key.clone(), without_empty(field)));
+            kept.filter(|(_, field)| !is_empty(field)).collect()
+        }
+        // An empty element is one: a peer without a field is everybody.
+        Value::Array(elements) => elements.iter().map(without_empty).collect(),
+        other => other.clone(),
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(elements) => elements.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
@@ -232,6 +276,13 @@ mod tests {
         json!({"podSelector": {"matchLabels": {"a": "b"}}}),
         false
     )]
+    #[case::empty_value_is_dropped(
+        json!({"env": [{"name": "NO_PROXY"}]}), json!({"env": [{"name": "NO_PROXY", "value": ""}]}), true
+    )]
+    #[case::empty_list_is_dropped(json!({"egress": [{}]}), json!({"egress": [{"to": []}]}), true)]
+    #[case::empty_selector_is_stripped(json!({"podSelector": {}}), json!({"podSelector": {"matchLabels": {}}}), true)]
+    #[case::value_where_none_is_wanted(json!({"value": "x"}), json!({"value": ""}), false)]
+    #[case::zero_is_no_empty_value(json!({}), json!({"replicas": 0}), false)]
     fn live_object_is_compared_by_wanted_fields(
         #[case] live: serde_json::Value,
         #[case] wanted: serde_json::Value,

@@ -43,11 +43,21 @@ pub enum Error {
         message: String,
     },
     /// An object of the wanted name belongs to someone else.
-    #[error("{object} exists and belongs to {owner}; delete it, or create this resource under another name")]
+    #[error(
+        "{object} exists and belongs to {owner}; create this resource under another name, or delete {object} if nobody needs it any more"
+    )]
     NameTaken {
         /// The object.
         object: ObjectName,
         /// Who has it.
+        owner: String,
+    },
+    /// An object of the wanted name belongs to a resource of this name that was deleted a moment ago.
+    #[error("{object} belongs to a former {owner} and is being deleted after it")]
+    FormerOwner {
+        /// The object.
+        object: ObjectName,
+        /// The resource that is gone.
         owner: String,
     },
     /// The API server refuses what the spec leads to, for example an unknown time zone.
@@ -119,6 +129,7 @@ impl Error {
             Error::IngestNotFound { .. } => Reason::IngestNotFound,
             Error::IngestInvalid { .. } => Reason::IngestInvalid,
             Error::NameTaken { .. } => Reason::NameTaken,
+            Error::FormerOwner { .. } => Reason::Pending,
             Error::Refused { .. } => Reason::Refused,
             Error::Read { .. } | Error::Apply { .. } | Error::Delete { .. } | Error::WriteStatus { .. } => {
                 Reason::ApplyFailed
@@ -136,6 +147,7 @@ impl Error {
             | Error::NameTaken { .. }
             | Error::Refused { .. } => Fault::Spec,
             Error::CacheEnded
+            | Error::FormerOwner { .. }
             | Error::Read { .. }
             | Error::Apply { .. }
             | Error::Delete { .. }
@@ -152,6 +164,7 @@ impl Error {
             | Error::IngestInvalid { .. } => Retry::OnChange,
             Error::CacheEnded
             | Error::NameTaken { .. }
+            | Error::FormerOwner { .. }
             | Error::Refused { .. }
             | Error::Read { .. }
             | Error::Apply { .. }
@@ -168,6 +181,11 @@ impl Error {
     /// The whole sentence for a condition, the API server's own words included.
     pub fn to_message(&self) -> String {
         match self {
+            Error::Apply { source, .. } if is_forbidden(source) => format!(
+                "{self}: {}; change the role or the policy that forbids it, or the field that it names; it is tried again",
+                api_message(source)
+            ),
+            Error::FormerOwner { .. } => format!("{self}; it is tried again"),
             Error::Read { source, .. }
             | Error::Apply { source, .. }
             | Error::Delete { source, .. }
@@ -189,6 +207,11 @@ pub fn api_message(error: &kube::Error) -> String {
         kube::Error::Api(status) => status.message.clone(),
         other => other.to_string(),
     }
+}
+
+/// Whether a role or an admission policy stands in the way.
+fn is_forbidden(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_forbidden())
 }
 
 /// All problems, one a line; the resource is the one that carries the message, so its name is left out.

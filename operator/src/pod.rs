@@ -243,16 +243,22 @@ pub fn config_map(metadata: ObjectMeta, documents: &[serde_json::Value]) -> Conf
     }
 }
 
-/// The same ConfigMap with the text of the live one, if that has its name.
+/// The same ConfigMap with the text of the live one of its name, if that reads as the same documents.
 ///
-/// The name holds the digest of the documents, so only their layout can differ: an older version of the operator
-/// wrote them. An immutable map can't be written again, and need not be.
+/// Then only their layout differs: an older version of the operator wrote them. An immutable map can't be written again,
+/// and need not be. Other documents under this name are not ours, and pods must not read them.
 pub fn with_live_text(mut wanted: ConfigMap, live: &[Arc<ConfigMap>]) -> ConfigMap {
     let live = live.iter().find(|live| live.metadata.name == wanted.metadata.name && live.immutable == Some(true));
-    if let Some(live) = live {
+    if let Some(live) = live.filter(|live| documents(live).is_some_and(|text| Some(text) == documents(&wanted))) {
         wanted.data.clone_from(&live.data);
     }
     wanted
+}
+
+/// What a ConfigMap holds, if that is documents and nothing else.
+fn documents(map: &ConfigMap) -> Option<Vec<serde_json::Value>> {
+    let data = map.data.as_ref().filter(|data| data.len() == 1 && map.binary_data.is_none())?;
+    serde_saphyr::from_multiple(data.get(DOCUMENT_KEY)?).ok()
 }
 
 /// Name of the ConfigMap that a pod spec mounts.

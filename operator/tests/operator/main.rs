@@ -9,6 +9,7 @@ mod describe;
 mod documents;
 mod election;
 mod hourly_compaction;
+mod objects;
 mod permissions;
 mod rollout;
 mod served_schema;

@@ -99,16 +99,6 @@ async fn network_policy_of_someone_else_stays_when_ours_is_disabled() {
 }
 
 #[tokio::test]
-async fn config_map_of_another_layout_is_left_as_it_is() {
-    let cluster = settled().await;
-    cluster
-        .edit("/configmaps", &config_map_of(&cluster), |map| map["data"]["resource.yaml"] = json!("{other: layout}"));
-    cluster.reconcile_stream().await.unwrap();
-    let name = config_map_of(&cluster);
-    assert_eq!(cluster.get("/configmaps", &name).unwrap()["data"]["resource.yaml"], "{other: layout}");
-}
-
-#[tokio::test]
 async fn refused_spec_is_told_with_all_problems_and_applies_nothing() {
     let mut refused = stream();
     refused["spec"]["record"]["columns"][0]["pattern"] = json!("(");
@@ -372,17 +362,6 @@ async fn pod_that_the_api_server_refuses_is_told() {
     let (ready, message) = cluster.condition(STREAMS, "Ready");
     assert_eq!(ready, "False/QuotaExceeded");
     assert!(message.starts_with("its pod can't be created: exceeded quota: small; "), "{message}");
-}
-
-#[tokio::test]
-async fn object_of_someone_else_is_not_taken_over() {
-    let foreign = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "books-ingest", "namespace": "library"}});
-    let cluster = Cluster::new().with(stream()).with(foreign);
-    cluster.reconcile_stream().await.unwrap_err();
-    assert_eq!(cluster.writes(), ["apply gristmill.dev/streamingests/status/books"]);
-    let (accepted, message) = cluster.condition(STREAMS, "Accepted");
-    assert_eq!(accepted, "False/NameTaken");
-    assert!(message.starts_with("ServiceAccount books-ingest exists and belongs to someone else"), "{message}");
 }
 
 #[tokio::test]
