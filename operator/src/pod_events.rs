@@ -10,6 +10,7 @@ use kube::api::{Api, ListParams};
 use tracing::warn;
 
 use crate::context::Operator;
+use crate::missing;
 use crate::pod_state::{self, PodState};
 
 /// A pod whose volumes and image are at hand starts within this time.
@@ -17,6 +18,14 @@ const USUAL: SignedDuration = SignedDuration::from_secs(10);
 
 /// Events of a pod that are read: repeated ones are one event, so that there are never many.
 const MOST: u32 = 100;
+
+/// Warnings that keep a pod from its start. Others, such as `DNSConfigForming`, do not, and are repeated for ever.
+const TROUBLES: [&str; 5] =
+    ["FailedMount", "FailedMapVolume", "FailedAttachVolume", "FailedCreatePodSandBox", "NetworkNotReady"];
+
+/// The kubelet tries to mount again after two minutes at the latest, with some time for the attempt: what it has not
+/// repeated since then is history.
+const REPEATED_WITHIN: SignedDuration = SignedDuration::from_secs(150);
 
 /// The state of a pod on its way, with what events say of it.
 pub async fn explained(pod: &Pod, state: PodState, operator: &Operator) -> PodState {
@@ -41,12 +50,26 @@ pub async fn explained(pod: &Pod, state: PodState, operator: &Operator) -> PodSt
     }
 }
 
-/// Reason and note of the newest event, if it is a warning: a later success has made earlier warnings history.
+/// Reason and note of the newest trouble, if nothing has gone well since. One that names what is missing is told before
+/// others of its time, such as the time that ran out for all volumes together.
 fn trouble(events: &[Event]) -> Option<(&str, &str)> {
-    let is_warning = |event: &&Event| event.type_.as_deref() == Some("Warning");
-    let newest = events.iter().max_by_key(|event| (time(event), is_warning(event)))?;
-    let newest = Some(newest).filter(is_warning)?;
-    Some((newest.reason.as_deref().unwrap_or("Warning"), newest.message.as_deref().unwrap_or_default()))
+    let success = events.iter().filter(|event| event.type_.as_deref() != Some("Warning")).map(time).max().flatten();
+    let troubles = events.iter().filter(|event| reason(event).is_some() && time(event) >= success);
+    let newest = troubles.clone().map(time).max()?;
+    let is_recent = |event: &&Event| match (time(event), newest) {
+        (Some(time), Some(newest)) => newest.duration_since(time) < REPEATED_WITHIN,
+        (time, newest) => time == newest,
+    };
+    let told = troubles.filter(is_recent).max_by_key(|event| (missing::read(note(event)).is_some(), time(event)))?;
+    Some((reason(told)?, note(told)))
+}
+
+fn reason(event: &Event) -> Option<&str> {
+    event.reason.as_deref().filter(|reason| TROUBLES.contains(reason))
+}
+
+fn note(event: &Event) -> &str {
+    event.message.as_deref().unwrap_or_default()
 }
 
 /// When an event was seen last.
@@ -79,5 +102,24 @@ mod tests {
         assert_eq!(trouble(&[failed.clone(), scheduled.clone()]), Some(("FailedMount", "why")));
         assert_eq!(trouble(&[pulling, failed, scheduled]), None);
         assert_eq!(trouble(&[]), None);
+    }
+
+    #[test]
+    fn warning_that_keeps_no_pod_from_its_start_is_not_told() {
+        let mounted = event("Normal", "Pulling", "2026-11-23T05:00:00Z");
+        let dns = event("Warning", "DNSConfigForming", "2026-11-23T05:01:00Z");
+        assert_eq!(trouble(&[mounted, dns.clone()]), None);
+        let failed = event("Warning", "FailedMount", "2026-11-23T05:00:30Z");
+        assert_eq!(trouble(&[failed, dns]), Some(("FailedMount", "why")));
+    }
+
+    #[test]
+    fn trouble_that_names_what_is_missing_is_told_before_later_ones_of_its_time() {
+        let note = "MountVolume.SetUp failed for volume \"reference-0\" : secret \"books\" not found";
+        let mut missing = event("Warning", "FailedMount", "2026-11-23T05:00:00Z");
+        missing.message = Some(note.to_owned());
+        let later = |time| event("Warning", "FailedMount", time);
+        assert_eq!(trouble(&[missing.clone(), later("2026-11-23T05:02:00Z")]), Some(("FailedMount", note)));
+        assert_eq!(trouble(&[missing, later("2026-11-23T05:04:00Z")]), Some(("FailedMount", "why")), "history");
     }
 }

@@ -48,14 +48,14 @@ pub fn read(pod: &Pod) -> PodState {
     match container.and_then(|container| container.state.as_ref()) {
         Some(ContainerState { running: Some(running), .. }) => PodState::Running {
             since: running.started_at.as_ref().map(|time| time.0),
-            last_failure: container.and_then(last_termination).and_then(|ended| failure(pod, ended)),
+            last_failure: container.and_then(last_termination).and_then(|ended| former_failure(pod, ended)),
         },
         Some(ContainerState { terminated: Some(ended), .. }) => {
             failure(pod, ended).map_or(PodState::Ended, PodState::Failing)
         }
         Some(ContainerState { waiting: Some(waiting), .. }) => {
             let reason = waiting.reason.as_deref().unwrap_or("waiting");
-            let ended = container.and_then(last_termination).and_then(|ended| failure(pod, ended));
+            let ended = container.and_then(last_termination).and_then(|ended| former_failure(pod, ended));
             match (reason, ended) {
                 ("ContainerCreating" | "PodInitializing" | "waiting", _) => PodState::Coming(reason.to_owned()),
                 ("CrashLoopBackOff", Some(failure)) => PodState::Failing(failure),
@@ -113,8 +113,18 @@ pub fn restarts(pod: &Pod) -> i32 {
     container_status(pod).map_or(0, |container| container.restart_count)
 }
 
-/// What a process that ended badly left: its report, else the end of its log.
+/// What the process of a pod that ended badly left: its report, else the end of its log.
 pub fn failure(pod: &Pod, ended: &ContainerStateTerminated) -> Option<Failure> {
+    failure_with_log(pod, ended, "")
+}
+
+/// The same of the process before the one that the pod has now.
+fn former_failure(pod: &Pod, ended: &ContainerStateTerminated) -> Option<Failure> {
+    failure_with_log(pod, ended, " --previous")
+}
+
+/// `flag` is what `kubectl logs` needs to show the log of the process.
+fn failure_with_log(pod: &Pod, ended: &ContainerStateTerminated, flag: &str) -> Option<Failure> {
     if ended.exit_code == 0 {
         return None;
     }
@@ -131,7 +141,7 @@ pub fn failure(pod: &Pod, ended: &ContainerStateTerminated) -> Option<Failure> {
         cause => {
             let cause = cause.filter(|cause| *cause != "Error").map(|cause| format!("{cause}, ")).unwrap_or_default();
             let message = format!(
-                "its process ended with {cause}exit code {}{tail}; see `kubectl logs -n {namespace} {name} --previous`",
+                "its process ended with {cause}exit code {}{tail}; see `kubectl logs -n {namespace} {name}{flag}`",
                 ended.exit_code
             );
             plain(Reason::CrashLoop, message)
