@@ -116,7 +116,8 @@ pub async fn run(options: RunOptions) -> Result<(), RunError> {
 
 /// Waits for the lead, then runs both controllers until `stop`, and gives the lead up after their last act.
 ///
-/// A standby watches nothing: what it would hold is read within a second once it leads.
+/// A standby watches nothing: what it would hold is read within a second once it leads. It is ready once it knows who
+/// leads, so that no rollout ends with operators that can't read the Lease.
 ///
 /// # Errors
 /// The lead was lost.
@@ -127,9 +128,8 @@ pub async fn lead(
     stop: Stop,
     became_ready: watch::Sender<bool>,
 ) -> Result<(), RunError> {
-    became_ready.send_replace(true);
     let mut leader = tokio::select! {
-        leader = candidate.elected() => leader,
+        leader = candidate.elected(&became_ready) => leader,
         () = stop.clone() => return Ok(()),
     };
     became_ready.send_replace(false);

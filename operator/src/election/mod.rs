@@ -12,6 +12,7 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{Api, ObjectMeta, PostParams};
 use kube::{Client, ResourceExt};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tracing::{info, warn};
 
@@ -55,8 +56,8 @@ impl Candidate {
         }
     }
 
-    /// Waits until it leads.
-    pub async fn elected(mut self) -> Leader {
+    /// Waits until it leads. It is a standby from the moment when it has seen that another one leads.
+    pub async fn elected(mut self, is_standby: &watch::Sender<bool>) -> Leader {
         let mut announced = None;
         loop {
             let begun = Instant::now();
@@ -68,6 +69,7 @@ impl Candidate {
                     return Leader { candidate: self, renewed: begun };
                 }
                 Ok(Ok(false)) => {
+                    is_standby.send_replace(true);
                     let holder = self.seen.as_ref().and_then(|lease| lease.spec.as_ref()?.holder_identity.clone());
                     if holder != announced {
                         info!(lease = self.name, holder = holder.as_deref().unwrap_or_default(), "another one leads");

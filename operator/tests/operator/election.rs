@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use gristmill_operator::election::{Candidate, Leader};
 use serde_json::json;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::cluster::Cluster;
@@ -17,7 +18,7 @@ fn candidate(cluster: &Cluster, pod: &str) -> Candidate {
 }
 
 async fn elected(cluster: &Cluster, pod: &str) -> Leader {
-    timeout(LIMIT, candidate(cluster, pod).elected()).await.expect("it is elected")
+    timeout(LIMIT, candidate(cluster, pod).elected(&watch::channel(false).0)).await.expect("it is elected")
 }
 
 /// Pod of the holder.
@@ -31,7 +32,8 @@ fn holder(cluster: &Cluster) -> String {
 async fn standby_leads_once_the_leader_has_given_up() {
     let cluster = Cluster::new();
     let mut first = elected(&cluster, "first").await;
-    let waiting = tokio::spawn(candidate(&cluster, "second").elected());
+    let second = candidate(&cluster, "second");
+    let waiting = tokio::spawn(async move { second.elected(&watch::channel(false).0).await });
     // A renewal later the standby has looked as well.
     let lost = timeout(Duration::from_secs(8), first.lost()).await;
     assert!(lost.is_err() && !waiting.is_finished(), "{lost:?}");

@@ -95,6 +95,35 @@ async fn compaction_goes_on_when_its_stream_ingest_appears() {
     operator.stop().await;
 }
 
+/// A Lease that another operator holds.
+fn held_lease() -> serde_json::Value {
+    let spec =
+        json!({"holderIdentity": "other", "leaseDurationSeconds": 15, "renewTime": "2026-11-23T05:10:00.000000Z"});
+    let metadata = json!({"name": "gristmill-operator", "namespace": "gristmill-system"});
+    json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec})
+}
+
+#[tokio::test]
+async fn standby_is_ready_once_it_knows_who_leads() {
+    let cluster = Cluster::new().with(held_lease());
+    let mut operator = Running::start(&cluster).await;
+    let is_ready = operator.ready.wait_for(|ready| *ready);
+    tokio::time::timeout(std::time::Duration::from_secs(60), is_ready).await.expect("it is ready").unwrap();
+    let listed = ("apps/deployments".to_owned(), "list".to_owned());
+    assert!(!cluster.used().contains(&listed), "it leads");
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn operator_that_cannot_read_the_lease_is_not_ready() {
+    let cluster = Cluster::new().with(held_lease()).denying("coordination.k8s.io/leases", "get");
+    let mut operator = Running::start(&cluster).await;
+    let is_ready = operator.ready.wait_for(|ready| *ready);
+    // Longer than the first look takes.
+    tokio::time::timeout(std::time::Duration::from_secs(2), is_ready).await.expect_err("it is not ready");
+    operator.stop().await;
+}
+
 #[tokio::test]
 async fn end_of_a_run_is_seen_without_being_asked_for() {
     let cluster = Cluster::new().with(stream()).with(compaction());
