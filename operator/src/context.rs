@@ -17,7 +17,7 @@ use crate::metrics::OperatorMetrics;
 use crate::pod::PodDefaults;
 use crate::rollout::Rollouts;
 use crate::served_schema::ServedSchema;
-use crate::worker::WorkerClient;
+use crate::worker::{Silences, WorkerClient};
 
 /// Delay after the first failure of an object.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -32,6 +32,8 @@ pub struct Operator {
     pub settings: Settings,
     /// Reads `/status` of workers.
     pub workers: WorkerClient,
+    /// Those that do not answer.
+    pub silences: Arc<Silences>,
     /// The time, in whole seconds as conditions have it.
     pub now: Box<dyn Fn() -> Timestamp + Send + Sync>,
     /// Writes events of resources.
@@ -107,12 +109,7 @@ where
 }
 
 /// The objects that carry the label `key` with the value `name`.
-pub async fn labelled<K>(
-    cache: &Store<K>,
-    namespace: &str,
-    key: &str,
-    name: &str,
-) -> Result<Vec<Arc<K>>, Error>
+pub async fn labelled<K>(cache: &Store<K>, namespace: &str, key: &str, name: &str) -> Result<Vec<Arc<K>>, Error>
 where
     K: kube::Resource<DynamicType = ()> + Clone + 'static,
 {

@@ -91,6 +91,7 @@ pub async fn run(options: RunOptions) -> Result<(), RunError> {
         client: client.clone(),
         settings: Settings::new(&options, client.default_namespace()),
         workers: WorkerClient::new(ADMIN_PORT),
+        silences: Arc::default(),
         now: Box::new(system_time),
         recorder: Recorder::new(
             client.clone(),

@@ -62,23 +62,30 @@ fn planned(
     let options = stream.typed().ok().and_then(|ingest| ingest.spec.pod.as_ref()).unwrap_or(&no_options);
     let failures = observed.workers.iter().filter_map(Worker::failure);
     let refs = resolved_refs(failures, &plan.reference_uses(), options, stream.namespace());
-    let mut states = vec![
-        (ConditionType::Ready, ready::ready(stream, observed, plan, &refs, sizing.replicas.wanted, now)),
-        (ConditionType::BacklogWithinTarget, backlog(observed, plan)),
-        (ConditionType::RejectedWithinBudget, rejected(stream, observed, plan)),
-        (ConditionType::ScalingLimited, scaling(stream, observed, sizing)),
-    ];
-    states.insert(0, (ConditionType::ResolvedRefs, refs));
-    if plan.suspend {
+    let ready = ready::ready(stream, observed, plan, &refs, sizing.replicas.wanted, now);
+    let is_suspended = ready.reason == Reason::Suspended;
+    // While all workers miss an answer, what they told a moment ago stands.
+    let figures = if ready.reason == Reason::Ingesting && observed.report().is_none() {
+        remembered(stream, &[ConditionType::BacklogWithinTarget, ConditionType::RejectedWithinBudget]).collect()
+    } else {
+        vec![
+            (ConditionType::BacklogWithinTarget, backlog(observed, plan, &ready)),
+            (ConditionType::RejectedWithinBudget, rejected(stream, observed, plan)),
+        ]
+    };
+    let mut states = vec![(ConditionType::ResolvedRefs, refs), (ConditionType::Ready, ready)];
+    states.extend(figures);
+    states.push((ConditionType::ScalingLimited, scaling(stream, observed, sizing)));
+    if is_suspended {
         states.push((ConditionType::Suspended, State::holds(Reason::Suspended, SUSPENDED)));
     }
     states
 }
 
 /// How old what waits may be. A backlog alone is no failure: Ready does not depend on it.
-fn backlog(observed: &Observed, plan: &IngestPlan) -> State {
+fn backlog(observed: &Observed, plan: &IngestPlan, ready: &State) -> State {
     let target = plan.scaling.catch_up.as_secs();
-    if plan.suspend {
+    if ready.reason == Reason::Suspended {
         return State::unknown(Reason::Suspended, "nobody reads the topic while spec.suspend is true");
     }
     let Some(lag) = observed.report().and_then(|report| report.lag) else {

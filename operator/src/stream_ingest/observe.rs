@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use gristmill_crds::StreamIngest;
 use gristmill_crds::report::{IngestPhase, IngestReport};
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -19,6 +20,9 @@ use crate::labels::{self, STREAM_INGEST};
 use crate::pod_events;
 use crate::pod_state::{self, Failure, PodState};
 use crate::served_schema::Outdated;
+
+/// A worker that just started may need this long until it answers; how the process before it ended counts as long.
+pub const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 
 /// Workers that are asked at the same time.
 const AT_A_TIME: usize = 8;
@@ -76,8 +80,16 @@ pub enum Answer {
     NotAsked,
     /// Its report.
     Report(Box<IngestReport>),
-    /// It runs, and does not answer.
-    Silence(String),
+    /// It runs, and gives no report.
+    Silence(Silence),
+}
+
+/// A worker's process that runs and gives no report.
+pub struct Silence {
+    /// What came instead of one, and what to do about it.
+    pub why: String,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 impl Worker {
@@ -141,7 +153,7 @@ pub async fn observe(stream: &Stream, context: &Context) -> Result<Observed, Err
 
 /// Asks every worker; a few at a time, since one that is silent takes its time.
 async fn ask(pods: &[Arc<Pod>], context: &Context) -> Vec<Worker> {
-    let staying: Vec<Arc<Pod>> = pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).cloned().collect();
+    let staying: Vec<Arc<Pod>> = pods.iter().filter(|pod| is_staying(pod)).cloned().collect();
     let asked = if staying.is_empty() { pod_state::newest(pods).into_iter().collect() } else { staying };
     let mut workers: Vec<Worker> = futures::stream::iter(asked)
         .map(|pod| ask_one(pod, &context.operator))
@@ -152,23 +164,42 @@ async fn ask(pods: &[Arc<Pod>], context: &Context) -> Vec<Worker> {
     workers
 }
 
+/// Whether a pod is one of the workers. One that is evicted or whose node was shut down ended for good: another has taken
+/// its place, and nobody deletes it.
+fn is_staying(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    pod.metadata.deletion_timestamp.is_none() && !matches!(phase, Some("Failed" | "Succeeded"))
+}
+
 async fn ask_one(pod: Arc<Pod>, operator: &Operator) -> Worker {
     let state = pod_state::read(&pod);
-    match state {
-        PodState::Running { .. } => {}
+    let since = match state {
+        PodState::Running { since, .. } => since,
         PodState::Coming(_) => {
             let state = pod_events::explained(&pod, state, operator).await;
             return Worker { pod, state, answer: Answer::NotAsked };
         }
         PodState::Failing(_) | PodState::Ended => return Worker { pod, state, answer: Answer::NotAsked },
-    }
+    };
     let address = pod.status.as_ref().and_then(|status| status.pod_ip.as_ref()?.parse().ok());
-    let answer = match address {
-        None => Answer::Silence("it has no address yet".to_owned()),
+    let why = match address {
+        None => "it has no address yet".to_owned(),
         Some(address) => match operator.workers.report(address).await {
-            Ok(report) => Answer::Report(Box::new(report)),
-            Err(error) => Answer::Silence(error.to_string()),
+            Ok(report) => {
+                operator.silences.end(&uid(&pod));
+                return Worker { pod, state, answer: Answer::Report(Box::new(report)) };
+            }
+            Err(error) => format!("{error}; {}", error.next_act()),
         },
     };
+    let now = (operator.now)();
+    let answer = Answer::Silence(Silence { why, since: operator.silences.go_on(&uid(&pod), now) });
+    // How a process ended that is long gone says nothing of why this one is silent.
+    let is_young = since.is_some_and(|since| now.duration_since(since) < PATIENCE);
+    let state = if is_young { state } else { PodState::Running { since, last_failure: None } };
     Worker { pod, state, answer }
+}
+
+fn uid(pod: &Pod) -> String {
+    pod.uid().unwrap_or_default()
 }

@@ -7,16 +7,13 @@ use k8s_openapi::api::apps::v1::DeploymentCondition;
 use kube::ResourceExt;
 
 use super::Stream;
-use super::observe::{Answer, Observed, Worker};
+use super::observe::{Answer, Observed, PATIENCE, Silence, Worker};
 use crate::condition::{self, ConditionType, State, Truth};
 use crate::pod_state::{self, Failure, PodState};
 use crate::reason::Reason;
 
-/// A worker that just started may need this long until it answers.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
-
-/// Kafka or the store may be away for so long before a resource that was ready is not: a broker that restarts or a
-/// NameNode that fails over is back by then, and nobody is to be woken for it.
+/// Kafka, the store or a worker's answer may be away for so long before a resource that was ready is not: a broker that
+/// restarts or a NameNode that fails over is back by then, and nobody is to be woken for it.
 const AWAY: SignedDuration = SignedDuration::from_secs(120);
 
 /// What a suspended resource says.
@@ -43,11 +40,14 @@ pub fn ready(
     wanted: i32,
     now: Timestamp,
 ) -> State {
-    if plan.suspend {
+    if stream.is_paused() {
+        if replicas(observed) == Some(0) {
+            return at_rest_while_paused(plan);
+        }
+    } else if plan.suspend {
         // The wish is fulfilled: tools that wait for Ready are not kept waiting by it.
         return State::holds(Reason::Suspended, SUSPENDED);
-    }
-    if wanted == 0 {
+    } else if wanted == 0 {
         return State::holds(
             Reason::ScaledToZero,
             "no worker is to run; set spec.scaling.replicas to 1 or more to go on",
@@ -62,6 +62,22 @@ pub fn ready(
     }
     let standings = observed.workers.iter().map(|worker| standing(stream, observed, plan, worker, now));
     summary(standings.collect(), observed)
+}
+
+/// A resource that is paused does what its objects say, whatever its spec says now.
+fn at_rest_while_paused(plan: &IngestPlan) -> State {
+    if plan.suspend {
+        return State::holds(Reason::Suspended, SUSPENDED);
+    }
+    State::holds(
+        Reason::ScaledToZero,
+        "its Deployment has no replicas, and the operator changes none of its objects; remove the annotation gristmill.dev/reconcile to go on",
+    )
+}
+
+/// Replicas of the live Deployment.
+fn replicas(observed: &Observed) -> Option<i32> {
+    observed.deployment.as_ref()?.spec.as_ref()?.replicas
 }
 
 /// One failure is told; else messages flow if one worker reads; else what keeps all of them.
@@ -95,7 +111,7 @@ fn figures(flowing: usize, workers: usize, observed: &Observed) -> String {
         1 => String::new(),
         workers => format!("{flowing} of {workers} workers, "),
     };
-    let Some(report) = observed.report() else { return format!("{figures}messages flow") };
+    let Some(report) = observed.report() else { return format!("{figures}messages flowed a moment ago") };
     let IngestReport { partitions, lag, unpublished, .. } = report;
     figures.push_str(&format!("{partitions} {}", if *partitions == 1 { "partition" } else { "partitions" }));
     if let Some(lag) = lag {
@@ -121,15 +137,18 @@ fn standing(stream: &Stream, observed: &Observed, plan: &IngestPlan, worker: &Wo
             Standing::Comes(coming(stream, observed, message))
         }
         (PodState::Running { .. }, Answer::Report(report)) => reporting(stream, plan, worker, report, now),
-        (PodState::Running { since, .. }, Answer::Silence(why)) => silent(stream, observed, worker, *since, why, now),
-        (PodState::Running { since, .. }, Answer::NotAsked) => {
-            silent(stream, observed, worker, *since, "it was not asked", now)
+        (PodState::Running { since, .. }, Answer::Silence(silence)) => {
+            silent(stream, observed, worker, *since, silence, now)
+        }
+        (PodState::Running { .. }, Answer::NotAsked) => {
+            Standing::Comes(coming(stream, observed, format!("pod {name} runs and has not been asked yet")))
         }
     }
 }
 
 fn reporting(stream: &Stream, plan: &IngestPlan, worker: &Worker, report: &IngestReport, now: Timestamp) -> Standing {
-    if report.spec_digest != plan.spec_digest {
+    // Of a paused resource no pod is replaced.
+    if report.spec_digest != plan.spec_digest && !stream.is_paused() {
         let message = format!("pod {} still runs the former spec; it is being replaced", worker.pod.name_any());
         return Standing::Comes(State::fails(Reason::RollingOut, message));
     }
@@ -162,10 +181,13 @@ fn reporting(stream: &Stream, plan: &IngestPlan, worker: &Worker, report: &Inges
 
 /// Whether what is away was there a moment ago. What was never there is told at once.
 fn is_away_shortly(stream: &Stream, report: &IngestReport, now: Timestamp) -> bool {
-    let ready = condition::find(&stream.status.conditions, ConditionType::Ready);
-    let was_flowing = ready.is_some_and(|ready| ready.status == "True" && ready.reason == Reason::Ingesting.as_str());
     let since = report.phase_since.as_ref().and_then(|since| since.parse::<Timestamp>().ok());
-    was_flowing && since.is_some_and(|since| now.duration_since(since) < AWAY)
+    was_flowing(stream) && since.is_some_and(|since| now.duration_since(since) < AWAY)
+}
+
+fn was_flowing(stream: &Stream) -> bool {
+    let ready = condition::find(&stream.status.conditions, ConditionType::Ready);
+    ready.is_some_and(|ready| ready.status == "True" && ready.reason == Reason::Ingesting.as_str())
 }
 
 fn silent(
@@ -173,7 +195,7 @@ fn silent(
     observed: &Observed,
     worker: &Worker,
     since: Option<Timestamp>,
-    why: &str,
+    Silence { why, since: silent_since }: &Silence,
     now: Timestamp,
 ) -> Standing {
     let (name, namespace) = (worker.pod.name_any(), stream.namespace());
@@ -183,9 +205,11 @@ fn silent(
     if since.is_some_and(|since| now.duration_since(since) < PATIENCE) {
         return Standing::Comes(coming(stream, observed, format!("pod {name} has just started: {why}")));
     }
-    let message = format!(
-        "pod {name} runs, but {why}; see `kubectl logs -n {namespace} {name}`, and let the operator reach its port 8080 if a NetworkPolicy forbids it"
-    );
+    let message = format!("pod {name} runs, but {why}; see `kubectl logs -n {namespace} {name}`");
+    // A worker that is busy misses an answer now and then, and so does the network.
+    if was_flowing(stream) && now.duration_since(*silent_since) < AWAY {
+        return Standing::Flows(Some(message));
+    }
     Standing::Fails(State::fails(Reason::WorkerUnavailable, message))
 }
 

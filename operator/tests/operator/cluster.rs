@@ -15,7 +15,7 @@ use gristmill_operator::pod::PodDefaults;
 use gristmill_operator::rollout::Rollouts;
 use gristmill_operator::served_schema::ServedSchema;
 use gristmill_operator::stream_ingest::sizing::Memories;
-use gristmill_operator::worker::WorkerClient;
+use gristmill_operator::worker::{Silences, WorkerClient};
 use gristmill_operator::{hourly_compaction, stream_ingest};
 use http::header::CONTENT_TYPE;
 use http::{Request, Response};
@@ -73,6 +73,7 @@ struct Shared {
     memories: Mutex<Arc<Memories>>,
     /// Live as long as an operator: what one reconcile leaves behind the next ones see.
     rollouts: Arc<Rollouts>,
+    silences: Arc<Silences>,
     /// The cache that they count.
     counted: Mutex<Writer<Deployment>>,
 }
@@ -92,6 +93,7 @@ impl Cluster {
             granted: Mutex::new(granted()),
             memories: Mutex::default(),
             rollouts: Arc::new(rollouts),
+            silences: Arc::default(),
             counted: Mutex::new(counted),
         }))
     }
@@ -297,6 +299,7 @@ impl Cluster {
                 namespace: "gristmill-system".to_owned(),
             },
             workers: WorkerClient::new(self.serve_worker().await),
+            silences: Arc::clone(&self.0.silences),
             now: Box::new(move || *cluster.0.time.lock().unwrap()),
             recorder: Recorder::new(self.client(), "gristmill-operator".to_owned().into()),
             retries: Retries::default(),

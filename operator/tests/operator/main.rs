@@ -16,3 +16,4 @@ mod served_schema;
 mod sizing;
 mod stream_ingest;
 mod whole;
+mod workers;
