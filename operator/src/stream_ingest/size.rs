@@ -71,7 +71,7 @@ impl Replicas {
             Limit::Scaler(manager) => State::holds(
                 Reason::ExternalScaler,
                 format!(
-                    "{manager} sets the replicas of Deployment {deployment}, which mode Auto decides; let it scale the StreamIngest in mode Manual, or remove it and delete the Deployment, which is made anew"
+                    "{manager} sets the replicas of Deployment {deployment}, which mode Auto decides; let it scale the StreamIngest in mode Manual, or remove it and delete the Deployment, which is made anew: no worker runs meanwhile"
                 ),
             ),
         })
