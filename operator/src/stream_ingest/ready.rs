@@ -213,7 +213,8 @@ fn silent(
     Standing::Fails(State::fails(Reason::WorkerUnavailable, message))
 }
 
-/// A pod on its way is nothing to worry about at first, or once a refused spec is mended or a suspended one goes on;
+/// A pod on its way is nothing to worry about at first, or once a refused spec is mended, a suspended one goes on or the
+/// objects of a former resource are gone;
 /// later it means that the worker is away.
 fn coming(stream: &Stream, observed: &Observed, message: String) -> State {
     let conditions = &stream.status.conditions;
@@ -221,7 +222,7 @@ fn coming(stream: &Stream, observed: &Observed, message: String) -> State {
         condition::find(conditions, kind).is_none_or(|condition| condition.status == truth.as_str())
     };
     let rested = condition::find(conditions, ConditionType::Ready).is_some_and(|ready| {
-        [Reason::Suspended, Reason::ScaledToZero].iter().any(|rest| ready.reason == rest.as_str())
+        [Reason::Suspended, Reason::ScaledToZero, Reason::Pending].iter().any(|rest| ready.reason == rest.as_str())
     });
     if was(ConditionType::Ready, Truth::Unknown) || was(ConditionType::Accepted, Truth::False) || rested {
         State::unknown(Reason::Pending, message)

@@ -209,12 +209,20 @@ fn run_killed_for_memory(cluster: &Cluster) {
     ));
 }
 
+fn run_crashed(cluster: &Cluster) {
+    cluster.put(run_pod(
+        "books-compaction-1",
+        json!({"state": {"terminated": {"exitCode": 139, "reason": "Error", "finishedAt": "2026-11-23T05:06:12Z"}}}),
+    ));
+}
+
 #[rstest]
 #[case::image_not_pulled(run_image_not_pulled)]
 #[case::keytab_missing(run_keytab_missing)]
 #[case::refused_by_the_zone(run_refused_by_the_zone)]
 #[case::without_hdfs(run_without_hdfs)]
 #[case::killed_for_memory(run_killed_for_memory)]
+#[case::crashed(run_crashed)]
 #[tokio::test]
 async fn description_of_a_compaction_names_cause_object_and_next_act(#[case] fail: fn(&Cluster)) {
     let cluster = Cluster::new().with(secured()).with(compaction());
