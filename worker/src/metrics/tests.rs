@@ -141,7 +141,7 @@ fn rules_and_dashboards_of_the_chart_ask_for_what_is_told() {
     let operator =
         include_str!("../../../operator/src/metrics/snapshots/gristmill_operator__metrics__tests__metrics.snap");
     let text = text() + &metrics().text() + operator;
-    let told: Vec<_> = text.lines().filter_map(|line| line.split_once('{')).map(|(name, _)| name).collect();
+    let told: Vec<_> = text.lines().filter_map(|line| line.split(['{', ' ']).next()).collect();
     let phases = [
         IngestPhase::Starting,
         IngestPhase::Ingesting,
