@@ -36,6 +36,17 @@ pub struct CompactionFacts {
     pub runs: Vec<PastRun>,
     /// Memory of a pod that was ended for want of it, or that a run asked for when it refused.
     pub memory_refused: Option<MemoryRefused>,
+    /// The size that was decided last, carried out or not.
+    pub current: Option<RunSize>,
+}
+
+/// Pods of a run, and the size of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunSize {
+    /// CPU and memory of each pod.
+    pub pod: PodSize,
+    /// Pods.
+    pub parallelism: u32,
 }
 
 /// CPU and memory of a pod.
@@ -80,6 +91,8 @@ pub struct CompactionDecision {
     pub parallelism: u32,
     /// Whether it is to be carried out.
     pub acts: bool,
+    /// Whether CPU or memory is that of before, since no more than a step less would do.
+    pub kept: bool,
     /// What keeps it from what is needed.
     pub limits: Vec<CompactionLimit>,
     /// The figures; None in mode Manual, and before a run could be measured.
@@ -142,6 +155,7 @@ pub fn decide(facts: &CompactionFacts) -> CompactionDecision {
         pod: facts.document,
         parallelism: 1,
         acts,
+        kept: false,
         limits: Vec::new(),
         figures: None,
         sentence,
@@ -154,9 +168,11 @@ pub fn decide(facts: &CompactionFacts) -> CompactionDecision {
     };
     let mut limits = Vec::new();
     let (parallelism, pod_cpu) = pods(facts, figures.need, &mut limits);
-    let pod = PodSize { cpu: pod_cpu, memory: pod_memory(facts, figures.memory, parallelism, &mut limits) };
+    let needed = PodSize { cpu: pod_cpu, memory: pod_memory(facts, figures.memory, parallelism, &mut limits) };
+    let pod = steady(facts, needed, parallelism);
+    let kept = pod != needed;
     let decision =
-        CompactionDecision { pod, parallelism, acts, limits, figures: Some(figures), sentence: String::new() };
+        CompactionDecision { pod, parallelism, acts, kept, limits, figures: Some(figures), sentence: String::new() };
     CompactionDecision { sentence: explain::sentence(facts, &decision, &figures), ..decision }
 }
 
@@ -221,12 +237,33 @@ fn pod_memory(facts: &CompactionFacts, memory: f64, parallelism: u32, limits: &m
     wanted.min(facts.max_memory)
 }
 
+/// The size of before where one step less would do: hours that differ a little would otherwise change it each time.
+fn steady(facts: &CompactionFacts, needed: PodSize, parallelism: u32) -> PodSize {
+    let Some(RunSize { pod: before, .. }) = facts.current.filter(|current| current.parallelism == parallelism) else {
+        return needed;
+    };
+    let is_close = |before: u64, needed: u64, step: f64, most: u64| {
+        before > needed && (before - needed) as f64 <= step && before <= most
+    };
+    let cpu_step = cpu_step(f64::from(before.cpu));
+    let keeps_cpu = is_close(before.cpu.into(), needed.cpu.into(), cpu_step, facts.max_cpu.into());
+    let keeps_memory = is_close(before.memory, needed.memory, MEMORY_STEP, facts.max_memory);
+    PodSize {
+        cpu: if keeps_cpu { before.cpu } else { needed.cpu },
+        memory: if keeps_memory { before.memory } else { needed.memory },
+    }
+}
+
 fn within(pod: PodSize, facts: &CompactionFacts) -> PodSize {
     PodSize { cpu: pod.cpu.min(facts.max_cpu), memory: pod.memory.min(facts.max_memory) }
 }
 
+fn cpu_step(cpu: f64) -> f64 {
+    if cpu > 1000.0 { 1000.0 } else { SMALL_STEP }
+}
+
 fn in_steps(need: f64) -> u32 {
-    let step = if need > 1000.0 { 1000.0 } else { SMALL_STEP };
+    let step = cpu_step(need);
     ((need / step - 1e-9).ceil().max(1.0) * step) as u32
 }
 

@@ -94,9 +94,10 @@ fn formula(facts: &CompactionFacts, figures: &CompactionFigures) -> String {
 }
 
 fn size(decision: &CompactionDecision) -> String {
+    let before = if decision.kept { " as before, a step less would do" } else { "" };
     match decision.parallelism {
-        0 | 1 => pod(decision.pod),
-        pods => format!("{} x {}", count(u64::from(pods), "pod"), pod(decision.pod)),
+        0 | 1 => format!("{}{before}", pod(decision.pod)),
+        pods => format!("{} x {}{before}", count(u64::from(pods), "pod"), pod(decision.pod)),
     }
 }
 

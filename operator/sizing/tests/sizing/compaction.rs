@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use gristmill_sizing::Mode;
-use gristmill_sizing::compaction::{CompactionFacts, MemoryRefused, PastRun, PodSize, decide};
+use gristmill_sizing::compaction::{CompactionFacts, MemoryRefused, PastRun, PodSize, RunSize, decide};
 use proptest::prelude::*;
 
 const MI: u64 = 1 << 20;
@@ -27,7 +27,12 @@ fn zone() -> CompactionFacts {
         until_start: Duration::from_secs(3600),
         runs: vec![run; 5],
         memory_refused: None,
+        current: None,
     }
+}
+
+fn had(cpu: u32, memory: u64, parallelism: u32) -> Option<RunSize> {
+    Some(RunSize { pod: PodSize { cpu, memory }, parallelism })
 }
 
 fn with(change: impl FnOnce(&mut CompactionFacts)) -> CompactionFacts {
@@ -109,6 +114,17 @@ fn decisions_and_their_sentences() {
                 facts.runs[0].cpu_seconds = f64::INFINITY;
             }),
         ),
+        ("a step less would do", with(|facts| facts.current = had(500, GI + 256 * MI, 1))),
+        ("two steps less would do", with(|facts| facts.current = had(750, GI + 512 * MI, 1))),
+        (
+            "a core less would do, which is above what is allowed now",
+            with(|facts| {
+                facts.backlog_bytes = 20_000_000_000;
+                facts.max_cpu = 2000;
+                facts.current = had(3000, 4 * GI, 1);
+            }),
+        ),
+        ("another number of pods", with(|facts| facts.current = had(500, GI, 2))),
         ("Advise", with(|facts| facts.mode = Mode::Advise)),
         ("Manual", with(|facts| facts.mode = Mode::Manual)),
     ];
@@ -169,6 +185,20 @@ proptest! {
     }
 
     #[test]
+    fn decided_twice_it_stays_and_a_little_less_changes_nothing(backlog in 0u64..200_000_000_000, less in 0u64..500_000_000) {
+        let facts = with(|facts| facts.backlog_bytes = backlog);
+        let decision = decide(&facts);
+        let current = Some(RunSize { pod: decision.pod, parallelism: decision.parallelism });
+        let again = decide(&CompactionFacts { current, ..facts.clone() });
+        prop_assert_eq!((again.pod, again.parallelism, again.kept), (decision.pod, decision.parallelism, false));
+        let fewer = CompactionFacts { current, backlog_bytes: backlog.saturating_sub(less), ..facts };
+        let (fewer, alone) = (decide(&fewer), decide(&CompactionFacts { current: None, ..fewer.clone() }));
+        if alone.parallelism == decision.parallelism {
+            prop_assert_eq!(fewer.pod.cpu, decision.pod.cpu);
+        }
+    }
+
+    #[test]
     fn no_facts_make_it_panic(
         bytes in any::<u64>(), rows in any::<u64>(), seconds in any::<f64>(), growth in any::<f64>(),
         time in any::<u64>(), cpu in any::<u32>(), buckets in any::<u32>(), pods in any::<u32>(), memory in any::<u64>(),
@@ -178,7 +208,8 @@ proptest! {
         let facts = CompactionFacts {
             target: time, max_cpu: cpu, max_memory: memory, max_parallelism: pods, buckets,
             backlog_bytes: bytes, growth, until_start: time, runs: vec![run; 2],
-            memory_refused: Some(MemoryRefused::Ended(memory)), ..zone()
+            memory_refused: Some(MemoryRefused::Ended(memory)),
+            current: had(cpu, memory, pods), ..zone()
         };
         let decision = decide(&facts);
         prop_assert!(!decision.sentence.is_empty() && !decision.explanation(&facts).is_empty());
