@@ -164,7 +164,10 @@ pub fn decide(facts: &CompactionFacts) -> CompactionDecision {
         return document(explain::MANUAL.into());
     }
     let Some(figures) = figures(facts) else {
-        return CompactionDecision { pod: within(facts.document, facts), ..document(explain::unmeasured(facts)) };
+        let mut limits = Vec::new();
+        let memory = pod_memory(facts, PROCESS, 1, &mut limits);
+        let pod = PodSize { memory, ..within(facts.document, facts) };
+        return CompactionDecision { pod, limits, ..document(explain::unmeasured(facts, pod)) };
     };
     let mut limits = Vec::new();
     let (parallelism, pod_cpu) = pods(facts, figures.need, &mut limits);

@@ -8,13 +8,15 @@ use crate::figure::{bytes, cores, count, cpu, duration, memory, significant};
 
 pub(super) const MANUAL: &str = "mode Manual: the document says the size, nothing is computed";
 
-/// Nothing to compute by.
-pub(super) fn unmeasured(facts: &CompactionFacts) -> String {
-    format!(
-        "no run of {} or more was measured yet: {} by spec.pod",
-        bytes(LEAST_BYTES as f64),
-        pod(within(facts.document, facts))
-    )
+/// Nothing to compute by but that memory was lacking.
+pub(super) fn unmeasured(facts: &CompactionFacts, size: PodSize) -> String {
+    let by = match within(facts.document, facts).memory {
+        by_document if by_document < size.memory => {
+            format!("by spec.pod, and more memory, since {} was too little", memory(by_document))
+        }
+        _ => "by spec.pod".into(),
+    };
+    format!("no run of {} or more was measured yet: {} {by}", bytes(LEAST_BYTES as f64), pod(size))
 }
 
 pub(super) fn sentence(facts: &CompactionFacts, decision: &CompactionDecision, figures: &CompactionFigures) -> String {

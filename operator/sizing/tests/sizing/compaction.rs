@@ -83,6 +83,13 @@ fn decisions_and_their_sentences() {
             }),
         ),
         ("no run yet", with(|facts| facts.runs.clear())),
+        (
+            "no run yet, and the first was ended for want of memory",
+            with(|facts| {
+                facts.runs.clear();
+                facts.memory_refused = Some(MemoryRefused::Ended(GI));
+            }),
+        ),
         ("small runs say nothing", with(|facts| facts.runs.iter_mut().for_each(|run| run.bytes = 1000))),
         (
             "runs that used half of their cores",
@@ -147,7 +154,10 @@ fn explanation_at_length() {
         facts.max_parallelism = 4;
         large(facts);
     });
-    insta::assert_snapshot!("compaction_explanation", decide(&facts).explanation(&facts));
+    let explanation = decide(&facts).explanation(&facts);
+    let guide = include_str!("../../../../docs/guide/sizing.md");
+    assert!(guide.contains(&explanation), "docs/guide/sizing.md does not have this as it is:\n{explanation}");
+    insta::assert_snapshot!("compaction_explanation", explanation);
     let manual = with(|facts| facts.mode = Mode::Manual);
     insta::assert_snapshot!("compaction_explanation_manual", decide(&manual).explanation(&manual));
 }
