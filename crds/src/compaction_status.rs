@@ -39,6 +39,9 @@ pub struct HourlyCompactionStatus {
     #[schemars(length(max = 5))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub runs: Vec<Run>,
+    /// The size of the next run. Absent in mode Manual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sizing: Option<CompactionSizing>,
     /// Ready: the last run succeeded. Accepted: the spec is valid. ResolvedRefs: the StreamIngest, Secrets and ConfigMaps are
     /// there. Stalled, Reconciling, Suspended and ReconciliationPaused are there only while they are True.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -62,11 +65,12 @@ pub struct SourcePosition {
     pub backlog_bytes: Option<String>,
 }
 
-/// One run, as the Processed zone's log holds it.
+/// One run, as the Processed zone's log holds it. A run that several pods shared is one run here: their rows, files and
+/// CPU time are added up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Run {
-    /// Sequence of the entry that the run committed.
+    /// Sequence of the entry that the run committed; of several pods the last one.
     pub sequence: i64,
     /// Who started it: Schedule or Manual. Absent for a run outside of the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,6 +85,60 @@ pub struct Run {
     pub rows: RunRows,
     /// Live files before and after.
     pub files: RunFiles,
+    /// The buckets of a run that was for some of them only, `gristmill compact --shard`. Absent if it was for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buckets: Option<RunBuckets>,
+    /// Pods that shared it. Absent for a run of one process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shards: Option<i32>,
+    /// What it took. Absent where nobody could tell: in runs beside an ingest in one process, in those that computed the
+    /// whole zone anew, and in runs of versions that did not tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<RunCost>,
+    /// CPU that all its pods requested together, for example 750m. Absent for a run outside of the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<String>,
+}
+
+/// Some of the buckets of a zone that follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunBuckets {
+    /// The first one, from 0.
+    pub first: i32,
+    /// The last one.
+    pub last: i32,
+}
+
+/// What a run took, by which the next one is sized.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunCost {
+    /// Bytes of the RAW files that were new to it; a text, since JSON numbers lose digits above 2^53.
+    pub delta_bytes: String,
+    /// CPU time of all its processes, in milliseconds.
+    pub cpu_milliseconds: i64,
+}
+
+/// The size of the next run, from what waits and what the last runs took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CompactionSizing {
+    /// CPU of each pod, for example 750m. In mode Auto its request.
+    pub cpu: String,
+    /// Memory of each pod, for example 2Gi. In mode Auto its request and limit.
+    pub memory: String,
+    /// Pods that share the run.
+    pub parallelism: i32,
+    /// Memory without which a pod was ended, or which a run asked for. The next runs get no less, until mode Manual is set
+    /// once or spec.pod.memory says more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub least_memory: Option<String>,
+    /// The figures that led to it, in one sentence.
+    pub explanation: String,
+    /// Inputs, formula with numbers in it, result, what limits it and what would change it, a line each.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub details: String,
 }
 
 /// Who started a run.

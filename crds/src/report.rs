@@ -1,15 +1,17 @@
 //! What a worker says of itself: the contract between the worker's `/status`, a compaction's termination
 //! message, and the operator, which alone turns them into a resource's status.
 
+mod shards;
 mod work;
 
 use serde::{Deserialize, Serialize};
 
-use crate::compaction_status::{Run, SourcePosition};
+use crate::compaction_status::{Run, RunBuckets, SourcePosition};
 use crate::ingest_status::{Lag, MessageCounts, RetentionStatus, RowCounts};
 use crate::shared::ZoneStatus;
 use crate::source::{PartitionOffset, StartPosition};
 
+pub use shards::of_shards;
 pub use work::{PartitionWork, StuckWork, WorkReport};
 
 /// Answer of a worker on `GET /status`.
@@ -232,6 +234,9 @@ pub struct FailureReport {
     pub reason: String,
     /// What, where, and the next act.
     pub message: String,
+    /// Memory of a process that would have had enough, in bytes, if this one lacked memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs_memory: Option<u64>,
 }
 
 /// Termination message of a compaction that succeeded: at most 4,096 bytes as JSON.
@@ -246,20 +251,11 @@ pub struct CompactionReport {
     pub source: SourcePosition,
     /// The buckets that this run was for; absent if it was for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub buckets: Option<ReportedBuckets>,
+    pub buckets: Option<RunBuckets>,
     /// Every message before it is in the Processed zone, in all of its buckets (RFC 3339, UTC); absent until that can be said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processed_through: Option<String>,
-    /// The last 5 runs of the zone, newest first; a run without new records adds none.
+    /// The last 5 runs of the zone, newest first; a run without new records adds none. Of a run for some of the buckets
+    /// that one alone, or none: the log may have those of many other processes after it.
     pub runs: Vec<Run>,
-}
-
-/// Buckets that one pod of several compacts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ReportedBuckets {
-    /// The first one, from 0.
-    pub first: u32,
-    /// The last one.
-    pub last: u32,
 }

@@ -2,7 +2,7 @@
 
 use gristmill_crds::report::FailureReport;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{Container, ContainerState, ContainerStateTerminated, ContainerStatus, Pod};
 use kube::ResourceExt;
 
 use crate::missing::{self, Missing};
@@ -129,7 +129,7 @@ fn failure_with_log(pod: &Pod, ended: &ContainerStateTerminated, flag: &str) -> 
         return None;
     }
     let text = ended.message.as_deref().unwrap_or_default().trim();
-    if let Ok(FailureReport { reason, message }) = serde_json::from_str::<FailureReport>(text) {
+    if let Ok(FailureReport { reason, message, needs_memory: _ }) = serde_json::from_str::<FailureReport>(text) {
         return Some(plain(Reason::reported(&reason).unwrap_or(Reason::CrashLoop), message));
     }
     let tail = if text.is_empty() { String::new() } else { format!("; its log ends with: {}", tail(text)) };
@@ -176,6 +176,11 @@ fn waits(pod: &Pod, reason: &str, message: Option<&str>) -> Failure {
             Failure { reason, message: told, missing }
         }
     }
+}
+
+/// The container of our process, as it was asked for.
+pub fn container(pod: &Pod) -> Option<&Container> {
+    pod.spec.as_ref()?.containers.iter().find(|container| container.name == CONTAINER)
 }
 
 fn container_status(pod: &Pod) -> Option<&ContainerStatus> {

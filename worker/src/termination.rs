@@ -24,7 +24,12 @@ pub struct TerminationLog {
 impl TerminationLog {
     /// Writes why the process fails.
     pub fn failed(&self, failure: &Failure) {
-        self.write(&bounded(failure));
+        self.write(&bounded(failure, None));
+    }
+
+    /// Writes why a compaction fails, and the memory of a process that would have had enough if that is what it lacked.
+    pub fn compaction_failed(&self, failure: &Failure, needs_memory: Option<u64>) {
+        self.write(&bounded(failure, needs_memory));
     }
 
     /// Writes what a compaction has done.
@@ -48,8 +53,9 @@ pub fn in_pod() -> bool {
 }
 
 /// The report of a failure, its message cut so that the JSON fits.
-fn bounded(failure: &Failure) -> FailureReport {
-    let mut report = FailureReport { reason: failure.reason.to_owned(), message: failure.message.clone() };
+fn bounded(failure: &Failure, needs_memory: Option<u64>) -> FailureReport {
+    let mut report =
+        FailureReport { reason: failure.reason.to_owned(), message: failure.message.clone(), needs_memory };
     while length(&report) > LIMIT {
         let excess = length(&report) - LIMIT;
         // A character may take 6 bytes of JSON, so that what is cut first is never too much.
@@ -72,14 +78,13 @@ fn length<T: Serialize>(report: &T) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use gristmill_crds::report::ReportedBuckets;
-    use gristmill_crds::{Run, RunFiles, RunResult, RunRows, RunTrigger, SourcePosition, ZoneStatus};
+    use gristmill_crds::{Run, RunBuckets, RunCost, RunFiles, RunResult, RunRows, SourcePosition, ZoneStatus};
 
     use super::*;
     use crate::exit::Exit;
 
     fn report_of(message: String) -> FailureReport {
-        bounded(&Failure { exit: Exit::Bug, reason: "Internal", message })
+        bounded(&Failure { exit: Exit::Bug, reason: "Internal", message }, Some(u64::MAX))
     }
 
     #[rstest::rstest]
@@ -113,12 +118,17 @@ mod tests {
         let files = RunFiles { before, after: before, bytes_before: before, bytes_after: before };
         let run = |number: i64| Run {
             sequence: i64::MAX - number,
-            trigger: Some(RunTrigger::Schedule),
+            // The operator's alone to say, as the CPU of the pods.
+            trigger: None,
             start_time: TIME.to_owned(),
             completion_time: TIME.to_owned(),
             result: RunResult::Succeeded,
             rows,
             files,
+            buckets: Some(RunBuckets { first: 254, last: 255 }),
+            shards: None,
+            cost: Some(RunCost { delta_bytes: u64::MAX.to_string(), cpu_milliseconds: i64::MIN }),
+            cpu: None,
         };
         CompactionReport {
             version: "10.100.1000-beta.12+build.20261123".to_owned(),
@@ -134,7 +144,7 @@ mod tests {
                 backlog_entries: Some(i64::MIN),
                 backlog_bytes: Some(u64::MAX.to_string()),
             },
-            buckets: Some(ReportedBuckets { first: 254, last: 255 }),
+            buckets: Some(RunBuckets { first: 254, last: 255 }),
             processed_through: Some(TIME.to_owned()),
             runs: (0..runs).map(run).collect(),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gristmill_crds::Run;
 use gristmill_crds::names::{CONTAINER, compaction_name};
-use gristmill_crds::report::{CompactionReport, FailureReport};
+use gristmill_crds::report::{CompactionReport, FailureReport, of_shards};
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
@@ -104,9 +104,13 @@ pub fn state(job: &Job, pods: &[Pod]) -> State {
     match end {
         None => State::Runs { pod: pods.last().map_or_else(|| "no pod yet".to_owned(), worker::doing), failures },
         Some(condition) if condition.type_ == "Complete" => {
-            let last = ended.iter().rev().find(|ended| ended.exit_code == 0);
-            let report = last.and_then(|last| serde_json::from_str(last.message.as_deref()?).ok());
-            State::Succeeded { report, began: last.and_then(|last| Some(last.started_at.as_ref()?.0)) }
+            let well = || ended.iter().filter(|ended| ended.exit_code == 0);
+            let reports = well().filter_map(|ended| serde_json::from_str(ended.message.as_deref()?).ok());
+            let mut reports: Vec<CompactionReport> = reports.collect();
+            let is_shared = reports.iter().all(|report| report.buckets.is_some());
+            let report = if is_shared { of_shards(&reports) } else { reports.pop() };
+            let began = well().filter_map(|ended| Some(ended.started_at.as_ref()?.0)).min();
+            State::Succeeded { report: report.map(Box::new), began }
         }
         Some(condition) => {
             let of_job = condition.message.as_ref().or(condition.reason.as_ref()).cloned();
@@ -124,7 +128,7 @@ fn terminated(pod: &Pod) -> Option<&ContainerStateTerminated> {
 fn failure(ended: &ContainerStateTerminated) -> String {
     let message = ended.message.as_deref().unwrap_or_default().trim();
     match (serde_json::from_str(message), ended.reason.as_deref()) {
-        (Ok(FailureReport { reason, message }), _) => format!("{reason}: {message}"),
+        (Ok(FailureReport { reason, message, needs_memory: _ }), _) => format!("{reason}: {message}"),
         (Err(_), Some("OOMKilled")) => "OOMKilled: the run used more than its memory; raise spec.pod.memory".to_owned(),
         (Err(_), reason) => format!("{} (exit {}) {message}", reason.unwrap_or("Error"), ended.exit_code),
     }

@@ -106,14 +106,33 @@ pub(super) async fn run(args: CompactArgs, with_bar: bool) -> Result<(), Failure
             let text = if args.prints_json() { compacted::json(&report) } else { compacted::sentences(&report) };
             print(&(text + "\n"))
         }
-        Err(failure) => {
-            args.termination.failed(&failure);
+        Err(Unfinished { failure, needs_memory }) => {
+            args.termination.compaction_failed(&failure, needs_memory);
             Err(failure)
         }
     }
 }
 
-async fn compact(args: &CompactArgs, with_bar: bool) -> Result<Report, Failure> {
+/// Why there was no run.
+struct Unfinished {
+    failure: Failure,
+    /// Memory of a process that could do it, if that is what this one lacked.
+    needs_memory: Option<u64>,
+}
+
+impl From<Failure> for Unfinished {
+    fn from(failure: Failure) -> Self {
+        Self { failure, needs_memory: None }
+    }
+}
+
+impl From<compact::Error> for Unfinished {
+    fn from(error: compact::Error) -> Self {
+        Self { needs_memory: error.needs_memory(), failure: error.into() }
+    }
+}
+
+async fn compact(args: &CompactArgs, with_bar: bool) -> Result<Report, Unfinished> {
     let (plan, zones, options) = arrange(args)?;
     let _bar = with_bar.then(|| Bar::begin(options.progress.subscribe()));
     Ok(compact::run(&plan, &zones, &options).await?)

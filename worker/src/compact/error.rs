@@ -75,6 +75,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// Memory of a process that could do the run, in bytes, if that is what this one lacked.
+    pub fn needs_memory(&self) -> Option<u64> {
+        match self {
+            Self::Memory { memory, .. } => Some(*memory),
+            _ => None,
+        }
+    }
+
     /// A file is not where the fold that was read says.
     pub(super) fn is_lost_file(&self) -> bool {
         matches!(

@@ -2,10 +2,11 @@
 
 use gristmill_core::compact::complete_through;
 use gristmill_core::log::{
-    AppliedRewind, BucketSpan, FORMAT, FileZone, Fold, Genesis, LogTime, Run, RunFiles, RunRows, RunSummary, Sequence,
+    AppliedRewind, BucketSpan, FORMAT, FileZone, Fold, Genesis, LogTime, Run, RunCost, RunFiles, RunKind, RunRows,
+    RunSummary, Sequence,
 };
-use gristmill_crds::compaction_status::{self, RunResult, SourcePosition};
-use gristmill_crds::report::{CompactionReport, ReportedBuckets};
+use gristmill_crds::compaction_status::{self, RunBuckets, RunResult, SourcePosition};
+use gristmill_crds::report::CompactionReport;
 use gristmill_crds::shared::ZoneStatus;
 
 use crate::store::ZoneUrl;
@@ -58,6 +59,8 @@ pub struct Report {
 impl Report {
     pub(super) fn new(outcome: Outcome, buckets: Option<BucketSpan>, raw: &ZoneReader, zone: &Zone) -> Self {
         let warning = rejected_in_a_rewind(&outcome, raw.fold(), zone.reader().surroundings().url());
+        let of_part = buckets.is_some().then_some(&outcome);
+        let ledger = ledger(zone.fold(), raw.fold(), buckets, of_part);
         let files = || zone.fold().live().values().filter(|live| live.file.zone == FileZone::Processed);
         Self {
             outcome,
@@ -68,7 +71,7 @@ impl Report {
             files: files().count() as u64,
             bytes: files().map(|live| live.file.bytes).sum(),
             watermark: complete_through(raw.fold()),
-            ledger: ledger(zone.fold(), raw.fold(), buckets),
+            ledger,
         }
     }
 }
@@ -86,8 +89,9 @@ fn rejected_in_a_rewind(outcome: &Outcome, raw: &Fold, zone: &ZoneUrl) -> Option
     })
 }
 
-/// What the log of a Processed zone says of its runs, and RAW's of what they have not read.
-fn ledger(fold: &Fold, raw: &Fold, buckets: Option<BucketSpan>) -> CompactionReport {
+/// What the log of a Processed zone says of its runs, and RAW's of what they have not read. `of_part` is how the run ended
+/// if it was for some of the buckets: it tells of itself alone.
+fn ledger(fold: &Fold, raw: &Fold, buckets: Option<BucketSpan>, of_part: Option<&Outcome>) -> CompactionReport {
     let consumed = fold.positions().values().copied().min().unwrap_or(-1);
     let source_zone = match fold.genesis() {
         Genesis::Processed(genesis) => genesis.raw_zone_id.to_string(),
@@ -109,15 +113,28 @@ fn ledger(fold: &Fold, raw: &Fold, buckets: Option<BucketSpan>) -> CompactionRep
                 raw.added_after(FileZone::Raw, consumed).iter().map(|live| live.file.bytes).sum::<u64>().to_string(),
             ),
         },
-        buckets: buckets.map(|BucketSpan { first, last }| ReportedBuckets { first, last }),
+        buckets: buckets.map(reported_buckets),
         processed_through: fold.all_processed_through().map(|time| time.to_string()),
-        runs: fold.runs().take(REPORTED_RUNS).map(reported).collect(),
+        runs: match of_part {
+            None => fold.runs().take(REPORTED_RUNS).map(reported).collect(),
+            Some(Outcome::NothingNew) => Vec::new(),
+            Some(Outcome::Committed { sequence, .. }) => {
+                fold.runs().filter(|run| run.sequence == *sequence).map(reported).collect()
+            }
+        },
     }
+}
+
+fn reported_buckets(BucketSpan { first, last }: BucketSpan) -> RunBuckets {
+    // A zone has 256 at the most.
+    let number = |bucket: u32| i32::try_from(bucket).unwrap_or(i32::MAX);
+    RunBuckets { first: number(first), last: number(last) }
 }
 
 fn reported(run: &Run) -> compaction_status::Run {
     let Run { sequence, summary } = run;
-    let RunSummary { start_time, completion_time, rows, files, .. } = summary;
+    let RunSummary { start_time, completion_time, rows, files, cost, kind, buckets, late_before: _, through: _ } =
+        summary;
     let RunRows { read, duplicate_in_delta, duplicate_in_zone, written, late, rejected } = *rows;
     let RunFiles { before, after, bytes_before, bytes_after } = *files;
     // The API's integers are signed; no count of rows reaches their end.
@@ -143,5 +160,18 @@ fn reported(run: &Run) -> compaction_status::Run {
             bytes_before: signed(bytes_before),
             bytes_after: signed(bytes_after),
         },
+        buckets: buckets.map(reported_buckets),
+        // Known to the operator, which sees the pods.
+        shards: None,
+        // The next run is no such: it does not read all of RAW again.
+        cost: cost.filter(|_| *kind == RunKind::Increment).map(reported_cost),
+        cpu: None,
+    }
+}
+
+fn reported_cost(RunCost { delta_bytes, cpu_milliseconds, peak_memory: _ }: RunCost) -> compaction_status::RunCost {
+    compaction_status::RunCost {
+        delta_bytes: delta_bytes.to_string(),
+        cpu_milliseconds: i64::try_from(cpu_milliseconds).unwrap_or(i64::MAX),
     }
 }

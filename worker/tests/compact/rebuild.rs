@@ -40,6 +40,8 @@ async fn zone_computed_anew_has_the_same_rows_in_other_files() {
     assert_eq!(warehouse.rows().await, TWO_RUNS);
     assert!(warehouse.listed_files().await.iter().all(|file| !files.contains(file)), "every file is new");
     assert_eq!(report.ledger.runs[0].files.before as usize, files.len());
+    assert_eq!(report.ledger.runs[0].cost, None, "the next run does not read all of RAW");
+    assert!(report.ledger.runs[1].cost.is_some());
     assert_eq!(warehouse.compact().await.outcome, Outcome::NothingNew, "its position is RAW's head");
     warehouse.ingest([book("b").titled("newer").at(9)]).await;
     warehouse.compact().await;

@@ -1,6 +1,6 @@
 //! What runs do to a Processed zone, one after the other and at once.
 
-use gristmill::compact::{Error, Outcome};
+use gristmill::compact::{Error, Outcome, ProcessUse};
 use gristmill::exit::{Exit, Failure};
 use gristmill::zone::ZoneError;
 use gristmill_crds::SourcePosition;
@@ -22,6 +22,19 @@ async fn first_run_keeps_one_row_of_each_key() {
     assert_eq!(warehouse.rows().await, ["a new 2020", "b untitled 2021"]);
     assert_eq!(report.ledger.source.consumed_sequence, 2);
     assert_eq!(report.ledger.runs[0].files.after, 2);
+    let raw: u64 = warehouse.raw().await.fold().live().values().map(|live| live.file.bytes).sum();
+    let cost = report.ledger.runs[0].cost.as_ref().expect("the run is alone in its process");
+    assert_eq!(cost.delta_bytes, raw.to_string());
+}
+
+#[tokio::test]
+async fn run_beside_an_ingest_tells_no_cost() {
+    let warehouse = Warehouse::in_memory();
+    warehouse.ingest([book("a")]).await;
+    let mut beside = warehouse.clone();
+    beside.options.process = ProcessUse::Shared;
+    let report = beside.compact().await;
+    assert_eq!(report.ledger.runs[0].cost, None);
 }
 
 #[tokio::test]

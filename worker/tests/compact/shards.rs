@@ -60,6 +60,12 @@ async fn shards_together_do_what_one_run_does() {
     assert!(preview.parts.iter().all(|part| part.bucket < 2) && !preview.parts.is_empty());
     let second = warehouse.shard(1, 2).compact().await;
     assert_eq!(part(&second), Some(BucketSpan { first: 2, last: 3 }));
+    let bytes = [&first, &second].map(|report| {
+        let [run] = report.ledger.runs.as_slice() else { panic!("a shard tells of itself alone") };
+        assert_eq!(run.buckets, report.ledger.buckets);
+        run.cost.as_ref().expect("the run is alone in its process").delta_bytes.clone()
+    });
+    assert_eq!(bytes[0], bytes[1], "both have read the keys of all that is new");
     assert_eq!(counts(&first)[0] + counts(&second)[0], 40, "each row was read for one of them");
     assert!(counts(&first)[3] > 0 && counts(&second)[3] > 0);
     assert_eq!(warehouse.rows().await, by_one_run().await);
@@ -361,7 +367,15 @@ async fn command_tells_the_buckets_of_its_run() {
     assert!(sentences.contains("(buckets 0 to 1), entry "), "{sentences}");
     let told: Value = serde_json::from_slice(&std::fs::read(&ledger).unwrap()).unwrap();
     assert_eq!((&told["buckets"]["first"], &told["buckets"]["last"]), (&0.into(), &1.into()));
+    assert_eq!((&told["runs"][0]["buckets"], &told["runs"][1]), (&told["buckets"], &Value::Null));
+    let cost = &told["runs"][0]["cost"];
+    assert!(
+        cost["deltaBytes"].as_str().unwrap().parse::<u64>().unwrap() > 0 && cost["cpuMilliseconds"].is_i64(),
+        "{told}"
+    );
     assert!(compact(&["--shard", "0/2"], None).1.contains("Nothing new in file://"));
+    let told: Value = serde_json::from_slice(&std::fs::read(&ledger).unwrap()).unwrap();
+    assert_eq!(told["runs"], serde_json::json!([]), "the shard has found nothing, whatever others did before");
     let (_, json, _) = compact(&["--json"], Some("3/4"));
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&json["buckets"]["first"], &json["result"]), (&3.into(), &"succeeded".into()));

@@ -241,6 +241,34 @@ async fn run_now_waits_for_the_end_and_says_what_the_run_did() {
 }
 
 #[tokio::test]
+async fn run_that_pods_have_shared_is_told_as_one() {
+    let cluster = quickstart().with(cron_job());
+    let report = |bucket: i32| {
+        let mut report = compaction_report("2026-11-23T05:13:01Z");
+        report["buckets"] = json!({"first": bucket, "last": bucket});
+        report["runs"][0]["buckets"] = report["buckets"].clone();
+        report["runs"][0]["sequence"] = json!(213 + bucket);
+        report
+    };
+    let ended = json!({"exitCode": 0, "startedAt": "2026-11-23T05:12:59Z", "finishedAt": "2026-11-23T05:13:20Z",
+        "message": report(1).to_string()});
+    cluster.put(json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "run-y", "namespace": "library",
+            "labels": {"batch.kubernetes.io/job-name": "books-compaction-now-1f0c9"}},
+        "status": {"containerStatuses": [{"name": "gristmill", "image": "", "imageID": "", "ready": false,
+            "restartCount": 0, "state": {"terminated": ended}}]},
+    }));
+    let (told, ()) = tokio::join!(cluster.run("run-now books --wait"), end(&cluster, "Complete", 0, report(0)));
+    insta::assert_snapshot!(told.unwrap(), @r"
+    Job books-compaction-now-1f0c9 succeeded in 23s
+      entry 214: 360 rows read, 8 duplicates in them, 2 in the zone already, 0 late, 350 written
+      files: 76 before, 80 after
+      complete through 2026-11-23T05:09:12Z
+    ");
+}
+
+#[tokio::test]
 async fn run_that_found_nothing_new_does_not_show_the_run_before_it() {
     let cluster = quickstart().with(cron_job());
     let report = compaction_report("2026-11-23T05:05:03Z");
