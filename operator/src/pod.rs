@@ -31,7 +31,7 @@ const DOCUMENT_VOLUME: &str = "resource";
 pub const DOCUMENT_KEY: &str = "resource.yaml";
 
 /// CPU that a pod requests unless the resource says more: one decoding thread at half load.
-const DEFAULT_CPU: &str = "500m";
+pub const DEFAULT_CPU: &str = "500m";
 
 /// CPU that a pod requests by the document.
 pub fn document_cpu(options: Option<&PodOptions>) -> Quantity {

@@ -57,6 +57,12 @@ mod tests {
         assert_eq!(memory(&Quantity(written.into())).0, stored);
     }
 
+    #[test]
+    fn text_that_is_no_cpu_has_no_thousandths() {
+        assert_eq!(millicores("1.5"), Some(1500));
+        assert_eq!(["much", "", "-1", "NaN", "inf", "1e300"].map(millicores), [None; 6]);
+    }
+
     #[rstest]
     #[case("500m", "500m")]
     #[case("0.5", "500m")]

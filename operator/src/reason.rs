@@ -13,6 +13,10 @@ pub enum Reason {
     LastRunFailed,
     /// No run has come to its end yet.
     NoRunYet,
+    /// The next run has another size.
+    RunResized,
+    /// Workers, or the CPU of each, were changed.
+    Resized,
     /// No pods are to run.
     Suspended,
     /// No workers are asked for.
@@ -173,6 +177,8 @@ impl Reason {
             Reason::LastRunSucceeded => "LastRunSucceeded",
             Reason::LastRunFailed => "LastRunFailed",
             Reason::NoRunYet => "NoRunYet",
+            Reason::Resized => "Resized",
+            Reason::RunResized => "RunResized",
             Reason::Suspended => "Suspended",
             Reason::ScaledToZero => "ScaledToZero",
             Reason::Pending => "Pending",

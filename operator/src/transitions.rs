@@ -58,8 +58,13 @@ pub async fn publish<K, S>(
 }
 
 /// Publishes that a size was changed, and why. Like a condition's, the event is not worth a failure.
-pub async fn publish_resize<K, S>(operator: &Operator, resource: &CustomResource<K, S>, change: String) {
-    tell(operator, resource, EventType::Normal, "Resized", change).await;
+pub async fn publish_resize<K, S>(
+    operator: &Operator,
+    resource: &CustomResource<K, S>,
+    reason: Reason,
+    change: String,
+) {
+    tell(operator, resource, EventType::Normal, reason.as_str(), change).await;
 }
 
 async fn tell<K, S>(

@@ -1,18 +1,20 @@
 //! The objects of an HourlyCompaction. Pure: equal inputs build equal objects.
 
 use gristmill_crds::plan::CompactionPlan;
-use gristmill_crds::{CompactionProjection, HourlyCompaction, StreamIngest};
+use gristmill_crds::{CompactionProjection, HourlyCompaction, PodOptions, StreamIngest};
 use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec, JobSpec, JobTemplateSpec};
-use k8s_openapi::api::core::v1::{ConfigMap, PodSpec, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, PodSpec, PodTemplateSpec, ServiceAccount};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
+use super::shards;
+use super::size::RunSize;
 use crate::context::Settings;
 use crate::labels;
 use crate::pod::{self, DOCUMENT, Process, Surroundings};
 
 /// Memory of a run unless the resource says more: the keys of a delta live in it.
-const DEFAULT_MEMORY: &str = "1Gi";
+pub const DEFAULT_MEMORY: &str = "1Gi";
 
 /// Finished Jobs that are kept: their pods hold the reports that the status is made from.
 const HISTORY: i32 = 3;
@@ -33,6 +35,7 @@ pub fn build(
     compaction: &HourlyCompaction,
     ingest: &StreamIngest,
     plan: &CompactionPlan,
+    size: &RunSize,
     settings: &Settings,
 ) -> Wanted {
     let projection = CompactionProjection::new(compaction, ingest);
@@ -50,7 +53,7 @@ pub fn build(
                 suspend: Some(plan.suspend),
                 successful_jobs_history_limit: Some(HISTORY),
                 failed_jobs_history_limit: Some(HISTORY),
-                job_template: job_template(compaction, plan, &config_map, settings),
+                job_template: job_template(compaction, plan, size, &config_map, settings),
             }),
             ..Default::default()
         },
@@ -63,14 +66,18 @@ pub fn build(
 fn job_template(
     compaction: &HourlyCompaction,
     plan: &CompactionPlan,
+    size: &RunSize,
     config_map: &str,
     settings: &Settings,
 ) -> JobTemplateSpec {
+    let RunSize { cpu, memory, parallelism } = size.clone();
     let labels = labels::of_compaction(&compaction.name_any());
     let options = settings.pod_defaults.complete(compaction.spec.pod.clone().unwrap_or_default());
+    let options = PodOptions { cpu: Some(cpu), memory: Some(memory), ..options };
     let references = plan.references();
+    let arguments = ["compact", "-f", DOCUMENT].map(str::to_owned).into_iter();
     let process = Process {
-        args: ["compact", "-f", DOCUMENT].map(str::to_owned).into(),
+        args: arguments.chain((parallelism > 1).then(|| shards::argument(parallelism))).collect(),
         default_memory: DEFAULT_MEMORY,
         references: &references,
         options: &options,
@@ -87,7 +94,24 @@ fn job_template(
     template.spec = template.spec.map(|spec| PodSpec { restart_policy: Some("Never".to_owned()), ..spec });
     JobTemplateSpec {
         metadata: Some(ObjectMeta { labels: Some(labels), ..Default::default() }),
-        spec: Some(JobSpec { backoff_limit: Some(plan.backoff_limit), template, ..Default::default() }),
+        spec: Some(job_spec(plan, parallelism, template)),
+    }
+}
+
+/// A Job of one pod, or one whose pods share the run. There each shard has the retries of a run, and one that fails for good
+/// leaves the others alone: what they commit stays, and the next run makes good what is missing.
+fn job_spec(plan: &CompactionPlan, parallelism: u32, template: PodTemplateSpec) -> JobSpec {
+    if parallelism <= 1 {
+        return JobSpec { backoff_limit: Some(plan.backoff_limit), template, ..Default::default() };
+    }
+    let pods = i32::try_from(parallelism).ok();
+    JobSpec {
+        completion_mode: Some("Indexed".to_owned()),
+        completions: pods,
+        parallelism: pods,
+        backoff_limit_per_index: Some(plan.backoff_limit),
+        template,
+        ..Default::default()
     }
 }
 

@@ -1,14 +1,22 @@
 //! How runs ended, as Jobs and pods tell it. Pure.
+//!
+//! A Job of one pod has an ending for each try. One of several pods has one ending: good once all shards have ended well,
+//! bad while one that failed has not been made good.
 
-use gristmill_crds::RunTrigger;
-use gristmill_crds::report::CompactionReport;
+use std::collections::BTreeMap;
+
+use gristmill_crds::report::{CompactionReport, FailureReport};
+use gristmill_crds::{Quantity, RunTrigger};
+use gristmill_sizing::compaction::MemoryRefused;
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::{Job, JobCondition};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
 use kube::ResourceExt;
 
 use super::observe::Observed;
+use super::shards::{self, Shard};
 use crate::pod_state::{self, Failure};
+use crate::quantity;
 use crate::reason::Reason;
 
 /// Label by which the Job controller marks a pod with its Job.
@@ -27,13 +35,27 @@ pub struct Ending {
     pub job: String,
     /// Who started it, if the Job is still there.
     pub trigger: Option<RunTrigger>,
+    /// CPU that its pods requested together, in thousandths of a core, if they tell.
+    pub cpu: Option<u32>,
+    /// How it lacked memory, if that is why it failed.
+    pub memory_refused: Option<MemoryRefused>,
     /// What it left.
     pub result: Result<Option<CompactionReport>, Failure>,
 }
 
 /// All endings that can be seen, oldest first.
 pub fn endings(observed: &Observed) -> Vec<Ending> {
-    let mut endings: Vec<Ending> = observed.pods.iter().filter_map(|pod| pod_ending(pod, observed)).collect();
+    let mut endings = Vec::new();
+    let mut shared: BTreeMap<&str, Vec<(Shard, Ending)>> = BTreeMap::new();
+    for pod in &observed.pods {
+        let Some(ending) = pod_ending(pod, observed) else { continue };
+        match Shard::of(pod).zip(job_of(pod)) {
+            Some((shard, job)) => shared.entry(job).or_default().push((shard, ending)),
+            None => endings.push(ending),
+        }
+    }
+    let job = |name: &str| observed.jobs.iter().find(|job| job.name_any() == name).map(AsRef::as_ref);
+    endings.extend(shared.iter().filter_map(|(name, endings)| shards::ending(job(name), endings)));
     // A Job whose pods are gone, by a drained node or a deadline, still says that it failed.
     let told: Vec<String> = endings.iter().map(|ending| ending.job.clone()).collect();
     let untold = observed.jobs.iter().filter(|job| !told.contains(&job.name_any()));
@@ -74,8 +96,26 @@ fn pod_ending(pod: &Pod, observed: &Observed) -> Option<Ending> {
         began: ended.started_at.as_ref().map(|time| time.0),
         trigger: job.map(|job| trigger(job)),
         job: name,
+        cpu: requested_cpu(pod),
+        memory_refused: memory_refused(pod, ended),
         result,
     })
+}
+
+fn requested_cpu(pod: &Pod) -> Option<u32> {
+    let requests = pod_state::container(pod)?.resources.as_ref()?.requests.as_ref()?;
+    quantity::millicores(requests.get("cpu")?)
+}
+
+/// What a process that lacked memory had, or says that it needs.
+fn memory_refused(pod: &Pod, ended: &ContainerStateTerminated) -> Option<MemoryRefused> {
+    let report = ended.message.as_deref().and_then(|text| serde_json::from_str::<FailureReport>(text).ok());
+    if let Some(needed) = report.and_then(|report| report.needs_memory) {
+        return Some(MemoryRefused::Needs(needed));
+    }
+    let limits = pod_state::container(pod)?.resources.as_ref()?.limits.as_ref()?;
+    let had = Quantity(limits.get("memory")?.0.clone()).to_bytes().ok()?;
+    (ended.reason.as_deref() == Some("OOMKilled")).then_some(MemoryRefused::Ended(had))
 }
 
 fn job_failure(job: &Job) -> Option<Ending> {
@@ -87,11 +127,14 @@ fn job_failure(job: &Job) -> Option<Ending> {
         began: None,
         job: job.name_any(),
         trigger: Some(trigger(job)),
+        cpu: None,
+        memory_refused: None,
         result: Err(Failure { reason: reason.unwrap_or(Reason::CrashLoop), message, missing: None }),
     })
 }
 
-fn end_condition(job: &Job) -> Option<&JobCondition> {
+/// The condition by which a Job says that it has come to its end.
+pub fn end_condition(job: &Job) -> Option<&JobCondition> {
     let conditions = job.status.as_ref()?.conditions.as_ref()?;
     let ended = |condition: &&JobCondition| {
         matches!(condition.type_.as_str(), "Complete" | "Failed") && condition.status == "True"

@@ -4,6 +4,8 @@ pub mod build;
 pub mod conditions;
 pub mod endings;
 pub mod observe;
+pub mod shards;
+pub mod size;
 pub mod status;
 
 use std::collections::BTreeSet;
@@ -11,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gristmill_crds::plan::{CompactionPlan, IngestPlan};
-use gristmill_crds::{HourlyCompaction, HourlyCompactionStatus};
+use gristmill_crds::{HourlyCompaction, HourlyCompactionStatus, StreamIngest};
 use kube::ResourceExt;
 use kube::api::DynamicObject;
 use kube::runtime::controller::Action;
@@ -20,10 +22,12 @@ use crate::apply::{Applier, unused};
 use crate::context::Operator;
 use crate::error::Error;
 use crate::pod::mounted_config_map;
+use crate::reason::Reason;
 use crate::resource::CustomResource;
 use crate::transitions;
 use build::{Wanted, build};
 use observe::{Active, Cache, Observed, observe};
+use size::{NextSize, RunSize, Seen};
 
 /// Everything that a status tells of comes by a watch; this is for an event that was lost on the way.
 const LOOK_AGAIN: Duration = Duration::from_secs(600);
@@ -54,12 +58,30 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     let operator = &context.operator;
     let compaction = Compaction::read(&object);
     let observed = observe(&compaction, &context).await?;
-    let outcome = settle(&compaction, &observed, operator).await;
-    let status = status::next(&compaction, &observed, &outcome, (operator.now)());
+    let now = (operator.now)();
+    let endings = endings::endings(&observed);
+    let mut told = status::told(&compaction.status, &endings);
+    let outcome = match plan(&compaction, &observed) {
+        Ok(plan) => {
+            let options = compaction.typed().ok().and_then(|typed| typed.spec.pod.as_ref());
+            let facts = Seen { plan: &plan, options, told: &told, observed: &observed, endings: &endings, now };
+            let NextSize { template, status } = size::decide(&facts);
+            let settled = settle(&compaction, &plan, &observed, &template, operator).await;
+            settled.map(|()| {
+                told.sizing = status;
+                plan
+            })
+        }
+        Err(error) => Err(error),
+    };
+    let status = status::next(&compaction, told, &observed, &outcome, endings.last(), now);
     // Nothing in it changes all the time: it is written whenever it differs.
     if status != compaction.status {
         crate::status::write(&operator.client, &compaction, &status, observed.outdated.as_ref()).await?;
         transitions::publish(operator, &compaction, &compaction.status.conditions, &status.conditions).await;
+        if let Some(note) = status::resized(&compaction, &status) {
+            transitions::publish_resize(operator, &compaction, Reason::RunResized, note).await;
+        }
     }
     outcome?;
     operator.retries.reset(&compaction.reference);
@@ -67,24 +89,42 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     Ok(Action::requeue(if waits { LOOK_AT_POD } else { LOOK_AGAIN }))
 }
 
-/// Plan, build, apply; of a resource that is paused the plan alone.
-async fn settle(compaction: &Compaction, observed: &Observed, operator: &Operator) -> Result<CompactionPlan, Error> {
+/// What the resource says, checked with its StreamIngest.
+fn plan(compaction: &Compaction, observed: &Observed) -> Result<CompactionPlan, Error> {
     let typed = compaction.typed()?;
-    let stream = observed.stream.as_ref().ok_or_else(|| Error::IngestNotFound {
-        name: typed.spec.ingest_ref.name.clone(),
-        namespace: compaction.namespace().to_owned(),
-    })?;
-    let refused = |message: String| Error::IngestInvalid { name: stream.name().to_owned(), message };
-    let ingest = stream.typed().map_err(|error| refused(error.to_message()))?;
+    let refused = |message: String| Error::IngestInvalid { name: typed.spec.ingest_ref.name.clone(), message };
+    let ingest = ingest(compaction, observed)?;
     IngestPlan::try_from(ingest)
         .and_then(IngestPlan::in_cluster)
         .map_err(|invalid| refused(Error::Invalid(invalid).to_message()))?;
-    let plan = CompactionPlan::try_new(typed, ingest).and_then(CompactionPlan::in_cluster).map_err(Error::Invalid)?;
+    CompactionPlan::try_new(typed, ingest).and_then(CompactionPlan::in_cluster).map_err(Error::Invalid)
+}
+
+/// The StreamIngest that the resource names.
+fn ingest<'a>(compaction: &Compaction, observed: &'a Observed) -> Result<&'a StreamIngest, Error> {
+    let name = &compaction.typed()?.spec.ingest_ref.name;
+    let stream = observed
+        .stream
+        .as_ref()
+        .ok_or_else(|| Error::IngestNotFound { name: name.clone(), namespace: compaction.namespace().to_owned() })?;
+    let refused = |message: String| Error::IngestInvalid { name: stream.name().to_owned(), message };
+    stream.typed().map_err(|error| refused(error.to_message()))
+}
+
+/// Build and apply; of a resource that is paused nothing.
+async fn settle(
+    compaction: &Compaction,
+    plan: &CompactionPlan,
+    observed: &Observed,
+    size: &RunSize,
+    operator: &Operator,
+) -> Result<(), Error> {
     if compaction.is_paused() {
-        return Ok(plan);
+        return Ok(());
     }
+    let (typed, ingest) = (compaction.typed()?, ingest(compaction, observed)?);
     // No `..`: a new object must be applied here.
-    let Wanted { service_account, config_map, cron_job } = build(typed, ingest, &plan, &operator.settings);
+    let Wanted { service_account, config_map, cron_job } = build(typed, ingest, plan, size, &operator.settings);
     let current = config_map.name_any();
     let config_map = crate::pod::with_live_text(config_map, &observed.config_maps);
 
@@ -92,8 +132,7 @@ async fn settle(compaction: &Compaction, observed: &Observed, operator: &Operato
     applier.apply(service_account, observed.service_account.as_deref()).await?;
     applier.apply(config_map, observed.config_map(&current)).await?;
     applier.apply(cron_job, observed.cron_job.as_deref()).await?;
-    applier.prune(unused(&observed.config_maps, &current, &in_use(observed))).await?;
-    Ok(plan)
+    applier.prune(unused(&observed.config_maps, &current, &in_use(observed))).await
 }
 
 /// ConfigMaps that a pod mounts, or that the CronJob or an unfinished Job may still start a pod with.

@@ -1,5 +1,6 @@
 //! Reads what the cluster holds of an HourlyCompaction.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gristmill_crds::{HourlyCompaction, StreamIngest};
@@ -10,6 +11,7 @@ use kube::api::{ApiResource, DynamicObject};
 use kube::runtime::reflector::{ObjectRef, Store};
 
 use super::endings::{is_finished, job_of};
+use super::shards::Shard;
 use super::{Compaction, Context};
 use crate::context::{Operator, cached, labelled, ready};
 use crate::error::Error;
@@ -59,7 +61,7 @@ pub struct Observed {
 pub struct Active {
     /// Its Job.
     pub job: Arc<Job>,
-    /// Its newest pod and what that says.
+    /// Its newest pod and what that says; of several pods that share the run one that can't start, if there is one.
     pub pod: Option<(Arc<Pod>, PodState)>,
 }
 
@@ -107,7 +109,7 @@ async fn active(jobs: &[Arc<Job>], pods: &[Arc<Pod>], operator: &Operator) -> Op
     let unfinished = jobs.iter().filter(|job| !is_finished(job) && job.metadata.deletion_timestamp.is_none());
     let job = unfinished.max_by_key(|job| (job.creation_timestamp(), job.name_any()))?;
     let of_job: Vec<Arc<Pod>> = pods.iter().filter(|pod| job_of(pod) == Some(&job.name_any())).cloned().collect();
-    let pod = match pod_state::newest(&of_job) {
+    let pod = match telling(of_job) {
         Some(pod) => {
             let state = pod_events::explained(&pod, pod_state::read(&pod), operator).await;
             Some((pod, state))
@@ -115,6 +117,25 @@ async fn active(jobs: &[Arc<Job>], pods: &[Arc<Pod>], operator: &Operator) -> Op
         None => None,
     };
     Some(Active { job: Arc::clone(job), pod })
+}
+
+/// The pod that says most about a Job: the newest of each shard counts, and of those one that can't start, then one that
+/// has not started.
+fn telling(pods: Vec<Arc<Pod>>) -> Option<Arc<Pod>> {
+    let mut by_shard: BTreeMap<Option<u32>, Vec<Arc<Pod>>> = BTreeMap::new();
+    for pod in pods {
+        by_shard.entry(Shard::of(&pod).map(|shard| shard.index)).or_default().push(pod);
+    }
+    let newest = by_shard.values().filter_map(|pods| pod_state::newest(pods));
+    newest.max_by_key(|pod| {
+        let waits = pod_state::termination(pod).is_none();
+        let state = match pod_state::read(pod) {
+            PodState::Failing(_) if waits => 2,
+            PodState::Coming(_) if waits => 1,
+            PodState::Coming(_) | PodState::Failing(_) | PodState::Running { .. } | PodState::Ended => 0,
+        };
+        (state, pod.creation_timestamp(), pod.name_any())
+    })
 }
 
 async fn stream_of(compaction: &Compaction, streams: &Store<DynamicObject>) -> Result<Option<Stream>, Error> {

@@ -141,6 +141,18 @@ impl Collector for Resources {
             "gristmill_compaction_schedule_period",
             "Longest time between two runs by the schedule; absent while the resource or its StreamIngest is suspended.",
             of_compactions(&|compaction| self.period(compaction, &streams)),
+        )?;
+        cores(
+            &mut encoder,
+            "gristmill_compaction_desired_cpu",
+            "CPU that the next run is to have in all its pods, by what was measured; absent in mode Manual.",
+            of_compactions(&desired_cpu),
+        )?;
+        cores(
+            &mut encoder,
+            "gristmill_compaction_last_run_cpu",
+            "CPU that all pods of the newest run with new rows requested together.",
+            of_compactions(&last_run_cpu),
         )
     }
 }
@@ -187,6 +199,19 @@ fn gauge(
         ConstGauge::new(value).encode(metric.encode_family(&[("namespace", namespace), ("name", name)])?)?;
     }
     Ok(())
+}
+
+fn desired_cpu(compaction: &Compaction) -> Option<f64> {
+    let sizing = compaction.status.sizing.as_ref()?;
+    Some(in_cores(&sizing.cpu)? * f64::from(sizing.parallelism))
+}
+
+fn last_run_cpu(compaction: &Compaction) -> Option<f64> {
+    in_cores(compaction.status.runs.first()?.cpu.as_deref()?)
+}
+
+fn in_cores(cpu: &str) -> Option<f64> {
+    Some(f64::from(Quantity(cpu.to_owned()).to_millicores().ok()?) / 1000.0)
 }
 
 fn catch_up(stream: &Stream) -> Option<f64> {

@@ -35,6 +35,10 @@ impl Told {
         let status = json!({"conditions": ready("False"), "sizing": sizing});
         told.streams.apply_watcher_event(&Event::Apply(object(stream, &status)));
         let status = json!({"processedThrough": "2026-11-23T04:58:40.500Z", "lastSuccessfulTime": "2026-11-23T05:06:12Z",
+            "sizing": {"cpu": "1500m", "memory": "2Gi", "parallelism": 3, "explanation": ""},
+            "runs": [{"sequence": 7, "startTime": "2026-11-23T05:05:03Z", "completionTime": "2026-11-23T05:06:12Z",
+                "result": "Succeeded", "rows": {"read": 1, "duplicateInDelta": 0, "duplicateInZone": 0, "written": 1},
+                "files": {"before": 0, "after": 1}, "cpu": "750m"}],
             "conditions": ready("True")});
         told.compactions.apply_watcher_event(&Event::Apply(object(compaction, &status)));
         told

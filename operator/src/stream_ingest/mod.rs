@@ -26,6 +26,7 @@ use crate::context::Operator;
 use crate::error::Error;
 use crate::labels::SIZING;
 use crate::pod::{document_cpu, mounted_config_map};
+use crate::reason::Reason;
 use crate::resource::CustomResource;
 use crate::transitions;
 use build::{Wanted, build};
@@ -72,7 +73,7 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
         transitions::publish(operator, &stream, &stream.status.conditions, &status.conditions).await;
     }
     if let Some(change) = outcome?.1.resized() {
-        transitions::publish_resize(operator, &stream, change).await;
+        transitions::publish_resize(operator, &stream, Reason::Resized, change).await;
     }
     operator.retries.reset(&stream.reference);
     Ok(Action::requeue(REFRESH))

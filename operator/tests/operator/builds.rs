@@ -1,8 +1,9 @@
 //! Golden copies of every object that is built for the quickstart.
 
 use gristmill_crds::plan::{CompactionPlan, IngestPlan};
-use gristmill_crds::{HourlyCompaction, IngestProjection, StreamIngest};
+use gristmill_crds::{HourlyCompaction, IngestProjection, Quantity, StreamIngest};
 use gristmill_operator::context::Settings;
+use gristmill_operator::hourly_compaction::size::RunSize;
 use gristmill_operator::pod::PodDefaults;
 use gristmill_operator::stream_ingest::observe::Observed;
 use gristmill_operator::stream_ingest::sizing::{self, Memory, Situation};
@@ -57,10 +58,19 @@ fn stream_ingest_builds_its_objects() {
 fn hourly_compaction_builds_its_three_objects() {
     let (ingest, compaction) = quickstart();
     let plan = CompactionPlan::try_new(&compaction, &ingest).unwrap();
-    let wanted = hourly_compaction::build::build(&compaction, &ingest, &plan, &settings());
+    let wanted = hourly_compaction::build::build(&compaction, &ingest, &plan, &RunSize::of_document(None), &settings());
     insta::assert_yaml_snapshot!("compaction_service_account", wanted.service_account);
     insta::assert_yaml_snapshot!("compaction_config_map", wanted.config_map);
     insta::assert_yaml_snapshot!("compaction_cron_job", wanted.cron_job);
+}
+
+#[test]
+fn run_that_pods_share_is_an_indexed_job_of_which_each_index_is_retried_alone() {
+    let (ingest, compaction) = quickstart();
+    let plan = CompactionPlan::try_new(&compaction, &ingest).unwrap();
+    let size = RunSize { cpu: Quantity("4".into()), memory: Quantity("2Gi".into()), parallelism: 3 };
+    let cron_job = hourly_compaction::build::build(&compaction, &ingest, &plan, &size, &settings()).cron_job;
+    insta::assert_yaml_snapshot!("compaction_indexed_job", cron_job.spec.unwrap().job_template.spec.unwrap());
 }
 
 #[test]
@@ -84,7 +94,7 @@ fn worker_reads_the_mounted_document_as_the_operator_wrote_it() {
 fn compaction_reads_both_mounted_documents_as_the_operator_wrote_them() {
     let (ingest, compaction) = quickstart();
     let plan = CompactionPlan::try_new(&compaction, &ingest).unwrap();
-    let wanted = hourly_compaction::build::build(&compaction, &ingest, &plan, &settings());
+    let wanted = hourly_compaction::build::build(&compaction, &ingest, &plan, &RunSize::of_document(None), &settings());
     let documents: Vec<Value> = serde_saphyr::from_multiple(text_of(&wanted.config_map)).unwrap();
     let compaction: HourlyCompaction = serde_json::from_value(documents[0].clone()).unwrap();
     let ingest: StreamIngest = serde_json::from_value(documents[1].clone()).unwrap();
@@ -121,7 +131,8 @@ fn defaults_of_the_operator_reach_the_pods_of_both_kinds() {
     let settings = Settings { pod_defaults: "nodeSelector: {disk: ssd}".parse().unwrap(), ..settings() };
     let deployment = built_with(&ingest, &settings).deployment;
     let plan = CompactionPlan::try_new(&compaction, &ingest).unwrap();
-    let cron_job = hourly_compaction::build::build(&compaction, &ingest, &plan, &settings).cron_job;
+    let cron_job =
+        hourly_compaction::build::build(&compaction, &ingest, &plan, &RunSize::of_document(None), &settings).cron_job;
     let job = cron_job.spec.unwrap().job_template.spec.unwrap();
     for template in [deployment.spec.unwrap().template, job.template] {
         assert_eq!(template.spec.unwrap().node_selector.unwrap()["disk"], "ssd");

@@ -68,6 +68,24 @@ pub(crate) fn run_pod(job: &str, state: Value) -> Value {
     })
 }
 
+/// A pod that has a shard of a run.
+pub(crate) fn shard_pod(job: &str, index: u32, count: u32, attempt: u32, state: Value) -> Value {
+    let mut pod = run_pod(job, state);
+    pod["metadata"]["name"] = json!(format!("{job}-{index}-{attempt}"));
+    pod["metadata"]["annotations"] = json!({"batch.kubernetes.io/job-completion-index": index.to_string()});
+    let arguments =
+        ["compact", "-f", "/etc/gristmill/resource.yaml", &format!("--shard=$(JOB_COMPLETION_INDEX)/{count}")];
+    pod["spec"]["containers"][0]["args"] = json!(arguments);
+    pod
+}
+
+/// The pod with CPU and memory as they were asked for.
+pub(crate) fn sized(mut pod: Value, cpu: &str, memory: &str) -> Value {
+    let requests = json!({"cpu": cpu, "memory": memory});
+    pod["spec"]["containers"][0]["resources"] = json!({"requests": requests, "limits": {"memory": memory}});
+    pod
+}
+
 /// A process that ended.
 pub(crate) fn ended(exit_code: i32, finished_at: &str, message: &Value) -> Value {
     json!({"state": {"terminated": {"exitCode": exit_code, "finishedAt": finished_at, "message": message.to_string()}}})

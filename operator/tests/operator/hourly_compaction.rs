@@ -149,6 +149,12 @@ async fn run_that_succeeded_becomes_the_status() {
         sequence: 1
         startTime: "2026-11-23T05:05:03Z"
         trigger: Schedule
+    sizing:
+      cpu: 500m
+      details: "mode         Advise: computed and shown, not carried out\ndecided      500m and 1Gi\nlimited by   nothing\nwould change mode Auto carries it out"
+      explanation: "no run of 8 MB or more was measured yet: 500m and 1Gi by spec.pod"
+      memory: 1Gi
+      parallelism: 1
     source:
       backlogBytes: "183500800"
       backlogEntries: 21

@@ -12,6 +12,7 @@ mod hourly_compaction;
 mod objects;
 mod permissions;
 mod rollout;
+mod run_size;
 mod served_schema;
 mod sizing;
 mod stream_ingest;
