@@ -1,10 +1,12 @@
-"""Ten hourly runs of the compaction, and after each what a map of all rows says; see suites/compaction."""
+"""Ten hourly runs of the compaction, and after each what a map of all rows says; a run that processes share; see
+suites/compaction."""
 
 import collections
 import datetime
 import json
 import os
 import random
+import subprocess
 import time
 import urllib.parse
 import uuid
@@ -16,7 +18,7 @@ import manifest
 import oracle
 import topics
 import zone_log
-from suite import HDFS_URL, SEED, gristmill_json, main, require, run, say, size
+from suite import HDFS_URL, SEED, TMP, chosen, gristmill_json, main, require, run, say, size
 from worker import end_all, run_and_kill, run_to_end
 
 TOPIC = "compaction"
@@ -25,6 +27,7 @@ HOURS = 10
 # Messages of an hour, of two books each.
 MESSAGES = size(3_000, 300)
 KILLS = size(20, 3)
+SHARDS, KILLED = 3, 1
 REWIND, NEW_COLUMN = 5, 8
 # Hours in which the StreamIngest has no price.
 DROPPED = range(3, 7)
@@ -181,7 +184,8 @@ def topic_id():
     return zone_log.HDFS.ask(f"{log}/{folder}/{zone_log.slot(0)}", "OPEN")["topicId"]
 
 
-def work():
+def hours():
+    """Ten runs, one after the other."""
     topics.create(TOPIC, PARTITIONS)
     library, zone, randomness = Library(), Zone(), random.Random(SEED)
     files, seconds = set(), 2.0
@@ -218,6 +222,72 @@ def work():
         reader.end(zone_log.entries(directory))
     runs = gristmill_json("inspect", HDFS_URL + PROCESSED, "--user", "etl")["runs"]
     say(f"{len(runs)} runs in the ledger")
+
+
+def shards():
+    """Three processes at once compact parts of one zone, one of them is killed and run again; a single run over all fills
+    another zone from the same RAW zone. Both hold the same rows."""
+    topic, raw = "compaction-shards", "/raw_zone/compaction-shards"
+    topics.create(topic, PARTITIONS)
+    topics.books(topic, size(200_000, 20_000), SEED)
+    ingest = manifest.ingest("sharded", topic, HDFS_URL + raw)
+    one, three = (f"/processed_zone/{name}" for name in ("compaction-one", "compaction-three"))
+    whole, parts = (manifest.write(ingest, compaction_of(path), file=f"{path[1:].replace('/', '-')}.yaml")
+                    for path in (one, three))
+    run_to_end(whole, "--attach")
+    begin = time.monotonic()
+    report = compact(whole)
+    seconds = time.monotonic() - begin
+    require(report["cost"]["delta_bytes"] > 0 and report["cost"]["cpu_seconds"] > 0, f"the run tells no cost: {report}")
+
+    processes = [shard(parts, index) for index in range(SHARDS)]
+    time.sleep(random.Random(SEED).uniform(0, seconds / 2))
+    processes[KILLED].kill()
+    codes = [process.wait() for process in processes]
+    say(f"shards ended with {codes}, the second by SIGKILL")
+    require([code for index, code in enumerate(codes) if index != KILLED] == [0] * (SHARDS - 1), f"exit codes {codes}")
+    code = shard(parts, KILLED).wait()
+    require(code == 0, f"the shard that was killed ended with {code} when it was run again")
+
+    again = compact(parts)
+    require(again["result"] == "nothing_new", f"a run over all has found {again} after all shards")
+    expected, found = rows_of(one), rows_of(three)
+    require(len(expected) > 0 and found == expected,
+            f"{len(found)} rows by shards, {len(expected)} by one run; first differences "
+            f"{sorted(set(found) ^ set(expected), key=str)[:3]}")
+    runs = gristmill_json("inspect", HDFS_URL + three, "--user", "etl")["runs"]
+    covered = sorted((entry["buckets"]["first"], entry["buckets"]["last"]) for entry in runs)
+    require(covered == [(0, 0), (1, 1), (2, 3)], f"the runs were for buckets {covered}")
+    say(f"{len(found)} rows by {SHARDS} shards are those of one run")
+
+
+def compaction_of(path):
+    """An HourlyCompaction of the StreamIngest for the shards, with a zone of its own."""
+    return manifest.compaction("sharded", HDFS_URL + path, processed={"buckets": 4})
+
+
+def shard(document, index):
+    """A process that compacts a part of the buckets."""
+    with open(os.path.join(TMP, f"shard-{index}.log"), "a", encoding="utf-8") as log:
+        return subprocess.Popen(["gristmill", "compact", "-f", document, "--shard", f"{index}/{SHARDS}"],
+                                stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+
+
+def rows_of(path):
+    """All rows of a zone with the year that their directory says, in order; a key stands there once."""
+    names = [name for name in NAMES if name != "publisher"]
+    with oracle.fetched(HDFS_URL + path, zone_log.HDFS) as directory:
+        files = oracle.parquet_files(directory, "publication_year=*/**/*.parquet")
+        rows = [(next(step for step in file.split(os.sep) if step.startswith("publication_year=")), *row)
+                for file, row in oracle.read_rows(files, names)]
+    keys = {row[1 + names.index("record_id")] for row in rows}
+    require(len(keys) == len(rows), f"{path} has {len(rows)} rows of {len(keys)} keys")
+    return sorted(rows, key=str)
+
+
+def work():
+    for part in chosen(hours, shards):
+        part()
 
 
 if __name__ == "__main__":
