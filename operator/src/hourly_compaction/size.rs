@@ -49,11 +49,7 @@ impl RunSize {
     fn of_status(CompactionSizing { cpu, memory, parallelism, .. }: &CompactionSizing) -> Option<Self> {
         let parallelism = u32::try_from(*parallelism).ok().filter(|pods| *pods > 0)?;
         let (cpu, memory) = (Quantity(cpu.clone()), Quantity(memory.clone()));
-        (cpu.to_millicores().is_ok() && memory.to_bytes().is_ok()).then_some(Self {
-            cpu,
-            memory,
-            parallelism,
-        })
+        (cpu.to_millicores().is_ok() && memory.to_bytes().is_ok()).then_some(Self { cpu, memory, parallelism })
     }
 
     fn to_decided(&self) -> sizing::RunSize {
@@ -197,7 +193,7 @@ fn past_run(run: &Run) -> Option<PastRun> {
         rows: u64::try_from(run.rows.read).ok()?,
         cpu_seconds: cost.cpu_milliseconds as f64 / 1000.0,
         duration: between(run.start_time.parse().ok()?, run.completion_time.parse().ok()?),
-        cpu: run.cpu.as_deref().and_then(quantity::millicores).unwrap_or(0),
+        cpu: run.cpu.as_ref().and_then(|cpu| Quantity(cpu.clone()).to_millicores().ok()).unwrap_or(0),
     })
 }
 
