@@ -59,6 +59,7 @@ mod tests {
 
     #[test]
     fn text_that_is_no_cpu_has_no_thousandths() {
+        let millicores = |text: &str| millicores(&Stored(text.to_owned()));
         assert_eq!(millicores("1.5"), Some(1500));
         assert_eq!(["much", "", "-1", "NaN", "inf", "1e300"].map(millicores), [None; 6]);
     }
