@@ -63,7 +63,7 @@ fn zone_whose_rows_raw_has_lost_is_not_computed_anew_and_rejects_are_no_loss() {
         refusal.to_string(),
         "the zone can't be computed anew: retention has removed 1 files with 1 rows from RAW, and what stands in the \
          zone of their rows would be lost; leave the zone as it is, and give a new HourlyCompaction its own \
-         processed.path for what RAW still holds (committed since 2026-11-23T05:00:00.000Z)"
+         processed.path for what RAW still holds (committed since 2026-11-23T08:00:00.000Z)"
     );
 }
 
