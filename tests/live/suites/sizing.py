@@ -23,16 +23,16 @@ NAMESPACE = quickstart.NAMESPACE
 RAW = f"{os.environ['HDFS_URL']}/raw_zone/{NAME}"
 LABEL = f"gristmill.dev/stream-ingest={NAME}"
 PARTITIONS = 4
-# One worker keeps up with it, by more CPU than it starts with; four times as much takes all four. A worker costs some
-# thousandths of a core whatever it reads, so much less would say more about that than about messages.
-RATE = 400
+# One worker keeps up with it, by more CPU than it starts with; four times as much takes more workers. A worker takes some
+# 20 thousandths of a core whatever it reads, so much less would say more about that than about messages.
+RATE = 600
 TIMES = 4
 # More than are sent: the feed ends with the suite.
 COUNT = 1_000_000
 # Seconds for which the stream waits while messages arrive.
 BACKLOG = size(300, 90)
 CATCH_UP = 120
-SCALING = {"mode": "Auto", "minReplicas": 1, "maxReplicas": PARTITIONS, "maxCpuPerWorker": "50m", "catchUpDuration": f"{CATCH_UP}s",
+SCALING = {"mode": "Auto", "minReplicas": 1, "maxReplicas": PARTITIONS, "maxCpuPerWorker": "100m", "catchUpDuration": f"{CATCH_UP}s",
            "stabilizationInterval": "20s", "scaleDownInterval": "60s"}
 # Seconds: commits are dear beside so few messages.
 MAX_AGE = 30
@@ -42,7 +42,7 @@ MEASURED = size(120, 60)
 
 def document():
     return manifest.ingest(NAME, TOPIC, f"{os.environ['HDFS_URL_PODS']}/raw_zone/{NAME}", bootstrap=BOOTSTRAP_PODS,
-                           max_age=f"{MAX_AGE}s", scaling=SCALING, pod={"cpu": "25m"})
+                           max_age=f"{MAX_AGE}s", scaling=SCALING, pod={"cpu": "50m"})
 
 
 def status():
@@ -148,7 +148,7 @@ def grown(sizes):
     feeds = [topics.Feed(TOPIC, COUNT, SEED + number, RATE) for number in range(1, TIMES)]
     begin = time.monotonic()
     try:
-        wait(f"{TIMES} times the arrival: {PARTITIONS} workers", lambda: workers(PARTITIONS))
+        wait(f"{TIMES} times the arrival: more workers", lambda: workers(max(2, status()["sizing"]["desiredReplicas"])))
         wait("they keep up", lambda: waiting() < TIMES * RATE * 2 * MAX_AGE)
         measured = cost(f"at {TIMES} x {RATE}/s")
         changes = sizes.since(begin)
