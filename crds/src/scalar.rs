@@ -130,7 +130,10 @@ impl Quantity {
     /// An amount below a thousandth of a core, above 100,000 cores, or not written as `500m` or `1.5`.
     pub fn to_millicores(&self) -> Result<u32, InvalidScalar> {
         let invalid = || InvalidScalar { value: self.0.clone(), expected: "an amount of CPU such as 500m or \"1.5\"" };
-        let (number, scale) = self.0.strip_suffix('m').map_or((self.0.as_str(), 1000.0), |number| (number, 1.0));
+        // An API server stores a thousand cores as `1k`, and what it stores is read back.
+        let suffixes = [('m', 1.0), ('k', 1e6), ('M', 1e9)];
+        let suffixed = suffixes.iter().find_map(|(suffix, scale)| Some((self.0.strip_suffix(*suffix)?, *scale)));
+        let (number, scale) = suffixed.unwrap_or((self.0.as_str(), 1000.0));
         let amount = number.parse::<f64>().map_err(|_| invalid())? * scale;
         // A thousandth is what Kubernetes counts in; more than a node of today has is a slip.
         if !(1.0..=1e8).contains(&amount) {

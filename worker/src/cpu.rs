@@ -1,5 +1,6 @@
 //! The CPU of the process: how much it may use, and how much it has used.
 
+use std::io::ErrorKind;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::thread;
@@ -44,7 +45,12 @@ impl Cpu {
             Self::OfProcess => of_process(),
             Self::Threads(threads) => threads.get(),
             Self::File(path) => {
-                let text = std::fs::read_to_string(path).unwrap_or_default();
+                let text = match std::fs::read_to_string(path) {
+                    Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+                    // Not taken for a file that is not there: all processors of a node may be 64.
+                    Err(error) => return Err(InvalidCpu { path: path.display().to_string(), text: error.to_string() }),
+                    Ok(text) => text,
+                };
                 match text.trim() {
                     "" => of_process(),
                     text => begun_cores(text)

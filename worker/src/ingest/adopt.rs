@@ -107,14 +107,12 @@ impl<S: Source> Worker<'_, S> {
     }
 
     async fn rewind_truncated(&mut self, ranges: &BTreeMap<i32, OffsetRange>) -> Step {
-        let mut is_rewound = false;
-        while let Some(rewind) = truncated(self.plan, self.zone.fold(), &self.facts, ranges)? {
-            let (zone, patience) = (&mut self.zone, &self.patience);
-            let work = patience.repeat(async || append_rewind(zone, &rewind).await);
-            Step::from(attend(&mut self.feed, self.grace, work).await??)?;
-            is_rewound = true;
-        }
-        if is_rewound { self.start_over().await } else { Ok(()) }
+        let Some(rewind) = truncated(self.plan, self.zone.fold(), &self.facts, ranges)? else { return Ok(()) };
+        let (zone, patience) = (&mut self.zone, &self.patience);
+        // Where another worker's rewind came first, brokers refuse what is still truncated once more, and it is judged anew.
+        let work = patience.repeat(async || append_rewind(zone, &rewind).await);
+        Step::from(attend(&mut self.feed, self.grace, work).await??)?;
+        self.start_over().await
     }
 
     /// Brokers refuse an offset again and again that lies within what they hold: by the leader's epoch they know that
@@ -131,7 +129,9 @@ impl<S: Source> Worker<'_, S> {
     /// A message is larger than this member receives: its partition stops there, and the others go on.
     pub(super) async fn stop_too_large(&mut self) -> Step {
         let brokers = &self.brokers;
-        let positions = self.progress.positions();
+        let mut positions = self.progress.positions();
+        // A partition that has stopped already would be the answer for ever.
+        positions.retain(|position| !self.feed.is_stopped(position.partition));
         let ask = self.patience.repeat(async || brokers.too_large_at(positions.clone()).await);
         let Some(place) = Step::from(attend(&mut self.feed, self.grace, ask).await??)? else { return Ok(()) };
         self.feed.stop(place.partition).map_err(Passing::into_failure)?;

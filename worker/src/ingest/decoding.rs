@@ -14,7 +14,7 @@ use std::panic::resume_unwind;
 use std::thread;
 
 use arrow::array::RecordBatch;
-use gristmill_core::raw::{MessageDecoder, Verdict};
+use gristmill_core::raw::{Message, MessageDecoder, Verdict};
 use gristmill_crds::plan::IngestPlan;
 
 /// Bytes for which a thread is begun: decoding them takes a millisecond, in which the 30 us of a thread do not matter.
@@ -27,6 +27,11 @@ const MOST_MESSAGES: u64 = 1024;
 /// A longer message is decoded alone: a decoder keeps buffers of the largest that it has read, several times as long.
 const LONGEST_SHARED: usize = 128 << 10;
 
+/// Rows are hardly ever shorter than their part of the payload by more than this, and some must be expected.
+const LEAST_GROWTH: f64 = 0.1;
+/// What is kept of the growth with each message or batch: one that grew by far more counts for about a hundred.
+const GROWTH_KEPT: f64 = 0.98;
+
 /// The decoders of a worker.
 pub(super) struct Decoding {
     plan: IngestPlan,
@@ -37,6 +42,8 @@ pub(super) struct Decoding {
     /// What chunks have gathered, before what `first` gathers now.
     gathered: Gathered,
     gathered_bytes: usize,
+    /// Bytes of rows that a byte of payload has become; none before a message was decoded. It rises at once and falls slowly.
+    growth: Option<f64>,
 }
 
 /// Rows and reject records in their order.
@@ -64,6 +71,7 @@ impl Decoding {
             others: Vec::new(),
             gathered: Gathered::default(),
             gathered_bytes: 0,
+            growth: None,
         }
     }
 
@@ -79,19 +87,31 @@ impl Decoding {
     }
 
     /// How large a batch may be if rows of so many bytes may be gathered; none if messages are to be decoded one by one.
+    ///
+    /// Payloads are known before they are decoded and rows are not, which may be a thousand times as long: a batch is as
+    /// large as its rows would fit if they were like those before.
     pub(super) fn batch_limits(&self, room: usize) -> Option<BatchLimits> {
         let threads = self.threads.get();
+        let room = (room as f64 / self.growth?.max(LEAST_GROWTH)) as usize;
         let bytes = room.min(threads * MOST_CHUNK);
         let pays = threads > 1 && bytes >= 2 * LEAST_CHUNK;
         // A message takes several times its length while it is read, and the worker has memory for one of the largest: all
         // that are read at the same time are no longer together.
-        let longest = LONGEST_SHARED.min(self.plan.record.limits.message_bytes / threads);
+        let longest = LONGEST_SHARED.min(self.plan.record.limits.message_bytes / threads).min(room / threads);
         pays.then(|| BatchLimits { messages: threads as u64 * MOST_MESSAGES, bytes, longest })
     }
 
-    /// The one decoder where nothing is shared out.
-    pub(super) fn alone(&mut self) -> &mut MessageDecoder {
-        &mut self.first
+    /// Decodes a message by itself.
+    pub(super) fn decode_one(&mut self, message: &Message<'_>) -> Verdict {
+        let before = self.first.memory_size();
+        let verdict = self.first.decode(message);
+        self.note_growth(message.payload.map_or(0, <[u8]>::len), self.first.memory_size().saturating_sub(before));
+        verdict
+    }
+
+    fn note_growth(&mut self, payload: usize, rows: usize) {
+        let seen = rows as f64 / payload.max(1) as f64;
+        self.growth = Some(self.growth.map_or(seen, |growth| seen.max(growth * GROWTH_KEPT)));
     }
 
     /// Whom to ask for the schemas.
@@ -115,7 +135,7 @@ impl Decoding {
         }
         let Self { first, others, .. } = self;
         let decode_chunk = |decoder: &mut MessageDecoder, messages: &[M]| {
-            let most = decoder.memory_size() + share;
+            let most = decoder.memory_size().saturating_add(share);
             let mut verdicts = Vec::with_capacity(messages.len());
             for message in messages {
                 verdicts.push(decode(decoder, message));
@@ -125,6 +145,14 @@ impl Decoding {
             }
             verdicts
         };
+        if chunks.len() == 1 {
+            // Its rows stay with those before: a few of them as a batch of their own would take a multiple of their bytes.
+            let before = first.memory_size();
+            let verdicts = decode_chunk(first, batch);
+            let grown = first.memory_size().saturating_sub(before);
+            self.note_growth(lengths[..verdicts.len()].iter().sum(), grown);
+            return verdicts;
+        }
         let decode_chunk = &decode_chunk;
         let decoded = thread::scope(|scope| {
             let (own, given) = chunks.split_first().map_or((0..0, [].as_slice()), |(own, given)| (own.clone(), given));
@@ -145,7 +173,11 @@ impl Decoding {
             }));
             decoded
         });
-        self.put_together(&chunks, decoded)
+        let before = self.memory_size();
+        let verdicts = self.put_together(&chunks, decoded);
+        let grown = self.memory_size().saturating_sub(before);
+        self.note_growth(lengths[..verdicts.len()].iter().sum(), grown);
+        verdicts
     }
 
     /// Gathers what was decoded up to the first message that was not.

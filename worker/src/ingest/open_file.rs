@@ -102,7 +102,7 @@ impl OpenFile {
 
     pub(super) fn decode(&mut self, message: &Message<'_>) -> Verdict {
         self.messages += 1;
-        self.decoding.alone().decode(message)
+        self.decoding.decode_one(message)
     }
 
     /// How large a batch may be that is decoded at a time; none if messages are to be decoded one by one.
@@ -225,6 +225,7 @@ impl OpenFile {
 
     /// Drops everything since the last commit. The staged names are the zone's to discard.
     pub(super) fn drop_whole(&mut self) {
+        self.waited = Duration::ZERO;
         drop(self.decoding.take());
         self.rows = None;
         self.rejects = None;

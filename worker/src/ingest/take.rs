@@ -36,9 +36,11 @@ impl<'m, S: Source> Worker<'m, S> {
         if self.open.is_full() { self.flush().await } else { Ok(()) }
     }
 
-    /// What was counted before, or is of a partition that is not read, is passed over.
+    /// What was counted before, or is of a partition that is not read, is passed over. So is what waits of a partition that
+    /// was lost meanwhile: the messages between may have been dropped.
     fn is_next(&self, message: &MessageOf<'m, S>) -> bool {
-        self.progress.admit(message.partition(), message.offset()) == Admission::Next
+        let partition = message.partition();
+        self.feed.owns(partition) && self.progress.admit(partition, message.offset()) == Admission::Next
     }
 
     /// Takes along what is here already, if that pays.

@@ -159,7 +159,7 @@ impl<'m, S: Source> Worker<'m, S> {
         match event {
             SourceEvent::Message(message) => self.take(message).await,
             // What is left over from before a hold says nothing: its messages were dropped.
-            SourceEvent::EndOfPartition(_) if self.is_held => Ok(()),
+            SourceEvent::EndOfPartition(partition) if self.is_held || !self.feed.owns(partition) => Ok(()),
             SourceEvent::EndOfPartition(partition) => {
                 self.progress.reach_end(partition);
                 if self.progress.advanced() {

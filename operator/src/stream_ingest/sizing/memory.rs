@@ -67,7 +67,8 @@ impl Memory {
             return None;
         }
         let Some(text) = written else { return Some(lasting.to_text()) };
-        let before = Memory::read(text);
+        // Both as they are read back: the last digit of a number may be another one then, which is no news.
+        let (before, lasting) = (Memory::read(text), Memory::read(&lasting.to_text()));
         let is_due = before.decision() != lasting.decision() || {
             let passed = match (before.history.observed, lasting.history.observed) {
                 (Some(before), Some(now)) => Duration::from_secs(now.abs_diff(before)),
@@ -135,5 +136,26 @@ impl Memories {
     /// Forgets a resource that is gone.
     pub fn forget(&self, reference: &ObjectRef<DynamicObject>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(reference);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gristmill_sizing::{Resize, Size};
+
+    use super::*;
+
+    /// JSON's reader takes this number for its neighbour.
+    const THROUGHPUT: f64 = 2033.604_998_580_720_6;
+
+    #[test]
+    fn number_that_reads_back_as_its_neighbour_is_no_news() {
+        let size = |replicas| Size { replicas, cpu: 100 };
+        let last_up = Resize { time: 1_800_000_000, from: size(1), to: size(2), throughput: THROUGHPUT };
+        let history = History { last_up: Some(last_up), observed: Some(1_800_000_000), ..History::default() };
+        let memory = Memory { history, ..Memory::default() };
+        let scale_down = Duration::from_secs(3600);
+        let written = memory.to_write(None, scale_down).expect("a change is news");
+        assert_eq!(memory.to_write(Some(&written), scale_down), Some(written));
     }
 }

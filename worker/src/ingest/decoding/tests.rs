@@ -113,6 +113,8 @@ fn messages_are_decoded_one_by_one_by_one_thread_and_where_there_is_no_room() {
     let mut decoding = Decoding::new(&plan());
     assert_eq!(decoding.batch_limits(usize::MAX), None);
     decoding.set_threads(threads(2));
+    assert_eq!(decoding.batch_limits(usize::MAX), None, "nobody knows yet what becomes of a message");
+    decoding.growth = Some(1.0);
     assert_eq!(decoding.batch_limits(1), None);
     let limits = decoding.batch_limits(usize::MAX).expect("it pays");
     assert_eq!((limits.messages, limits.bytes), (2 * MOST_MESSAGES, 2 * MOST_CHUNK));
@@ -121,6 +123,40 @@ fn messages_are_decoded_one_by_one_by_one_thread_and_where_there_is_no_room() {
     assert_eq!(decoding.batch_limits(usize::MAX).expect("it pays").longest, 500, "together as long as the longest");
     decoding.set_threads(threads(1));
     assert_eq!(decoding.batch_limits(usize::MAX), None);
+}
+
+/// A message of a few bytes may become a thousand times as many.
+#[test]
+fn batch_is_as_large_as_its_rows_would_fit_if_they_were_like_those_before() {
+    let payloads = payloads(3, 50);
+    let mut decoding = Decoding::new(&plan());
+    decoding.set_threads(threads(4));
+    let mut payload_bytes = 0;
+    for (offset, payload) in payloads.iter().enumerate() {
+        decoding.decode_one(&message(&offset, payload));
+        payload_bytes += payload.len();
+    }
+    let growth = decoding.growth.expect("messages were decoded");
+    assert!(growth >= decoding.memory_size() as f64 / payload_bytes as f64, "no less than on average: {growth}");
+    decoding.growth = Some(1000.0);
+    let limits = decoding.batch_limits(1 << 20).expect("it pays");
+    assert_eq!((limits.bytes, limits.longest), (1048, 262));
+}
+
+/// Two messages at a time, as they come where few arrive: their rows stay in one batch.
+#[test]
+fn rows_of_short_batches_stay_together() {
+    let payloads = ["x".repeat(10), "y".repeat(10)];
+    let mut decoding = Decoding::new(&plan());
+    decoding.set_threads(threads(2));
+    for turn in 0..100 {
+        let messages: Vec<(usize, &str)> = payloads.iter().map(String::as_str).enumerate().collect();
+        // Without a length there is nothing to share out.
+        let verdicts = decoding.decode(&messages, &[0, 0], 1 << 20, decode_one);
+        assert_eq!(verdicts.len(), 2, "turn {turn}");
+    }
+    let Gathered { rows, rejects } = decoding.take();
+    assert_eq!((rows.len(), rejects.iter().map(RecordBatch::num_rows).collect::<Vec<_>>()), (0, vec![200]));
 }
 
 #[test]
