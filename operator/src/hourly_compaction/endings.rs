@@ -49,19 +49,31 @@ pub fn endings(observed: &Observed) -> Vec<Ending> {
     let mut shared: BTreeMap<&str, Vec<(Shard, Ending)>> = BTreeMap::new();
     for pod in &observed.pods {
         let Some(ending) = pod_ending(pod, observed) else { continue };
+        // A failure that a later pod of the Job has made good is no ending, also where that pod is gone.
+        if ending.result.is_err() && job_by_name(observed, &ending.job).is_some_and(is_complete) {
+            continue;
+        }
         match Shard::of(pod).zip(job_of(pod)) {
             Some((shard, job)) => shared.entry(job).or_default().push((shard, ending)),
             None => endings.push(ending),
         }
     }
-    let job = |name: &str| observed.jobs.iter().find(|job| job.name_any() == name).map(AsRef::as_ref);
-    endings.extend(shared.iter().filter_map(|(name, endings)| shards::ending(job(name), endings)));
+    endings.extend(shared.iter().filter_map(|(name, endings)| shards::ending(job_by_name(observed, name), endings)));
     // A Job whose pods are gone, by a drained node or a deadline, still says that it failed.
     let told: Vec<String> = endings.iter().map(|ending| ending.job.clone()).collect();
     let untold = observed.jobs.iter().filter(|job| !told.contains(&job.name_any()));
     endings.extend(untold.filter_map(|job| job_failure(job)));
     endings.sort_by_key(|ending| ending.time);
     endings
+}
+
+fn job_by_name<'o>(observed: &'o Observed, name: &str) -> Option<&'o Job> {
+    observed.jobs.iter().find(|job| job.name_any() == name).map(AsRef::as_ref)
+}
+
+/// Whether all that a Job was to do is done.
+pub fn is_complete(job: &Job) -> bool {
+    end_condition(job).is_some_and(|condition| condition.type_ == "Complete")
 }
 
 /// Whether a Job has come to its end, good or bad.
@@ -134,7 +146,7 @@ fn job_failure(job: &Job) -> Option<Ending> {
 }
 
 /// The condition by which a Job says that it has come to its end.
-pub fn end_condition(job: &Job) -> Option<&JobCondition> {
+fn end_condition(job: &Job) -> Option<&JobCondition> {
     let conditions = job.status.as_ref()?.conditions.as_ref()?;
     let ended = |condition: &&JobCondition| {
         matches!(condition.type_.as_str(), "Complete" | "Failed") && condition.status == "True"

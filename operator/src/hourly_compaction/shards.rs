@@ -7,7 +7,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
-use super::endings::{Ending, end_condition};
+use super::endings::{Ending, is_complete};
 use crate::pod_state::{self, Failure};
 
 /// Annotation by which the Job controller numbers the pods of an Indexed Job.
@@ -57,8 +57,7 @@ pub fn ending(job: Option<&Job>, endings: &[(Shard, Ending)]) -> Option<Ending> 
     }
     let is_whole = done.len() as u64 == u64::from(*count);
     // Pods of a Job that is complete may be gone, by a drained node: what they told is not known.
-    let is_complete = job.and_then(end_condition).is_some_and(|condition| condition.type_ == "Complete");
-    if !is_whole && !is_complete {
+    if !is_whole && !job.is_some_and(is_complete) {
         return None;
     }
     let last = done.values().max_by_key(|ending| ending.time)?;

@@ -325,6 +325,11 @@ async fn shard_that_failed_is_named_until_it_is_made_good() {
     assert_eq!(cluster.condition(COMPACTIONS, "Ready").0, "True/LastRunSucceeded");
     let runs = status(&cluster)["runs"].clone();
     assert_eq!((runs.as_array().unwrap().len(), &runs[0]["rows"]["read"]), (1, &json!(250)));
+
+    // The pod that made it good goes, with a drained node; the one that failed is still there.
+    cluster.delete("/pods", "books-compaction-1-1-1");
+    cluster.reconcile_compaction().await.unwrap();
+    assert_eq!(cluster.condition(COMPACTIONS, "Ready").0, "True/LastRunSucceeded");
 }
 
 #[tokio::test]

@@ -145,17 +145,21 @@ mod tests {
 
     use super::*;
 
-    /// JSON's reader takes this number for its neighbour.
-    const THROUGHPUT: f64 = 2033.604_998_580_720_6;
-
+    /// JSON's reader takes one number of ten for its neighbour.
     #[test]
     fn number_that_reads_back_as_its_neighbour_is_no_news() {
         let size = |replicas| Size { replicas, cpu: 100 };
-        let last_up = Resize { time: 1_800_000_000, from: size(1), to: size(2), throughput: THROUGHPUT };
-        let history = History { last_up: Some(last_up), observed: Some(1_800_000_000), ..History::default() };
-        let memory = Memory { history, ..Memory::default() };
         let scale_down = Duration::from_secs(3600);
-        let written = memory.to_write(None, scale_down).expect("a change is news");
-        assert_eq!(memory.to_write(Some(&written), scale_down), Some(written));
+        for number in 1..1000 {
+            let throughput = 1000.0 * f64::from(number).sqrt() / 7.0;
+            let last_up = Resize { time: 1_800_000_000, from: size(1), to: size(2), throughput };
+            let history = History { last_up: Some(last_up), observed: Some(1_800_000_000), ..History::default() };
+            let memory = Memory { history, ..Memory::default() };
+            let written = memory.to_write(None, scale_down).expect("a change is news");
+            // What is seen a moment later is not written yet.
+            let mut later = memory;
+            later.history.observed = Some(1_800_000_015);
+            assert_eq!(later.to_write(Some(&written), scale_down), Some(written));
+        }
     }
 }
