@@ -125,6 +125,27 @@ pub struct Worker {
     pub waiting_percent: f64,
 }
 
+impl Worker {
+    /// A worker that has told nothing, with the CPU of its pod in thousandths of a core.
+    pub fn silent(name: String, phase: Phase, cpu: u32) -> Self {
+        Worker {
+            name,
+            age: None,
+            phase,
+            window: Duration::ZERO,
+            cpu_seconds: 0.0,
+            records: 0,
+            cpu,
+            partitions: 0,
+            arrival: None,
+            backlog: 0,
+            stuck: StuckPartitions::default(),
+            hottest: None,
+            waiting_percent: 0.0,
+        }
+    }
+}
+
 /// Partitions that no worker can make progress on.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct StuckPartitions {

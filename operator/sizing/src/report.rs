@@ -44,25 +44,6 @@ impl Limits {
 }
 
 impl Worker {
-    /// A worker that has told nothing, with the CPU of its pod in thousandths of a core.
-    pub fn silent(name: String, phase: Phase, cpu: u32) -> Self {
-        Worker {
-            name,
-            age: None,
-            phase,
-            window: Duration::ZERO,
-            cpu_seconds: 0.0,
-            records: 0,
-            cpu,
-            partitions: 0,
-            arrival: None,
-            backlog: 0,
-            stuck: StuckPartitions::default(),
-            hottest: None,
-            waiting_percent: 0.0,
-        }
-    }
-
     /// A worker that was asked a moment ago.
     pub fn of_report(name: String, report: &IngestReport, cpu: u32) -> Self {
         let phase = match report.phase {

@@ -75,7 +75,8 @@ impl Gristmill {
         let ready = cluster.ready();
         let starting = (cluster.size.replicas as usize).saturating_sub(ready);
         let workers = (0..ready).map(|number| worker(cluster, number, phase, self.window));
-        let starting = (0..starting).map(|number| silent(ready + number));
+        // Pods that have not joined yet.
+        let starting = (ready..ready + starting).map(|number| Worker::silent(name(number), Phase::Starting, 0));
         Facts {
             time: 1_800_000_000 + cluster.time,
             limits: self.limits.clone(),
@@ -106,7 +107,7 @@ fn worker(cluster: &Cluster, number: usize, phase: Phase, window: u64) -> Worker
     });
     let is_known = cluster.settled() >= ARRIVAL_KNOWN_AFTER;
     Worker {
-        name: format!("books-ingest-{number}"),
+        name: name(number),
         age: Some(Duration::from_secs(STEP)),
         phase,
         window: Duration::from_secs(seconds),
@@ -122,21 +123,6 @@ fn worker(cluster: &Cluster, number: usize, phase: Phase, window: u64) -> Worker
     }
 }
 
-/// A pod that has not joined yet.
-fn silent(number: usize) -> Worker {
-    Worker {
-        name: format!("books-ingest-{number}"),
-        age: None,
-        phase: Phase::Starting,
-        window: Duration::ZERO,
-        cpu_seconds: 0.0,
-        records: 0,
-        cpu: 0,
-        partitions: 0,
-        arrival: None,
-        backlog: 0,
-        stuck: StuckPartitions::default(),
-        hottest: None,
-        waiting_percent: 0.0,
-    }
+fn name(number: usize) -> String {
+    format!("books-ingest-{number}")
 }
