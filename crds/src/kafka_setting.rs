@@ -69,14 +69,14 @@ pub static KAFKA_SETTINGS: [KafkaSetting; 27] = [
         1_000_000_000,
         "Bytes of one answer of a broker. Memory of the worker grows with it.",
     ),
-    integer("fetch.min.bytes", 1, 100_000_000, "Bytes that a broker waits for before it answers."),
+    integer("fetch.min.bytes", 1, 100_000_000, "Bytes that a broker waits for before it answers; 100000 by default."),
     integer(
         "fetch.queue.backoff.ms",
         0,
         300_000,
         "Milliseconds until a partition is fetched again when its queue is full.",
     ),
-    integer("fetch.wait.max.ms", 0, 300_000, "Milliseconds that a broker waits for fetch.min.bytes."),
+    integer("fetch.wait.max.ms", 0, 300_000, "Milliseconds that a broker waits for fetch.min.bytes; 500 by default."),
     setting(
         "group.protocol",
         SettingValues::Word(&["classic", "consumer"]),
