@@ -115,9 +115,9 @@ def delete(namespace, label):
     kubectl("delete", "pod", "-n", namespace, "-l", label, "--grace-period=0", "--force", "--wait=false")
 
 
-def log():
-    """What the log of the RAW zone says; before there is one, nothing."""
-    done = subprocess.run(["gristmill", "inspect", f"{os.environ['HDFS_URL']}/raw_zone/books", "--json", "--user", "etl"],
+def log(zone=f"{os.environ['HDFS_URL']}/raw_zone/books"):
+    """What the log of a RAW zone says; before there is one, nothing."""
+    done = subprocess.run(["gristmill", "inspect", zone, "--json", "--user", "etl"],
                           text=True, capture_output=True)
     if done.returncode == 6 and "is not a zone" in done.stderr:
         return {"head_sequence": 0, "messages": 0, "rows": 0}
