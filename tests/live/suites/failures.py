@@ -10,7 +10,7 @@ import oracle
 import prometheus
 import quickstart
 import topics
-from quickstart import condition, get, kubectl, log, wait
+from quickstart import condition, get, kubectl, log, processes_of, wait
 from suite import LIMIT, LIVE, ROOT, SEED, TMP, Failed, chosen, main, require, run, say, size
 from zone_log import HDFS
 
@@ -181,18 +181,6 @@ def kubelet(feed):
         cluster_up()
     wait("the node is ready", lambda: node_is("node1", "True"))
     flows(feed, "the kubelet killed")
-
-
-def processes_of(uids):
-    """The processes of these pods, on this machine."""
-    for process in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{process}/cgroup", encoding="ascii") as file:
-                group = file.read()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if any(f"pod{uid}" in group for uid in uids):
-            yield int(process)
 
 
 def second_node(feed):

@@ -133,23 +133,31 @@ def run_now(name):
                 and not status("hourlycompaction").get("activeJob") and status("hourlycompaction").get("zone"))
 
 
+def processes_of(uids):
+    """The processes of these pods, on this machine."""
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{process}/cgroup", encoding="ascii") as file:
+                group = file.read()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if any(f"pod{uid}" in group for uid in uids):
+            yield int(process)
+
+
 def ours():
     """The processes of our pods, where they run on this machine: name, process id, sizes in kB."""
-    pods = json.loads(kubectl("get", "pods", "--all-namespaces", "-o", "json"))
-    uids = [pod["metadata"]["uid"] for pod in pods["items"]]
-    for process in filter(str.isdigit, os.listdir("/proc")):
+    found = json.loads(kubectl("get", "pods", "--all-namespaces", "-o", "json"))["items"]
+    for process in processes_of({pod["metadata"]["uid"] for pod in found}):
         try:
             with open(f"/proc/{process}/cmdline", "rb") as file:
                 program, *arguments = file.read().decode().split("\0")
-            with open(f"/proc/{process}/cgroup", encoding="ascii") as file:
-                group = file.read()
             with open(f"/proc/{process}/status", encoding="ascii") as file:
                 sizes = dict(re.findall(r"(VmRSS|VmHWM):\s+(\d+) kB", file.read()))
         except (FileNotFoundError, ProcessLookupError):
             continue
-        mine = any(f"pod{uid}" in group for uid in uids)
-        if mine and sizes and program.startswith("/usr/local/bin/gristmill") and arguments[0] in ("ingest", "run"):
-            yield f"{os.path.basename(program)} {arguments[0]}", int(process), sizes
+        if sizes and program.startswith("/usr/local/bin/gristmill") and arguments[0] in ("ingest", "run"):
+            yield f"{os.path.basename(program)} {arguments[0]}", process, sizes
 
 
 def check(directory, count):

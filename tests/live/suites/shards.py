@@ -10,8 +10,8 @@ import manifest
 import oracle
 import quickstart
 import topics
-from failures import apply, patch, processes_of
-from quickstart import get, kubectl, run_now, status, wait
+from failures import apply, patch
+from quickstart import get, kubectl, processes_of, run_now, status, wait
 from suite import BOOTSTRAP_PODS, HDFS_URL, ROOT, SEED, Failed, main, require, run, say
 from zone_log import HDFS
 

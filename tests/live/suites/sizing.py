@@ -19,8 +19,8 @@ import manifest
 import oracle
 import quickstart
 import topics
-from failures import apply, patch, pods, processes_of, ready_pods
-from quickstart import get, kubectl
+from failures import apply, patch, pods, ready_pods
+from quickstart import get, kubectl, processes_of
 from rules import Rules
 from suite import BOOTSTRAP, BOOTSTRAP_PODS, ROOT, SEED, SHORT, Failed, main, require, say, size
 from suite import wait as wait_for
