@@ -11,7 +11,7 @@ import oracle
 import quickstart
 import topics
 from quickstart import kubectl
-from suite import BOOTSTRAP_PODS, HDFS_URL, LIMIT, SEED, Failed, chosen, main, require, run, say, size
+from suite import BOOTSTRAP, BOOTSTRAP_PODS, HDFS_URL, LIMIT, SEED, Failed, chosen, gristmill_json, main, require, run, say, size
 from zone_log import HDFS
 
 NAMESPACE = quickstart.NAMESPACE
@@ -247,8 +247,27 @@ class Shared_Group(Case):
         kubectl("delete", "streamingest", "first", "-n", NAMESPACE)
 
 
+class Held(Case):
+    """Half of the messages are not well-formed: it stops by itself, and goes on when somebody says so."""
+
+    type, words = "RejectedWithinBudget", ("RejectedBudgetExceeded", "NotWellFormed", "kubectl gristmill resume held")
+    bad = 150
+
+    def document(self):
+        return super().document(rejected={"maxPercent": 10, "minMessages": self.bad, "window": "10m", "action": "Hold"})
+
+    def send(self):
+        topics.create(self.topic, 1)
+        gristmill_json("produce", "--bootstrap-servers", BOOTSTRAP, "--topic", self.topic, "--count", str(self.bad),
+                       "--seed", str(SEED), "--malformed", "50")
+
+    def mend(self):
+        kubectl("gristmill", "resume", self.name, "-n", NAMESPACE)
+        topics.books(self.topic, MESSAGES, SEED + 1)
+
+
 CASES = [Topic_Missing, Wrong_Password, Secret_Missing, Key_Missing, Keytab_Missing, Not_Writable, Unreachable,
-         Foreign_Zone, Shared_Group]
+         Foreign_Zone, Shared_Group, Held]
 
 
 def wait_all(what, conditions, begins=None):

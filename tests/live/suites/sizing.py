@@ -31,8 +31,9 @@ NAMESPACE = quickstart.NAMESPACE
 RAW = f"{os.environ['HDFS_URL']}/raw_zone/{NAME}"
 LABEL = f"gristmill.dev/stream-ingest={NAME}"
 PARTITIONS = 8
-# Messages a second. One worker keeps up with it, by more CPU than it starts with; four times as much takes more workers.
-RATE = 3_000
+# Messages a second. One worker keeps up with it, by twice the CPU that it starts with; by more than that its pod would be
+# replaced in the end, since new ones would begin with too little. Four times as much takes more workers.
+RATE = 3_500
 TIMES = 4
 # Different messages; they are sent again and again, since what a message costs does not depend on who saw it before.
 MESSAGES = 1_000
@@ -54,7 +55,7 @@ def wait(what, condition):
 
 def document():
     return manifest.ingest(NAME, TOPIC, f"{os.environ['HDFS_URL_PODS']}/raw_zone/{NAME}", bootstrap=BOOTSTRAP_PODS,
-                           max_age=f"{MAX_AGE}s", scaling=SCALING, pod={"cpu": "20m"})
+                           max_age=f"{MAX_AGE}s", scaling=SCALING, pod={"cpu": "25m"})
 
 
 def status():
