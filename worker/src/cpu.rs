@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
+use gristmill_crds::Quantity;
 use rustix::time::{ClockId, clock_gettime};
 
 /// More threads than that bring nothing, since one thread encodes what all of them have decoded; each has buffers of its
@@ -35,7 +36,7 @@ pub struct InvalidCpu {
 }
 
 impl Cpu {
-    /// Threads that use the CPU up: one for each core that is begun.
+    /// Threads that use the CPU up: one for each core of the file that is begun, or for each whole one of a quota.
     ///
     /// # Errors
     /// The file holds something else.
@@ -53,26 +54,16 @@ impl Cpu {
                 };
                 match text.trim() {
                     "" => of_process(),
-                    text => begun_cores(text)
-                        .ok_or_else(|| InvalidCpu { path: path.display().to_string(), text: text.to_owned() })?,
+                    text => {
+                        let millicores = Quantity(text.to_owned()).to_millicores();
+                        let invalid = |_| InvalidCpu { path: path.display().to_string(), text: text.to_owned() };
+                        millicores.map_err(invalid)?.div_ceil(1000) as usize
+                    }
                 }
             }
         };
         Ok(threads.clamp(1, MOST_THREADS))
     }
-}
-
-/// `1` of `750m`, `2` of `1.5`.
-fn begun_cores(text: &str) -> Option<usize> {
-    let (number, a_core) = match text.strip_suffix('m') {
-        Some(thousandths) => (thousandths, 1000.0),
-        None => (text, 1.0),
-    };
-    if !number.chars().all(|character| character.is_ascii_digit() || character == '.') {
-        return None;
-    }
-    let cores = (number.parse::<f64>().ok()? / a_core).ceil();
-    Some(cores as usize)
 }
 
 /// CPU time of all threads of the process so far, those that have ended included.
@@ -85,37 +76,25 @@ pub fn used() -> Duration {
 mod tests {
     use super::*;
 
-    #[rstest::rstest]
-    #[case("50m", Some(1))]
-    #[case("1000m", Some(1))]
-    #[case("1001m", Some(2))]
-    #[case("2", Some(2))]
-    #[case("1.5", Some(2))]
-    #[case("0", Some(0))]
-    #[case("1e3", None)]
-    #[case("inf", None)]
-    #[case("-1", None)]
-    #[case("m", None)]
-    #[case("two", None)]
-    fn every_core_that_is_begun_counts(#[case] text: &str, #[case] cores: Option<usize>) {
-        assert_eq!(begun_cores(text), cores);
-    }
-
     #[test]
     fn file_that_changes_changes_the_threads_and_an_empty_one_leaves_it_to_the_process() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("cpu");
         let cpu = Cpu::File(path.clone());
         assert_eq!(cpu.threads(), Cpu::OfProcess.threads());
-        for (text, threads) in [("1", 1), ("2500m\n", 3), ("0", 1), ("1000000", MOST_THREADS)] {
+        // The API server writes a thousand cores as 1k.
+        let begun = [("50m", 1), ("1000m", 1), ("1001m", 2), ("1.5", 2), ("2500m\n", 3), ("1k", MOST_THREADS)];
+        for (text, threads) in begun {
             std::fs::write(&path, text).unwrap();
             assert_eq!(cpu.threads(), Ok(threads), "{text:?}");
         }
         std::fs::write(&path, " \n").unwrap();
         assert_eq!(cpu.threads(), Cpu::OfProcess.threads());
-        std::fs::write(&path, "much").unwrap();
-        let told = cpu.threads().unwrap_err().to_string();
-        assert!(told.contains("cpu says \"much\"") && told.contains("750m"), "{told}");
+        for text in ["much", "0", "-1", "inf", "m"] {
+            std::fs::write(&path, text).unwrap();
+            let told = cpu.threads().unwrap_err().to_string();
+            assert!(told.contains(&format!("cpu says {text:?}")) && told.contains("750m"), "{told}");
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub struct WorkReport {
     pub decode_seconds: f64,
     /// Wall seconds in which rows were encoded, the store's part of it included.
     pub encode_seconds: f64,
-    /// Wall seconds from sealing a file until its entry was published.
+    /// Wall seconds from sealing a file until its entry was published. What a file encodes as it is sealed is in both.
     pub commit_seconds: f64,
     /// Wall seconds of the two above in which the process waited for the store.
     pub store_wait_seconds: f64,

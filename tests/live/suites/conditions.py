@@ -250,7 +250,7 @@ class Shared_Group(Case):
 class Held(Case):
     """Half of the messages are not well-formed: it stops by itself, and goes on when somebody says so."""
 
-    type, words = "RejectedWithinBudget", ("RejectedBudgetExceeded", "NotWellFormed", "kubectl gristmill resume held")
+    type, words = "RejectedWithinBudget", ("RejectedBudgetExceeded", "NotWellFormed", "kubectl gristmill resume NAME")
     bad = 150
 
     def document(self):

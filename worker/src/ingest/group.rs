@@ -148,10 +148,10 @@ pub(super) async fn until_free(
 ) -> Result<Waited<()>, Failure> {
     let Patience { clock, limit, cancel, board } = patience;
     let began = clock.uptime();
-    let (mut foreign, mut seen_at) = (foreign, began);
+    let (mut foreign, mut seen_at, mut unseen) = (foreign, began, None);
     while clock.uptime().saturating_sub(seen_at) < FREE_AFTER {
         board.turn();
-        let failure = shared(plan, ours, &foreign);
+        let failure = shared(plan, ours, &foreign, unseen.as_ref());
         if limit.is_some_and(|limit| clock.uptime().saturating_sub(began) >= limit) {
             return Err(failure);
         }
@@ -161,28 +161,30 @@ pub(super) async fn until_free(
             () = cancel.cancelled() => return Ok(Waited::Cancelled),
         }
         match look(brokers, ours).await {
-            Ok(Seen { foreign: None, .. }) => {}
-            Ok(Seen { foreign: Some(other), .. }) => (foreign, seen_at) = (other, clock.uptime()),
+            Ok(Seen { foreign: None, .. }) => unseen = None,
+            Ok(Seen { foreign: Some(other), .. }) => (foreign, seen_at, unseen) = (other, clock.uptime(), None),
             // It may be there as before.
-            Err(error) => {
-                tracing::debug!(%error, "the group is not described");
-                seen_at = clock.uptime();
-            }
+            Err(error) => (seen_at, unseen) = (clock.uptime(), Some(error)),
         }
     }
     board.phase(IngestPhase::Starting, format!("consumer group {:?} is free", plan.consumer_group));
     Ok(Waited::Done(()))
 }
 
-fn shared(plan: &IngestPlan, ours: ZoneId, foreign: &Foreign) -> Failure {
+/// `unseen` is why nobody can tell any more whether the other one is still there.
+fn shared(plan: &IngestPlan, ours: ZoneId, foreign: &Foreign, unseen: Option<&KafkaFault>) -> Failure {
     let Foreign { zone, host } = foreign;
-    let message = format!(
+    let mut message = format!(
         "consumer group {:?} is that of another zone, {zone} (a member of it connects from {host}); zone {ours} at {} \
          stays out of it, since each would get some of the partitions only; make a new StreamIngest with its own \
          raw.path, and with another spec.source.kafka.consumerGroup or none, since a zone keeps its group; or stop the \
          other one, and this one goes on",
         plan.consumer_group, plan.raw_path
     );
+    if let Some(fault) = unseen {
+        let Failure { message: why, .. } = Failure::new(Exit::Kafka, "SourceUnavailable", fault);
+        message += &format!("; whether it is still there can't be seen: {why}");
+    }
     Failure { exit: Exit::Zone, reason: "ConsumerGroupShared", message }
 }
 

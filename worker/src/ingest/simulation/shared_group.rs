@@ -100,6 +100,10 @@ fn zone_that_waits_goes_on_waiting_while_no_broker_answers() {
                     return Err(format!("{phase:?} after {second_of_outage} s without brokers"));
                 }
             }
+            let message = second.board().report().message;
+            if !message.contains("can't be seen") {
+                return Err(format!("it does not say that nobody tells: {message}"));
+            }
             world.cluster.change(|state| state.down = false);
             first.caught_up(HOUR).await
         };
