@@ -30,7 +30,8 @@ SCHEDULE = "0 0 1 1 *"
 def documents(url):
     ingest = manifest.ingest(NAME, TOPIC, f"{url}{RAW}", bootstrap=BOOTSTRAP_PODS)
     compaction = manifest.compaction(NAME, f"{url}{PROCESSED}", processed={"buckets": SHARDS}, schedule=SCHEDULE,
-                                     sizing={"mode": "Auto", "maxCpuPerPod": "100m", "maxParallelism": SHARDS})
+                                     sizing={"mode": "Auto", "maxCpuPerPod": "100m", "maxMemoryPerPod": "512Mi",
+                                             "maxParallelism": SHARDS})
     return ingest, compaction
 
 
@@ -96,8 +97,8 @@ def shared_run(job):
 def rows(path):
     """The rows of a zone in a table of DuckDB, with the year that their directory says."""
     with oracle.fetched(f"{HDFS_URL}{path}", HDFS) as directory:
-        return duckdb.execute(f"""SELECT * EXCLUDE (filename), regexp_extract(filename, 'publication_year=([^/]*)', 1) AS directory
-            FROM read_parquet('{directory}/publication_year=*/**/*.parquet', hive_partitioning = false, filename = true)""").arrow().read_all()
+        return duckdb.sql(f"""SELECT * EXCLUDE (filename), regexp_extract(filename, 'publication_year=([^/]*)', 1) AS directory
+            FROM read_parquet('{directory}/publication_year=*/**/*.parquet', hive_partitioning = false, filename = true)""").to_arrow_table()
 
 
 def compare():
