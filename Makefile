@@ -18,8 +18,7 @@ model-check: ## Every schedule of small zones, over the product's own decisions
 	cargo run --locked --package gristmill-zone-model
 
 # Those with a cluster come last: it takes processor time from the others for as long as it is up.
-# Not `sizing`: workers are measured over minutes, and a load has to be seen for as long before a size changes.
-LIVE_SUITES = wellformed adversarial store ingest outage memory positions compaction small-files retention readers namenode election security kerberos packaging smoke documents quickstart run-sh conditions failures many upgrade
+LIVE_SUITES = wellformed adversarial store ingest outage memory positions compaction small-files retention readers namenode election security kerberos packaging smoke documents quickstart run-sh conditions failures many shards sizing upgrade
 
 test-live: ## Every live suite in its short form, on real Kafka, HDFS and Kubernetes
 	cargo build --release --locked --workspace
