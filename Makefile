@@ -1,5 +1,5 @@
 # `make demo` and `make test` need Rust and the usual build tools only; `make test-live` fetches its servers itself.
-.PHONY: build demo test model-check sim test-live bench-decode bench-compact fuzz-decode fmt lint gen sbom help
+.PHONY: build demo test model-check sim test-live bench bench-decode bench-compact fuzz-decode fmt lint gen sbom help
 
 help: ## List the targets
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -30,6 +30,11 @@ live-%: ## One suite of tests/live/suites in full size, for example live-ingest
 	cargo build --release --locked --workspace
 	cargo fetch --locked
 	tests/live/run $*
+
+# A short form: BENCH_MESSAGES=20000 BENCH_ROUNDS=1 BENCH_IDLE=5 make bench
+bench: ## Ingest on file:// and HDFS beside Spark, Flink and a Python consumer: table, and pictures in target/bench
+	cargo build --release --locked --workspace
+	tests/live/run bench
 
 bench-decode: ## MB/s and records/s: bare quick-xml, decode to Arrow, to zstd Parquet
 	cargo run --locked --profile bench --package gristmill-bench --bin bench-decode

@@ -3,8 +3,8 @@
 
 bench/compact.py GRISTMILL BENCH_ZONE [DIRECTORY]
 
-Each program is a process of its own, and the kernel says what it took (wait4): seconds, CPU seconds of all its threads,
-and the largest resident memory; Spark's Java process is asked before it ends. Variables, with their defaults:
+Each program is a process of its own, and the kernel says what it and all that it starts took: seconds, CPU seconds of
+all threads, and the largest resident memory. Variables, with their defaults:
 
 BENCH_ROWS=6000000      rows of the comparison, in BENCH_FILES=32 files, BENCH_DUPLICATES=10 percent of them repeated keys
 BENCH_MEMORY=4Gi        memory of Gristmill in the comparison; the others take what they want
@@ -15,7 +15,6 @@ BENCH_PEERS=duckdb,spark
 """
 
 import hashlib
-import json
 import os
 import pathlib
 import re
@@ -24,7 +23,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
+
+from measure import CORES, adopt_orphans, took
 
 ROWS = int(os.environ.get("BENCH_ROWS", 6_000_000))
 FILES = int(os.environ.get("BENCH_FILES", 32))
@@ -34,7 +34,6 @@ ROUNDS = int(os.environ.get("BENCH_ROUNDS", 3))
 LARGE = int(os.environ.get("BENCH_LARGE", 60_000_000))
 LIMIT = os.environ.get("BENCH_LIMIT", "512Mi")
 PEERS = [peer for peer in os.environ.get("BENCH_PEERS", "duckdb,spark").split(",") if peer]
-CORES = len(os.sched_getaffinity(0))
 HERE = pathlib.Path(__file__).resolve().parent
 
 # Neither keeps what a Processed zone must have beside the columns, except what decides later duels.
@@ -62,29 +61,7 @@ spark.sparkContext.setLogLevel("ERROR")
 rows = spark.read.option("recursiveFileLookup", "true").parquet(sys.argv[1])
 rows = rows.select(*"{COLUMNS}".split(", ")).dropDuplicates(["record_id"])
 rows.repartition("publication_year").write.partitionBy("publication_year").parquet(sys.argv[2])
-# The kernel counts the Java process for nobody who waits for this one.
-pid = spark.sparkContext._jvm.java.lang.ProcessHandle.current().pid()
-times = open(f"/proc/{{pid}}/stat").read().rsplit(")", 1)[1].split()[11:13]
-peak = next(line for line in open(f"/proc/{{pid}}/status") if line.startswith("VmHWM")).split()[1]
-print("java", sum(map(int, times)) / 100, int(peak) / 1024)
 """
-
-
-def took(command, output=subprocess.DEVNULL):
-    """Runs a program: seconds, CPU seconds, largest resident MiB, what it printed."""
-    with tempfile.TemporaryFile("w+") as printed, tempfile.TemporaryFile("w+") as complaints:
-        begin = time.monotonic()
-        process = subprocess.Popen(command, stdout=printed, stderr=complaints)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.monotonic() - begin
-        process.returncode = os.waitstatus_to_exitcode(status)
-        printed.seek(0)
-        complaints.seek(0)
-        logged = complaints.read()
-        if process.returncode:
-            sys.exit(f"{command[0]} ended with {process.returncode}: {logged[-3000:]}")
-        return {"seconds": seconds, "cpu": usage.ru_utime + usage.ru_stime, "peak": usage.ru_maxrss / 1024,
-                "printed": printed.read(), "log": logged}
 
 
 def parquet(directory):
@@ -109,10 +86,8 @@ class Zone:
         subprocess.run([self.bench_zone, self.directory, str(rows), *map(str, options)], check=True)
 
     def compact(self, memory):
-        figures = took([self.gristmill, "compact", "-f", HERE / "compact.yaml", "--local", self.directory,
-                        "--memory", memory, "--spill-dir", self.directory, "--json"])
-        figures["report"] = json.loads(figures["printed"])
-        return figures
+        return took([self.gristmill, "compact", "-f", HERE / "compact.yaml", "--local", self.directory,
+                     "--memory", memory, "--spill-dir", self.directory, "--json"])
 
     def files(self):
         return {path: path.stat().st_ino for path in parquet(self.processed)}
@@ -139,10 +114,6 @@ def compare(zone):
             else:
                 figures.append(took([sys.executable, "-c", {"duckdb": DUCKDB, "spark": SPARK}[name],
                                      str(zone.raw), str(output)]))
-            if name == "spark":
-                cpu, peak = map(float, re.search(r"java (\S+) (\S+)", figures[-1]["printed"]).groups())
-                figures[-1]["cpu"] += cpu
-                figures[-1]["peak"] += peak
             written[name] = len(parquet(output)) if name != "spark" else len(list(output.rglob("*.parquet")))
             line(name, figures[-1], written[name])
     middle = {name: {key: statistics.median(f[key] for f in figures) for key in ("seconds", "cpu", "peak")}
@@ -196,6 +167,7 @@ FAILED = []
 
 
 def main():
+    adopt_orphans()
     gristmill, bench_zone = (str(pathlib.Path(path).resolve()) for path in sys.argv[1:3])
     with tempfile.TemporaryDirectory(prefix="gristmill-bench-", dir=sys.argv[3] if len(sys.argv) > 3 else None) as folder:
         compare(Zone(gristmill, bench_zone, pathlib.Path(folder) / "compare"))

@@ -38,6 +38,8 @@ keyed() { # keyed NAME FILE_OR_FOLDER...
 KAFKA_HOME=$(keyed kafka-4.4.0 kafka/pom.xml)
 HDFS_HOME=$(keyed hdfs-3.5.0 hdfs/pom.xml)
 PYTHON_HOME=$(keyed python requirements.txt)
+export PEERS_HOME
+PEERS_HOME=$(keyed peers peers)
 KUBERNETES_HOME=$(keyed k8s-1.35.4 kubernetes/build.sh kubernetes/mods)
 PACKAGING_HOME=$(keyed packaging packaging)
 

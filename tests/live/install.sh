@@ -1,5 +1,5 @@
 #!/bin/bash
-# install.sh [system] [kafka] [hdfs] [kerberos] [python] [kubernetes] [packaging]: everything that the
+# install.sh [system] [kafka] [hdfs] [kerberos] [python] [peers] [kubernetes] [packaging]: everything that the
 # live suites need, on a bare Debian machine; default: all. What the cache holds
 # is skipped. Only package registries are asked: apt, Maven Central, PyPI and
 # the Go module proxy; every version is pinned beside this file.
@@ -69,6 +69,16 @@ jars() { # jars NAME FOLDER
         org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
         -DincludeScope=runtime -DoutputDirectory="$2/jars"
 }
+# What others need to do the ingest's job: jars of Spark and Flink, and what draws the benchmark's pictures.
+peers() {
+    jars peers/spark "$1/spark" && jars peers/flink "$1/flink" && python3 -m venv "$1/plot" &&
+        "$1/plot/bin/python" -m pip install -q -r "$LIVE/peers/requirements.txt"
+}
+install_peers() {
+    need_packages peers-packages javac=openjdk-17-jdk-headless
+    python3 -c 'import ensurepip' 2>/dev/null || step python-packages apt_install python3-venv
+    cached peers "$PEERS_HOME" peers
+}
 install_kafka() { cached kafka "$KAFKA_HOME" jars kafka; }
 install_hdfs() { cached hdfs "$HDFS_HOME" jars hdfs; }
 
@@ -110,10 +120,10 @@ install_packaging() {
     cached packaging "$PACKAGING_HOME" packaging_programs
 }
 
-[ $# -gt 0 ] || set -- kafka hdfs kerberos python kubernetes packaging
+[ $# -gt 0 ] || set -- kafka hdfs kerberos python peers kubernetes packaging
 for part in system "$@"; do
     case $part in
-    system | kafka | hdfs | kerberos | python | kubernetes | packaging) lock "$part" && "install_$part" ;;
-    *) die "install.sh knows kafka, hdfs, kerberos, python, kubernetes and packaging, not $part" ;;
+    system | kafka | hdfs | kerberos | python | peers | kubernetes | packaging) lock "$part" && "install_$part" ;;
+    *) die "install.sh knows kafka, hdfs, kerberos, python, peers, kubernetes and packaging, not $part" ;;
     esac
 done
