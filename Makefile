@@ -1,5 +1,5 @@
 # `make demo` and `make test` need Rust and the usual build tools only; `make test-live` fetches its servers itself.
-.PHONY: build demo test model-check sim test-live bench bench-decode bench-compact fuzz-decode fmt lint gen sbom help
+.PHONY: build demo test model-check sim test-live bench bench-page bench-decode bench-compact fuzz-decode fmt lint gen sbom help
 
 help: ## List the targets
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -35,6 +35,12 @@ live-%: ## One suite of tests/live/suites in full size, for example live-ingest
 bench: ## Ingest on file:// and HDFS beside Spark, Flink and a Python consumer: table, and pictures in target/bench
 	cargo build --release --locked --workspace
 	tests/live/run bench
+
+bench-page: ## The last result of `make bench` into docs/benchmarks.md
+	sed -i -e '/^<!-- ingest -->$$/,/^<!-- end -->$$/{/^<!--/!d}' \
+		-e "/^<!-- ingest -->$$/r $${CARGO_TARGET_DIR:-target}/bench/ingest.md" docs/benchmarks.md
+	mkdir -p docs/benchmarks
+	cp $${CARGO_TARGET_DIR:-target}/bench/ingest.svg docs/benchmarks/
 
 bench-decode: ## MB/s and records/s: bare quick-xml, decode to Arrow, to zstd Parquet
 	cargo run --locked --profile bench --package gristmill-bench --bin bench-decode
