@@ -98,6 +98,7 @@ def work():
     unknown = [name for name in CONTESTANTS if name not in contestants.ALL]
     require(not unknown, f"BENCH_CONTESTANTS has {unknown}; known are {', '.join(contestants.ALL)}")
     adopt_orphans()
+    machine = report.machine()
     sent = {"short": fill("bench-short", MESSAGES), "long": fill("bench-long", 2 * MESSAGES)}
     fill("bench-few", FEW)
     parties = [contestants.ALL[name]() for name in CONTESTANTS]
@@ -109,7 +110,7 @@ def work():
             result["long"].append(drain(each, "bench-long"))
             result["follow"].append(follow(each, "bench-few", IDLE if number == 0 else 0))
     same_rows(results)
-    report.write({"machine": report.machine(), "partitions": PARTITIONS, "rounds": ROUNDS, "sent": sent, "results": results},
+    report.write({"machine": machine, "partitions": PARTITIONS, "rounds": ROUNDS, "sent": sent, "results": results},
                  pathlib.Path(sys.argv[1]))
 
 

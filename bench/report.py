@@ -21,8 +21,9 @@ def machine():
     def of(file, begin):
         with open(file, encoding="utf-8") as lines:
             return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(begin)), "unknown")
+    kibibytes = int(of("/proc/meminfo", "MemTotal").split()[0])
     commit = run("git", "-C", ROOT, "describe", "--always", "--dirty", "--abbrev=9").strip()
-    return {"processor": of("/proc/cpuinfo", "model name"), "cores": CORES, "memory": of("/proc/meminfo", "MemTotal"),
+    return {"processor": of("/proc/cpuinfo", "model name"), "cores": CORES, "memory": f"{kibibytes / 2**20:.0f} GiB",
             "kernel": platform.release(), "python": platform.python_version(), "commit": commit,
             "date": run("date", "-u", "+%F %H:%M UTC").strip(), "load": os.getloadavg()[0]}
 
@@ -89,7 +90,7 @@ def ratios(figures):
     def middle(name, of):
         values = getattr(figures[of], name)
         return statistics.median(values) if values else float("nan")
-    peers = [name for name in figures if name != OURS]
+    peers = [name for name in figures if not name.startswith(OURS)]
     yield ["gristmill is better by", *peers]
     for name, ours_above in (("rate_cpu", True), ("rate", True), ("cold", False), ("cold_cpu", False), ("peak", False),
                              ("first", False), ("idle", False)):
@@ -153,14 +154,20 @@ def write(found, folder):
     print(f"written: {folder.resolve()}/ingest.json, ingest.md, ingest.svg")
 
 
+def busy(told):
+    if told["load"] < 1:
+        return ""
+    return " (others were at work: seconds are longer than on a quiet machine, CPU seconds less so)"
+
+
 def page(found, figures):
     told, sent = found["machine"], found["sent"]
     versions = ", ".join(f"{name} {each.version}" for name, each in figures.items() if name != "gristmill-hdfs")
     return "\n\n".join([
         f"{told['date']}, commit {told['commit']}. {told['processor']}, {told['cores']} cores, {told['memory']} of memory, "
-        f"Linux {told['kernel']}; load when the table was made: {told['load']:.1f}. {versions}.",
+        f"Linux {told['kernel']}; load before it began: {told['load']:.1f}{busy(told)}. {versions}.",
         f"{sent['short']['messages']:,} and {sent['long']['messages']:,} messages ({sent['short']['bytes'] / 1e6:.0f} and "
-        f"{sent['long']['bytes'] / 1e6:.0f} MB) in {found['partitions']} partitions; {found['rounds']} rounds. Each figure is the "
-        "median, with the least and the most where there are several rounds.",
+        f"{sent['long']['bytes'] / 1e6:.0f} MB) in {found['partitions']} partitions; rounds: {found['rounds']}. Each figure is "
+        "the median, with the least and the most where there are several rounds.",
         markdown(ratios(figures)), markdown(rows(figures, spread=True)),
         "\n".join(f"- {verdict}" for verdict in verdicts(figures))]) + "\n"
