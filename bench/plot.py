@@ -17,7 +17,7 @@ PANELS = [("rate_cpu", "warm records per CPU second", "{:,.0f}"), ("cold", "cold
 
 
 def draw(axes, figures, column, title, form):
-    names = list(reversed(figures))
+    names = [name for name in reversed(figures) if figures[name][column]]
     values = [statistics.median(figures[name][column]) for name in names]
     lows = [value - min(figures[name][column]) for name, value in zip(names, values)]
     highs = [max(figures[name][column]) - value for name, value in zip(names, values)]

@@ -1,6 +1,7 @@
 """What the ingest benchmark found: a table, the expectations, Markdown, JSON and a picture."""
 
 import json
+import math
 import os
 import pathlib
 import platform
@@ -44,14 +45,18 @@ class Figures:
         self.idle = [each["idle"] for each in result["follow"] if "idle" in each]
         bytes_more = sent["long"]["bytes"] - sent["short"]["bytes"]
         pairs = list(zip(short, long))
-        self.rate = [per(b["rows"] - a["rows"], b["seconds"] - a["seconds"]) for a, b in pairs]
-        self.rate_cpu = [per(b["rows"] - a["rows"], b["cpu"] - a["cpu"]) for a, b in pairs]
-        self.megabytes_cpu = [per(bytes_more / 1e6, b["cpu"] - a["cpu"]) for a, b in pairs]
+        self.rate = rates((b["rows"] - a["rows"], b["seconds"] - a["seconds"]) for a, b in pairs)
+        self.rate_cpu = rates((b["rows"] - a["rows"], b["cpu"] - a["cpu"]) for a, b in pairs)
+        self.megabytes_cpu = rates((bytes_more / 1e6, b["cpu"] - a["cpu"]) for a, b in pairs)
 
 
-def per(amount, time):
+def rates(pairs):
     """Few messages are lost in the noise of a start: that is no rate."""
-    return amount / time if time > 0 else float("nan")
+    return [amount / time for amount, time in pairs if time > 0]
+
+
+def ratio(above, below):
+    return above / below if below > 0 else math.nan
 
 
 COLUMNS = {
@@ -89,33 +94,32 @@ def ratios(figures):
     """Ours beside each: above 1 is better for us, in every line."""
     def middle(name, of):
         values = getattr(figures[of], name)
-        return statistics.median(values) if values else float("nan")
+        return statistics.median(values) if values else math.nan
     peers = [name for name in figures if not name.startswith(OURS)]
     yield ["gristmill is better by", *peers]
     for name, ours_above in (("rate_cpu", True), ("rate", True), ("cold", False), ("cold_cpu", False), ("peak", False),
                              ("first", False), ("idle", False)):
         pairs = [(middle(name, OURS), middle(name, peer)) for peer in peers]
-        yield [COLUMNS[name][0], *(f"{per(*((ours, theirs) if ours_above else (theirs, ours))):.1f}x"
-                                   for ours, theirs in pairs)]
+        times = [ratio(ours, theirs) if ours_above else ratio(theirs, ours) for ours, theirs in pairs]
+        yield [COLUMNS[name][0], *("-" if math.isnan(each) else f"{each:.1f}x" for each in times)]
 
 
 def expectations(figures):
-    """(whether it is met, what is expected, what was seen)."""
-    ours = figures[OURS]
-
-    def median(values):
-        return statistics.median(values)
+    """(whether it is met, what is expected, what was seen), of what was measured."""
+    def median(name, of=OURS):
+        values = getattr(figures[of], name)
+        return statistics.median(values) if values else math.nan
     if "spark" in figures:
-        spark = figures["spark"]
         for what, wanted, seen in (
-                ("warm records per CPU second, times Spark's", 12, per(median(ours.rate_cpu), median(spark.rate_cpu))),
-                ("Spark's seconds from cold to drained, times ours", 15, per(median(spark.cold), median(ours.cold))),
-                ("Spark's peak memory, times ours", 8, per(median(spark.peak), median(ours.peak)))):
-            yield seen >= wanted, f"{what}: at least {wanted}", f"{seen:.1f}"
-    yield (median(ours.first) <= FIRST_ROW_SECONDS, f"first committed row visible, maxAge 1s: at most {FIRST_ROW_SECONDS} s",
-           f"{median(ours.first):.2f} s")
-    if ours.idle:
-        yield median(ours.idle) < IDLE_SHARE, f"idle: below {IDLE_SHARE:.0%} of a core", f"{median(ours.idle):.2%}"
+                ("warm records per CPU second, times Spark's", 12, ratio(median("rate_cpu"), median("rate_cpu", "spark"))),
+                ("Spark's seconds from cold to drained, times ours", 15, ratio(median("cold", "spark"), median("cold"))),
+                ("Spark's peak memory, times ours", 8, ratio(median("peak", "spark"), median("peak")))):
+            if not math.isnan(seen):
+                yield seen >= wanted, f"{what}: at least {wanted}", f"{seen:.1f}"
+    first, idle = median("first"), median("idle")
+    yield first <= FIRST_ROW_SECONDS, f"first row, maxAge 1s: at most {FIRST_ROW_SECONDS} s", f"{first:.2f} s"
+    if not math.isnan(idle):
+        yield idle < IDLE_SHARE, f"idle: below {IDLE_SHARE:.0%} of a core", f"{idle:.2%}"
 
 
 def plain(table):
@@ -142,7 +146,7 @@ def write(found, folder):
     with open(folder / "ingest.json", "w", encoding="utf-8") as out:
         json.dump(found, out, indent=1)
     parts = [plain(rows(figures, spread=False))]
-    with_ours = OURS in figures and figures[OURS].rate
+    with_ours = OURS in figures
     if with_ours:
         parts += [plain(ratios(figures)), "\n".join(verdicts(figures))]
     print("\n" + "\n\n".join(parts) + "\n", flush=True)
@@ -167,7 +171,7 @@ def page(found, figures):
         f"{told['date']}, commit {told['commit']}. {told['processor']}, {told['cores']} cores, {told['memory']} of memory, "
         f"Linux {told['kernel']}; load before it began: {told['load']:.1f}{busy(told)}. {versions}.",
         f"{sent['short']['messages']:,} and {sent['long']['messages']:,} messages ({sent['short']['bytes'] / 1e6:.0f} and "
-        f"{sent['long']['bytes'] / 1e6:.0f} MB) in {found['partitions']} partitions; rounds: {found['rounds']}. Each figure is "
+        f"{sent['long']['bytes'] / 1e6:.0f} MB) in {found['partitions']} partitions; rounds: {found['rounds']}; idle for {found['idle']:.0f} s. Each figure is "
         "the median, with the least and the most where there are several rounds.",
         markdown(ratios(figures)), markdown(rows(figures, spread=True)),
         "\n".join(f"- {verdict}" for verdict in verdicts(figures))]) + "\n"
