@@ -74,7 +74,7 @@ pub static KAFKA_SETTINGS: [KafkaSetting; 27] = [
         "fetch.queue.backoff.ms",
         0,
         300_000,
-        "Milliseconds until a partition is fetched again when its queue is full.",
+        "Milliseconds until a partition is fetched again when its queue is full; 10 by default.",
     ),
     integer("fetch.wait.max.ms", 0, 300_000, "Milliseconds that a broker waits for fetch.min.bytes; 500 by default."),
     setting(
