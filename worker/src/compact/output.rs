@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use futures::{StreamExt, TryStreamExt, stream};
 use gristmill_core::compact::directory;
 use gristmill_core::log::FileEntry;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
 use super::dropped::{ColumnsOfPlace, FileColumns};
 use super::filter::filtered_columns;
@@ -39,6 +39,9 @@ pub(super) struct Outputs<'c> {
     zone: Mutex<&'c mut Zone>,
     /// Threads that sort, merge and encode: as many as there are processors.
     processors: Semaphore,
+    /// Places that are sorted and encoded by turns: the others only wait for the store to close a file. A few at a time
+    /// keep what their encoders look up in the caches of the processors; sixteen took a quarter more time.
+    turns: Semaphore,
     merging: Gate,
     writing: Gate,
     filters: Vec<String>,
@@ -63,6 +66,8 @@ impl<'c> Outputs<'c> {
             columns,
             zone: Mutex::new(zone),
             processors: Semaphore::new(compaction.options.threads),
+            // One more: the store may be waited for in the middle of a file too.
+            turns: Semaphore::new(compaction.options.threads + 1),
             merging: Gate::new(budget.sorting, budget.to_merge()),
             writing: Gate::new(budget.writing, budget.to_merge()),
             filters: filtered_columns(&plan.key, compaction.layout.file()),
@@ -115,6 +120,8 @@ impl<'c> Outputs<'c> {
         let to = PlaceFiles { place, directory, layout, columns };
         let mut rows = Source::of(rows, order, &self.compaction.spill);
         let most = self.chunk();
+        // Behind the gates: nobody who has a turn waits there for memory of one who waits for a turn.
+        let mut turn = self.turn().await;
         let (mut files, mut open): (Vec<FileEntry>, Option<ParquetFile>) = (Vec::new(), None);
         let mut next = self.next(&mut rows, most).await?;
         while let Some(mut chunk) = next {
@@ -124,7 +131,8 @@ impl<'c> Outputs<'c> {
                 let last = chunk.slice(0, room);
                 chunk = chunk.slice(room, chunk.num_rows() - room);
                 let file = self.write_chunk(open.take(), last, &to).await?;
-                files.push(self.close(file, &to).await?);
+                files.push(self.close(file, &to, turn).await?);
+                turn = self.turn().await;
             }
             // The next rows are put together while these are encoded.
             let (written, following) =
@@ -132,15 +140,20 @@ impl<'c> Outputs<'c> {
             let (file, is_full) = self.fullness.judge(written?, &self.processors).await?;
             next = following?;
             if is_full && next.is_some() {
-                files.push(self.close(file, &to).await?);
+                files.push(self.close(file, &to, turn).await?);
+                turn = self.turn().await;
             } else {
                 open = Some(file);
             }
         }
         if let Some(file) = open {
-            files.push(self.close(file, &to).await?);
+            files.push(self.close(file, &to, turn).await?);
         }
         Ok(files)
+    }
+
+    async fn turn(&self) -> SemaphorePermit<'_> {
+        self.turns.acquire().await.expect("nobody closes it")
     }
 
     /// What is put together at a time.
@@ -196,14 +209,20 @@ impl<'c> Outputs<'c> {
         ParquetFile::create(staged, Arc::clone(&to.columns.schema), &layout).map_err(Error::File)
     }
 
-    async fn close(&self, mut file: ParquetFile, to: &PlaceFiles) -> Result<FileEntry, Error> {
+    /// Closes a file; once it is encoded the turn is another's.
+    async fn close(
+        &self,
+        mut file: ParquetFile,
+        to: &PlaceFiles,
+        turn: SemaphorePermit<'_>,
+    ) -> Result<FileEntry, Error> {
         let processor = self.processors.acquire().await.expect("nobody closes it");
         let (file, completed) = blocking(move || {
             let completed = file.complete();
             (file, completed)
         })
         .await;
-        drop(processor);
+        drop((processor, turn));
         completed.map_err(Error::File)?;
         let ClosedFile { staged, rows } = file.close_completed().await.map_err(Error::File)?;
         let PlaceFiles { place, directory, columns, layout: _ } = to;
