@@ -28,6 +28,8 @@ pub(super) trait Records: Default + Send + Sync + 'static {
     fn key(&self, index: usize) -> KeyHash;
     fn memory(&self) -> usize;
     fn copy_to(&self, index: usize, other: &mut Self);
+    /// Adds all of others.
+    fn append(&mut self, other: &Self);
     /// None yet, with room for as many as these.
     fn with_room_of(other: &Self) -> Self;
     fn encode(&self, bytes: &mut Vec<u8>);
@@ -48,6 +50,9 @@ macro_rules! records {
             }
             fn copy_to(&self, index: usize, other: &mut Self) {
                 <$type>::copy_to(self, index, other);
+            }
+            fn append(&mut self, other: &Self) {
+                <$type>::append(self, other);
             }
             fn with_room_of(other: &Self) -> Self {
                 <$type>::with_room_of(other)
@@ -154,12 +159,13 @@ impl<R: Records> Ranges<R> {
     pub(super) fn add(&self, records: &R) -> Result<(), SpillError> {
         let full = {
             let mut held = self.lock();
-            for index in 0..records.len() {
-                records.copy_to(index, &mut held.open);
-            }
+            held.open.append(records);
             let memory = held.open.memory();
             let is_full = held.open.len() >= SET || memory > self.most_memory;
-            is_full.then(|| mem::take(&mut held.open))
+            is_full.then(|| {
+                let next = R::with_room_of(&held.open);
+                mem::replace(&mut held.open, next)
+            })
         };
         full.map_or(Ok(()), |full| self.add_set(&full))
     }

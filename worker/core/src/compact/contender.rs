@@ -166,6 +166,17 @@ impl Contenders {
         other.rows.push(Contender { order, ..row });
     }
 
+    /// Adds all of others.
+    pub fn append(&mut self, other: &Contenders) {
+        let (rows, orders) = (self.rows.len(), self.order.len());
+        self.rows.extend_from_slice(&other.rows);
+        self.order.extend_from_slice(&other.order);
+        // Their orders lie behind those that were there.
+        for row in self.rows[rows..].iter_mut().filter(|row| row.order != OrderStart::NONE) {
+            row.order = OrderStart::of(orders + row.order.offset());
+        }
+    }
+
     /// Appends all as bytes; [`Self::decode`] takes them back in the same run.
     pub fn encode(&self, bytes: &mut Vec<u8>) {
         bytes.reserve(self.rows.len() * ENCODED + self.order.len());

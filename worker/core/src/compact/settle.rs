@@ -1,5 +1,7 @@
 //! Settles every key: which row of the delta is new, which one stands against a row of the zone.
 
+use std::slice;
+
 use super::contender::{Contender, Contenders, RowAddress, Side};
 use super::rank::{Rank, Topics, winner};
 use crate::log::Keep;
@@ -32,11 +34,23 @@ impl Contenders {
     ///
     /// The row of the zone takes part together with all rows of the delta, not against their winner: a new generation of
     /// its source row removes it even if another row of the delta wins.
-    pub fn settle(&mut self, topics: &Topics, keep: Keep) -> Settled {
-        self.rows.sort_unstable_by_key(|contender| (contender.key, contender.side(), contender.address));
-        let mut settled = Settled::default();
-        for group in self.rows.chunk_by(|a, b| a.key == b.key) {
-            self.settle_key(group, topics, keep, &mut settled);
+    pub fn settle(&self, topics: &Topics, keep: Keep) -> Settled {
+        // Half a hash and a number are a quarter of a contender: most have a half of their own, and stay where they are.
+        let half = |(index, contender): (usize, &Contender)| ((contender.key.0 >> 64) as u64, index);
+        let mut halves: Vec<(u64, usize)> = self.rows.iter().enumerate().map(half).collect();
+        halves.sort_unstable();
+        let (mut settled, mut alike) = (Settled::default(), Vec::new());
+        for group in halves.chunk_by(|a, b| a.0 == b.0) {
+            if let [(_, only)] = group {
+                self.settle_key(slice::from_ref(&self.rows[*only]), topics, keep, &mut settled);
+                continue;
+            }
+            alike.clear();
+            alike.extend(group.iter().map(|(_, index)| self.rows[*index]));
+            alike.sort_unstable_by_key(|contender: &Contender| (contender.key, contender.side(), contender.address));
+            for group in alike.chunk_by(|a, b| a.key == b.key) {
+                self.settle_key(group, topics, keep, &mut settled);
+            }
         }
         settled
     }

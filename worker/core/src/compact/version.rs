@@ -57,6 +57,11 @@ impl Versions {
         other.0.push(self.0[index]);
     }
 
+    /// Adds all of others.
+    pub fn append(&mut self, other: &Versions) {
+        self.0.extend_from_slice(&other.0);
+    }
+
     /// Appends all as bytes; [`Self::decode`] takes them back in the same run.
     pub fn encode(&self, bytes: &mut Vec<u8>) {
         for Version { key, side, address, content } in &self.0 {

@@ -8,7 +8,9 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::rows::{Row, batch, contenders, picked, read, row, settled, settled_by};
-use crate::compact::{Contenders, RowAddress, Settled, Side, Topics};
+use crate::compact::contender::Row as Contender;
+use crate::compact::rank::Rank;
+use crate::compact::{Contenders, KeyHash, RowAddress, Settled, Side, Topics};
 use crate::log::Keep;
 
 /// The row of a delta of one key that stays.
@@ -73,7 +75,7 @@ fn greatest_value_of_the_order_column_wins(#[case] order: ArrayRef) {
     let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)));
     let batch = batch.expect("three rows each");
     let topics = Topics::default();
-    let mut contenders = read(&batch, &["id"], &["order"], Side::Delta, &topics);
+    let contenders = read(&batch, &["id"], &["order"], Side::Delta, &topics);
     assert_eq!(contenders.settle(&topics, Keep::Latest).new, [RowAddress { file: 0, row: 1 }]);
 }
 
@@ -108,6 +110,30 @@ fn the_very_row_of_the_zone_changes_nothing() {
     assert_eq!(settled, Settled { duplicate_in_zone: 1, ..Settled::default() });
 }
 
+#[test]
+fn keys_with_half_a_hash_in_common_are_told_apart() {
+    let topics = Topics::default();
+    let mut contenders = Contenders::default();
+    // Three keys, one of them twice, all with the same upper half.
+    for (row, low) in (0..).zip([2, 1, 3, 1]) {
+        let rank = Rank {
+            order: &[],
+            timestamp: None,
+            topic: topics.number("topic-id"),
+            partition: 0,
+            offset: i64::from(row),
+            record_index: 0,
+            generation: 0,
+        };
+        let address = RowAddress { file: 0, row };
+        contenders.push(Contender { key: KeyHash((7 << 64) | low), rank, side: Side::Delta, address });
+    }
+    let settled = contenders.settle(&topics, Keep::Latest);
+    let mut new: Vec<u32> = settled.new.iter().map(|address| address.row).collect();
+    new.sort_unstable();
+    assert_eq!((new, settled.duplicate_in_delta), (vec![0, 2, 3], 1));
+}
+
 fn rows() -> impl Strategy<Value = Vec<Row>> {
     let score = prop_oneof![Just(None), Just(Some(f64::NAN)), Just(Some(1.0)), Just(Some(2.0))];
     let one = (prop_oneof![Just(None), "[ab]".prop_map(Some)], score, proptest::option::of(0..2i64), 0..2, 0..3i64)
@@ -140,21 +166,31 @@ proptest! {
         })
     ) {
         let topics = Topics::default();
-        let mut in_order = contenders(&rows, Side::Delta, &topics);
-        let mut mixed = picked(&in_order, shuffled);
+        let in_order = contenders(&rows, Side::Delta, &topics);
+        let mixed = picked(&in_order, shuffled);
         prop_assert_eq!(in_order.settle(&topics, Keep::Latest), mixed.settle(&topics, Keep::Latest));
     }
 
     #[test]
     fn contenders_that_were_bytes_for_a_while_are_settled_alike(rows in rows(), cut in 0..12usize) {
         let topics = Topics::default();
-        let mut whole = contenders(&rows, Side::Delta, &topics);
+        let whole = contenders(&rows, Side::Delta, &topics);
         let mut bytes = Vec::new();
         picked(&whole, 0..cut.min(rows.len())).encode(&mut bytes);
         picked(&whole, cut.min(rows.len())..rows.len()).encode(&mut bytes);
         let mut decoded = Contenders::default();
         decoded.decode(&bytes);
         prop_assert_eq!(whole.settle(&topics, Keep::Latest), decoded.settle(&topics, Keep::Latest));
+    }
+
+    #[test]
+    fn contenders_that_were_added_together_are_settled_alike(rows in rows(), cut in 0..12usize) {
+        let topics = Topics::default();
+        let whole = contenders(&rows, Side::Delta, &topics);
+        let mut together = picked(&whole, 0..cut.min(rows.len()));
+        together.append(&picked(&whole, cut.min(rows.len())..rows.len()));
+        prop_assert_eq!(together.memory(), whole.memory());
+        prop_assert_eq!(whole.settle(&topics, Keep::Latest), together.settle(&topics, Keep::Latest));
     }
 
     #[test]
