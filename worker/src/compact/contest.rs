@@ -97,7 +97,8 @@ impl Reading<'_> {
 
 impl Comparison {
     fn digest(&self, batch: &SelectedBatch, origin: Origin) -> Result<(), Error> {
-        let SelectedBatch { rows, selection, first_row: _, live } = batch;
+        let SelectedBatch { batch, selection, first_row: _, live } = batch;
+        let rows = &selection.take(batch)?;
         let act = |source| Error::Arrow { act: "compare rows", source };
         let keys =
             self.reader.hashes(rows).map_err(|source| Error::Column { path: live.file.path.to_string(), source })?;

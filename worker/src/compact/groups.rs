@@ -111,8 +111,9 @@ pub(super) struct SelectedRows<'g, 'z> {
 
 /// Those that one batch has.
 pub(super) struct SelectedBatch {
-    pub(super) rows: RecordBatch,
-    /// Which rows of the batch they are.
+    /// All rows of it.
+    pub(super) batch: RecordBatch,
+    /// Which of them are meant.
     pub(super) selection: Selection,
     /// The file's row that the batch begins with.
     pub(super) first_row: u32,
@@ -137,8 +138,8 @@ impl SelectedRows<'_, '_> {
                 if selection.is_empty() {
                     return Ok((count, None));
                 }
-                let rows = conformed(&selection.take(&batch)?, &columns, &live.file)?;
-                Ok::<_, Error>((count, Some(work(SelectedBatch { rows, selection, first_row, live })?)))
+                let batch = conformed(&batch, &columns, &live.file)?;
+                Ok::<_, Error>((count, Some(work(SelectedBatch { batch, selection, first_row, live })?)))
             });
             let Some(made) = made.await.map_err(Error::File)? else { return Ok(None) };
             let (count, made) = made?;

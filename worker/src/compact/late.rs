@@ -122,7 +122,8 @@ struct Records {
 
 /// Writes the records of some rows. Each holds its row a second time, so that a few are made at a time.
 async fn write_batch(batch: SelectedBatch, records: &Records, output: &mut Output<'_>) -> Result<(), Error> {
-    let SelectedBatch { rows, selection: _, first_row: _, live } = batch;
+    let SelectedBatch { batch, selection, first_row: _, live } = batch;
+    let rows = selection.take(&batch)?;
     for range in RowBytes::of(&rows).ranges(output.chunk_bytes) {
         let (rows, live, records) = (rows.slice(range.start, range.len()), Arc::clone(&live), records.clone());
         let rejects = blocking(move || {

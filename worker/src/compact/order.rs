@@ -11,6 +11,7 @@ use gristmill_core::compact::Layout;
 use super::Error;
 use super::places::{Place, Places};
 use super::row_bytes::RowBytes;
+use super::selection::Selection;
 
 /// A place's rows are sorted by a column that every row has if its directory names all of the sort.
 const LAST_RESORT: &str = "kafka_offset";
@@ -79,17 +80,17 @@ impl Order {
         self.places.known()
     }
 
-    /// These whole rows, in order.
-    pub(super) fn piece(&self, rows: &RecordBatch) -> Result<Piece, Error> {
-        let places = self.places.of(rows)?;
+    /// Some of these whole rows, in order. They are copied once, into it.
+    pub(super) fn piece(&self, rows: &RecordBatch, selection: &Selection) -> Result<Piece, Error> {
+        let places = self.places.of(rows, selection)?;
         let rows = rows.project(&self.file_columns).expect("a file's columns are those of a row");
         let keys = self.keys(&rows)?;
-        let destination = |row: usize| {
+        let destination = |(row, place): (usize, u32)| {
             let [first, second] = first_bytes(keys.row(row).data());
-            let first_bytes = u128::from(places[row]) << 96 | u128::from(first) << 32 | u128::from(second >> 32);
+            let first_bytes = u128::from(place) << 96 | u128::from(first) << 32 | u128::from(second >> 32);
             Destination { first_bytes, row: u32::try_from(row).expect("a batch is short") }
         };
-        let mut order: Vec<Destination> = (0..rows.num_rows()).map(destination).collect();
+        let mut order: Vec<Destination> = selection.rows().zip(places).map(destination).collect();
         order.sort_unstable_by(|a, b| {
             let whole = || keys.row(a.row as usize).cmp(&keys.row(b.row as usize));
             a.first_bytes.cmp(&b.first_bytes).then_with(whole)
@@ -177,8 +178,16 @@ impl Sorted {
             return Ok(None);
         }
         self.next += rows.len();
-        let batches: Vec<&RecordBatch> = self.batches.iter().collect();
-        interleave_record_batch(&batches, &rows).map(Some).map_err(failed)
+        let gathered = match self.batches.as_slice() {
+            // No row is looked for in several batches.
+            [only] => {
+                let rows =
+                    rows.iter().map(|(_, row)| u32::try_from(*row).expect("an entry counts them in as many bits"));
+                take_record_batch(only, &UInt32Array::from_iter_values(rows))
+            }
+            batches => interleave_record_batch(&batches.iter().collect::<Vec<_>>(), &rows),
+        };
+        gathered.map(Some).map_err(failed)
     }
 }
 

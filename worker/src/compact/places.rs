@@ -11,6 +11,7 @@ use gristmill_core::compact::{Bucket, ContenderReader, partition_value};
 use gristmill_core::log::{PartitionField, PartitionTransform, PartitionValue};
 
 use super::Error;
+use super::selection::Selection;
 
 /// Microseconds of an hour and of a day.
 const HOUR: i64 = 3_600_000_000;
@@ -58,8 +59,8 @@ impl Places {
         Ok(Self { fields: fields.to_vec(), values, buckets, known: Mutex::default() })
     }
 
-    /// The number of the place of each row.
-    pub(super) fn of(&self, rows: &RecordBatch) -> Result<Vec<u32>, Error> {
+    /// The number of the place of each row that is meant; others name no place.
+    pub(super) fn of(&self, rows: &RecordBatch, selection: &Selection) -> Result<Vec<u32>, Error> {
         let column = |field: &PartitionField| {
             Arc::clone(rows.column_by_name(&field.column).expect("a partition column is a column"))
         };
@@ -69,8 +70,8 @@ impl Places {
         let values = self.values.convert_columns(&coarse).map_err(split_failed)?;
         let buckets = self.buckets_of(rows)?;
         let mut of_batch: HashMap<(u32, &[u8]), u32, foldhash::fast::FixedState> = HashMap::default();
-        let mut places = Vec::with_capacity(rows.num_rows());
-        for row in 0..rows.num_rows() {
+        let mut places = Vec::with_capacity(selection.count());
+        for row in selection.rows() {
             let bucket = buckets.as_ref().map_or(0, |buckets| buckets[row]);
             let bytes = values.row(row).data();
             let number = match of_batch.get(&(bucket, bytes)) {

@@ -9,7 +9,7 @@ use gristmill_core::log::{BucketSpan, FileZone, LiveFile, LogTime, RunKind, RunR
 use gristmill_crds::plan::CompactionPlan;
 
 use super::attempt::Compaction;
-use super::groups::Files;
+use super::groups::{Files, SelectedBatch};
 use super::merging::merged;
 use super::places::{Place, Places};
 use super::selection::Selection;
@@ -192,7 +192,7 @@ async fn places(
             let mut rows = group.select(&selected[&group.file], &counting.rows, &gate).await?;
             loop {
                 let counting = Arc::clone(&counting);
-                if rows.next(move |batch| counting.count(&batch.rows)).await?.is_none() {
+                if rows.next(move |batch| counting.count(&batch)).await?.is_none() {
                     return Ok(());
                 }
             }
@@ -211,8 +211,8 @@ struct Counting {
 }
 
 impl Counting {
-    fn count(&self, rows: &arrow::array::RecordBatch) -> Result<(), Error> {
-        let numbers = self.places.of(rows)?;
+    fn count(&self, rows: &SelectedBatch) -> Result<(), Error> {
+        let numbers = self.places.of(&rows.batch, &rows.selection)?;
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         for number in numbers {
             let number = number as usize;

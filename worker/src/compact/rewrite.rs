@@ -103,8 +103,9 @@ impl Reading<'_> {
     async fn read(&self, group: Group<'_>, selected: &Selection, columns: &SchemaRef) -> Result<(), Error> {
         let mut rows = group.select(selected, columns, &self.gate).await?;
         let (order, dropped, whole) = (Arc::clone(&self.order), Arc::clone(&self.dropped), Arc::clone(&self.rows));
-        let ordered = move |SelectedBatch { rows, live, .. }: SelectedBatch| {
-            let piece = order.piece(&conformed(&rows, &whole, &live.file)?)?;
+        let ordered = move |SelectedBatch { batch, selection, live, first_row: _ }: SelectedBatch| {
+            let (rows, selection) = selection.without_most(batch)?;
+            let piece = order.piece(&conformed(&rows, &whole, &live.file)?, &selection)?;
             dropped.look(&piece);
             Ok(piece)
         };

@@ -57,6 +57,16 @@ impl Selection {
         filter_record_batch(batch, &BooleanArray::new(self.0.clone(), None))
             .map_err(|source| Error::Arrow { act: "select rows", source })
     }
+
+    /// The batch with these rows in it, without the others if they are most: nothing is worth doing with those.
+    pub(super) fn without_most(self, batch: RecordBatch) -> Result<(RecordBatch, Self), Error> {
+        if self.count() >= batch.num_rows() / 2 {
+            return Ok((batch, self));
+        }
+        let rows = self.take(&batch)?;
+        let all = Self::all(rows.num_rows());
+        Ok((rows, all))
+    }
 }
 
 /// Rows of a file in the form of `target`.
