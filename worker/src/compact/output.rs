@@ -115,7 +115,11 @@ impl<'c> Outputs<'c> {
         };
         let _merging = self.merging.enter_clamped(merged).await;
         let layout = self.layout(count as u64);
-        let memory = layout.row_group_bytes.min(count.saturating_mul(row_bytes)) + layout.filter_bytes();
+        let copied = match &rows {
+            PlaceRows::Held(rows) => rows.copied(),
+            PlaceRows::Spilled(_) => 0,
+        };
+        let memory = layout.row_group_bytes.min(count.saturating_mul(row_bytes)) + layout.filter_bytes() + copied;
         let _writing = self.writing.enter_clamped(memory.max(LEAST_OUTPUT)).await;
         let to = PlaceFiles { place, directory, layout, columns };
         let mut rows = Source::of(rows, order, &self.compaction.spill);

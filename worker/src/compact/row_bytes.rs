@@ -17,8 +17,16 @@ impl RowBytes {
         let of_all: usize = rows.columns().iter().map(|column| fixed(column)).sum();
         let mut bytes = vec![u32::try_from(of_all).unwrap_or(u32::MAX); rows.num_rows()];
         for column in rows.columns() {
-            if let Some(ends) = Ends::of(column.as_ref()) {
-                bytes.iter_mut().enumerate().for_each(|(row, bytes)| *bytes += ends.between(row, row + 1));
+            match Ends::of(column.as_ref()) {
+                // Nearly all of them: one pass over the offsets, which ascend.
+                Some(Ends::Bytes(offsets)) => bytes
+                    .iter_mut()
+                    .zip(offsets.windows(2))
+                    .for_each(|(bytes, ends)| *bytes += (ends[1] - ends[0]) as u32),
+                Some(lists) => {
+                    bytes.iter_mut().enumerate().for_each(|(row, bytes)| *bytes += lists.between(row, row + 1))
+                }
+                None => {}
             }
         }
         Self(bytes)
@@ -38,6 +46,11 @@ impl RowBytes {
             ranges.push(start..self.0.len());
         }
         ranges
+    }
+
+    /// Bytes of all rows.
+    pub(super) fn sum(&self) -> usize {
+        self.0.iter().map(|bytes| *bytes as usize).sum()
     }
 
     /// Bytes of one row.

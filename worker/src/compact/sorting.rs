@@ -8,11 +8,12 @@ use std::mem;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::compute::interleave_record_batch;
+use arrow::compute::{concat_batches, interleave_record_batch};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::order::{Most, Order, Piece, Sorted, failed};
 use super::places::Place;
+use super::row_bytes::RowBytes;
 use super::runs::{self, Run};
 use super::spill::Spill;
 use super::{Budget, Error};
@@ -21,6 +22,9 @@ use crate::blocking::blocking;
 /// Rows of a place that one batch has, below which they are copied together before they are sorted: a batch of its own
 /// costs as much as so many rows.
 const FEW_ROWS: usize = 16;
+/// A place is copied together if it takes little memory, of its own and as a part of what is held.
+const MOST_COPIED: usize = 64 << 20;
+const PART_COPIED: usize = 16;
 
 /// Rows of one place in one piece.
 #[derive(Debug, Clone, Copy)]
@@ -60,22 +64,38 @@ impl Held {
         (self.memory / self.rows.max(1)).max(1)
     }
 
-    /// The rows of one place, in batches of which each is in order.
+    /// The rows of one place, in batches of which each is in order or which are one.
     fn batches(&self, slices: &[Slice]) -> Result<Vec<RecordBatch>, Error> {
-        let rows: usize = slices.iter().map(|slice| slice.rows as usize).sum();
-        if rows >= slices.len() * FEW_ROWS || slices.len() == 1 {
-            let cut =
-                |slice: &Slice| self.pieces[slice.piece as usize].slice(slice.start as usize, slice.rows as usize);
-            return Ok(slices.iter().map(cut).collect());
+        if slices.len() > 1 && rows_of(slices) < slices.len() * FEW_ROWS {
+            let pieces: Vec<&RecordBatch> = slices.iter().map(|slice| &self.pieces[slice.piece as usize]).collect();
+            let rows: Vec<(usize, usize)> = (0..)
+                .zip(slices)
+                .flat_map(|(piece, slice)| {
+                    (slice.start..slice.start + slice.rows).map(move |row| (piece, row as usize))
+                })
+                .collect();
+            return Ok(vec![interleave_record_batch(&pieces, &rows).map_err(failed)?]);
         }
-        let pieces: Vec<&RecordBatch> = slices.iter().map(|slice| &self.pieces[slice.piece as usize]).collect();
-        let rows: Vec<(usize, usize)> = slices
-            .iter()
-            .enumerate()
-            .flat_map(|(piece, slice)| (slice.start..slice.start + slice.rows).map(move |row| (piece, row as usize)))
-            .collect();
-        Ok(vec![interleave_record_batch(&pieces, &rows).map_err(failed)?])
+        let cut = |slice: &Slice| self.pieces[slice.piece as usize].slice(slice.start as usize, slice.rows as usize);
+        let batches: Vec<RecordBatch> = slices.iter().map(cut).collect();
+        let bytes = batches.iter().map(|rows| RowBytes::of(rows).sum()).sum();
+        match batches.first() {
+            Some(first) if self.is_copied(bytes) => {
+                Ok(vec![concat_batches(first.schema_ref(), &batches).map_err(failed)?])
+            }
+            _ => Ok(batches),
+        }
     }
+
+    /// Whether so many bytes of one place are copied together: rows are gathered from one batch in a third of the time. A
+    /// place with more of what is held has many rows in each batch anyway.
+    fn is_copied(&self, bytes: usize) -> bool {
+        bytes <= MOST_COPIED.min(self.memory / PART_COPIED)
+    }
+}
+
+fn rows_of(slices: &[Slice]) -> usize {
+    slices.iter().map(|slice| slice.rows as usize).sum()
 }
 
 /// Takes rows and gives them back in order.
@@ -168,7 +188,13 @@ pub(super) struct HeldRows {
 impl HeldRows {
     /// How many.
     pub(super) fn len(&self) -> usize {
-        self.slices.iter().map(|slice| slice.rows as usize).sum()
+        rows_of(&self.slices)
+    }
+
+    /// Bytes of the copies that are made to put them in order.
+    pub(super) fn copied(&self) -> usize {
+        let bytes = self.len().saturating_mul(self.row_bytes());
+        if self.held.is_copied(bytes) { bytes } else { 0 }
     }
 
     /// Bytes of a row in memory.
