@@ -1,5 +1,5 @@
 # `make demo` and `make test` need Rust and the usual build tools only; `make test-live` fetches its servers itself.
-.PHONY: build demo test model-check sim test-live bench bench-page bench-decode bench-compact fuzz-decode fmt lint gen sbom help
+.PHONY: build demo test model-check sim test-live bench bench-page bench-decode bench-compact bench-compact-curves profile-compact fuzz-decode fmt lint gen sbom help
 
 help: ## List the targets
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -54,6 +54,17 @@ bench-compact: ## Compaction beside DuckDB and Spark, 60 million rows in 512 MiB
 	tests/live/install.sh python
 	bash -c '. tests/live/env.sh && "$$PYTHON" bench/compact.py "$$@"' bench \
 		$${CARGO_TARGET_DIR:-target}/release/gristmill \
+		$${CARGO_TARGET_DIR:-target}/release/bench-zone
+
+# Other sizes: BENCH_SIZES=1000000,100000000 BENCH_SHARES=1 make bench-compact-curves
+bench-compact-curves: ## CPU seconds of a compaction by the size of the zone and the share that is new, as a table and a picture
+	cargo build --release --locked --workspace
+	python3 bench/compact_curves.py $${CARGO_TARGET_DIR:-target}/release/gristmill \
+		$${CARGO_TARGET_DIR:-target}/release/bench-zone $${CARGO_TARGET_DIR:-target}/compact-curves.svg
+
+profile-compact: ## Where the CPU time of a compaction goes, by stage (needs perf)
+	cargo build --profile bench --locked --workspace
+	python3 bench/profile_compact.py $${CARGO_TARGET_DIR:-target}/release/gristmill \
 		$${CARGO_TARGET_DIR:-target}/release/bench-zone
 
 # What cargo-fuzz passes, without the tool and on the stable compiler. No sanitizer: there is no unsafe code to watch.
