@@ -211,3 +211,48 @@ impl HeldRows {
         self.sorted.insert(sorted).next(most)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, AsArray, Int64Array};
+    use arrow::datatypes::Int64Type;
+
+    use super::*;
+
+    /// Three batches with so many rows of each of so many places; a row tells its batch, its place and its number there.
+    fn held(places: u32, rows: u32) -> Held {
+        let mut held = Held::new();
+        for batch in 0..3 {
+            let numbers = (0..places).flat_map(|place| (0..rows).map(move |row| number(batch, place, row)));
+            let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(numbers));
+            let rows_of_places = (0..places).map(|place| (place, rows)).collect();
+            held.push(Piece {
+                rows: RecordBatch::try_from_iter([("number", numbers)]).unwrap(),
+                places: rows_of_places,
+            });
+        }
+        held
+    }
+
+    fn number(batch: u32, place: u32, row: u32) -> i64 {
+        i64::from(batch * 1_000_000 + place * 1_000 + row)
+    }
+
+    fn numbers(batches: &[RecordBatch]) -> Vec<i64> {
+        batches.iter().flat_map(|rows| rows.column(0).as_primitive::<Int64Type>().values().to_vec()).collect()
+    }
+
+    #[rstest::rstest]
+    #[case::little_of_what_is_held_is_copied_together(40, FEW_ROWS as u32, 1)]
+    #[case::much_of_it_stays_where_it_is(2, FEW_ROWS as u32, 3)]
+    #[case::few_rows_a_batch_are_copied_however_many_they_are(2, FEW_ROWS as u32 - 1, 1)]
+    fn rows_of_a_place_are_those_that_came(#[case] places: u32, #[case] rows: u32, #[case] batches: usize) {
+        let held = held(places, rows);
+        for (place, slices) in &held.places {
+            let found = held.batches(slices).unwrap();
+            let expected: Vec<i64> =
+                (0..3).flat_map(|batch| (0..rows).map(move |row| number(batch, *place, row))).collect();
+            assert_eq!((found.len(), numbers(&found)), (batches, expected));
+        }
+    }
+}
