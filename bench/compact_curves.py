@@ -4,13 +4,14 @@
 bench/compact_curves.py GRISTMILL BENCH_ZONE PICTURE [DIRECTORY]
 
 Each zone is filled by one run; then rows with new keys come, and are compacted by a run of their own. CPU seconds are those
-of the whole process (wait4). Variables, with their defaults:
+of the whole process. Variables, with their defaults:
 
 BENCH_SIZES=1000000,3000000,10000000    rows of the zones, 10 percent of them repeated keys
 BENCH_SHARES=0.1,1,10                   new rows in percent of the zone's
 BENCH_LIMIT=512Mi                       memory of each run
 """
 
+import json
 import os
 import pathlib
 import sys
@@ -43,7 +44,8 @@ def measure(zone, size):
 
 def run(zone, rows):
     figures = zone.compact(LIMIT)
-    assert figures["report"]["rows"]["read"] == rows, figures["report"]
+    report = json.loads(figures["printed"])
+    assert report["rows"]["read"] == rows, report
     cpu = figures["cpu"]
     print(f" {figures['seconds']:.2f} | {cpu:.2f} | {cpu * 1e6 / rows:.2f} | {figures['peak']:.0f} |", flush=True)
     return cpu
