@@ -100,7 +100,7 @@ impl MessageDecoder {
             let record_index = i32::try_from(index).expect("a message has at most 1,000,000 rows");
             match typing.row(plan, staging, text, index) {
                 Ok(values) if writes_rows => {
-                    builder.append(message, record_index, values);
+                    builder.append(record_index, values);
                     rows += 1;
                 }
                 Ok(_) => {}
@@ -111,6 +111,7 @@ impl MessageDecoder {
                 }
             }
         }
+        builder.end_message(message);
         match rows {
             0 if rejected_rows > 0 => Verdict::Rejected { rejected_rows },
             rows => Verdict::Accepted { rows, rejected_rows },

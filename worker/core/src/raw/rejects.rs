@@ -106,7 +106,7 @@ impl RejectBuilder {
         // No `..`: a new field must reach its column.
         let Reject { reason, column, path, place, message, record_index } = reject;
         self.append_message(of);
-        self.origin.append(of.message);
+        self.origin.append(of.message, 1);
         self.stage.append_value(reason.stage().as_str());
         self.reason.append_value(reason.as_str());
         self.column.append_option(column.as_deref());

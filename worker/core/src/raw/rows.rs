@@ -21,6 +21,8 @@ pub(super) struct RowBuilder {
     origin: OriginBuilder,
     record_index: Int32Builder,
     rows: usize,
+    /// Rows of the message in progress.
+    rows_of_message: usize,
     /// Bytes of one row's fixed part: numbers, offsets of texts, validity.
     fixed_row_bytes: usize,
     bytes: usize,
@@ -39,6 +41,7 @@ impl RowBuilder {
             origin: OriginBuilder::new(),
             record_index: Int32Builder::new(),
             rows: 0,
+            rows_of_message: 0,
             fixed_row_bytes,
             bytes: 0,
         }
@@ -56,16 +59,22 @@ impl RowBuilder {
         self.bytes
     }
 
-    /// Adds one row.
-    pub(super) fn append(&mut self, message: &Message<'_>, record_index: i32, row: Values<'_>) {
+    /// Adds one row of the message in progress; [`Self::end_message`] completes it.
+    pub(super) fn append(&mut self, record_index: i32, row: Values<'_>) {
         debug_assert_eq!(row.values.len(), self.columns.len());
         for (column, value) in self.columns.iter_mut().zip(row.values) {
             self.bytes += column.append(*value, &row);
         }
-        self.origin.append(message);
         self.record_index.append_value(record_index);
-        self.rows += 1;
-        self.bytes += self.fixed_row_bytes + origin_bytes(message);
+        self.rows_of_message += 1;
+    }
+
+    /// Adds what the rows of the message have in common.
+    pub(super) fn end_message(&mut self, message: &Message<'_>) {
+        let rows = std::mem::take(&mut self.rows_of_message);
+        self.origin.append(message, rows);
+        self.rows += rows;
+        self.bytes += rows * (self.fixed_row_bytes + origin_bytes(message));
     }
 
     /// The rows so far as one batch; none if there is no row.
@@ -113,14 +122,21 @@ impl OriginBuilder {
         }
     }
 
-    pub(super) fn append(&mut self, message: &Message<'_>) {
-        self.topic.append_value(message.topic);
-        self.topic_id.append_value(message.topic_id);
-        self.partition.append_value(message.partition);
-        self.offset.append_value(message.offset);
-        self.timestamp.append_option(message.timestamp_micros);
-        self.key.append_option(message.key);
-        self.generation.append_value(message.generation);
+    /// Adds the message as the origin of so many rows or rejects.
+    pub(super) fn append(&mut self, message: &Message<'_>, count: usize) {
+        self.topic.append_value_n(message.topic, count);
+        self.topic_id.append_value_n(message.topic_id, count);
+        self.partition.append_value_n(message.partition, count);
+        self.offset.append_value_n(message.offset, count);
+        match message.timestamp_micros {
+            Some(timestamp) => self.timestamp.append_value_n(timestamp, count),
+            None => self.timestamp.append_nulls(count),
+        }
+        match message.key {
+            Some(key) => self.key.append_value_n(key, count),
+            None => self.key.append_nulls(count),
+        }
+        self.generation.append_value_n(message.generation, count);
     }
 
     /// Topic, topic id, partition, offset, timestamp and key in the order of both schemas, and the generation,
