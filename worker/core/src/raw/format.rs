@@ -43,6 +43,7 @@ impl Formatter {
     }
 
     /// Trims, collapses and compares one text of the message.
+    #[inline]
     pub(super) fn format(&mut self, column: &ColumnPlan, text: Text, sources: Sources<'_>) -> Formatted {
         let written = sources.written(text);
         let (mut text, mut content) = (text, written);

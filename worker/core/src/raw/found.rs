@@ -69,6 +69,7 @@ impl FoundTexts {
     }
 
     /// Notes that a column occurs in the row; true if it is the first time.
+    #[inline]
     pub(super) fn meet(&mut self, column: usize) -> bool {
         std::mem::replace(&mut self.last[column].met, self.row) != self.row
     }
@@ -78,6 +79,7 @@ impl FoundTexts {
         self.last[column].kept == self.row
     }
 
+    #[inline]
     pub(super) fn push(&mut self, column: usize, offset: usize, text: Text) {
         let narrow = |number: usize| u32::try_from(number).expect("a message has at most 1 GiB, a plan 1,000 columns");
         let index = self.all.len();

@@ -343,9 +343,9 @@ impl Staging {
         &self.found.all()[self.rows[row].found..end]
     }
 
-    /// The texts of a column, from its first in a row on.
-    pub(super) fn chain<'s>(&'s self, first: &'s Found) -> impl Iterator<Item = &'s Found> + Clone {
-        self.found.chain(first)
+    /// The texts of all rows.
+    pub(super) fn found_texts(&self) -> &FoundTexts {
+        &self.found
     }
 
     /// The texts of the absolute paths.

@@ -5,9 +5,10 @@
 use gristmill_crds::plan::{ColumnPlan, Origin, RecordPlan, Repetition};
 
 use super::format::{Formatted, Formatter};
-use super::found::Found;
+use super::found::{Found, FoundTexts};
 use super::reason::Reason;
 use super::staging::{Repeat, StagedRow, Staging, Unknown};
+use super::text::Sources;
 use super::value::{self, Problem, Texts, Value, Values};
 
 /// What is wrong with a row.
@@ -16,7 +17,7 @@ pub(super) enum InvalidRow {
     /// A column.
     Column {
         column: usize,
-        problem: Problem,
+        problem: Box<Problem>,
         /// Where its text stands; None if it is missing.
         offset: Option<usize>,
     },
@@ -31,7 +32,7 @@ pub(super) struct Typing {
     /// By column: its first text in the row, as an index into the row's texts.
     first: Vec<Option<u32>>,
     /// By column: the value of an absolute path, typed once for all rows.
-    absolute: Vec<Result<Value, Problem>>,
+    absolute: Vec<Result<Value, Box<Problem>>>,
     values: Vec<Value>,
     /// Items of lists: those of absolute paths first, then those of the row.
     items: Vec<Value>,
@@ -70,8 +71,7 @@ impl Typing {
         for (index, column) in plan.columns.iter().enumerate() {
             if column.path.origin == Origin::Root {
                 let first = self.first[index].map(|at| &found.all()[at as usize]);
-                let chain = first.map(|first| found.chain(first));
-                let value = self.value(index, column, chain, staging, document);
+                let value = self.value(index, column, first, found, staging.sources(document));
                 self.absolute[index] = value.map_err(|problem| match (problem.offset, first) {
                     (None, Some(first)) => problem.at(first.offset()),
                     _ => problem,
@@ -110,14 +110,15 @@ impl Typing {
         for (index, text) in found.iter().enumerate() {
             self.first[text.column()].get_or_insert(narrow(index));
         }
+        let (sources, texts) = (staging.sources(document), staging.found_texts());
         self.values.clear();
         for (index, column) in plan.columns.iter().enumerate() {
             let (offset, value) = match column.path.origin {
                 Origin::Root => (None, self.absolute[index].clone()),
                 Origin::Row => {
                     let first = self.first[index].map(|at| &found[at as usize]);
-                    let chain = first.map(|first| staging.chain(first));
-                    (first.map(Found::offset), self.value(index, column, chain, staging, document))
+                    let value = self.value(index, column, first, texts, sources);
+                    (first.map(Found::offset), value)
                 }
             };
             match value {
@@ -128,49 +129,73 @@ impl Typing {
                 }
             }
         }
-        let texts =
-            Texts { sources: staging.sources(document), formatted: self.formatter.text(), columns: &plan.columns };
+        let texts = Texts { sources, formatted: self.formatter.text(), columns: &plan.columns };
         Ok(Values { values: &self.values, items: &self.items, texts })
     }
 
-    /// The value of a column whose occurrences are `chain`; none is a missing element or attribute.
-    fn value<'f>(
+    /// The value of a column whose first occurrence is `first`; none is a missing element or attribute.
+    #[inline]
+    fn value(
         &mut self,
         index: usize,
         column: &ColumnPlan,
-        chain: Option<impl Iterator<Item = &'f Found> + Clone>,
-        staging: &Staging,
-        document: &str,
-    ) -> Result<Value, Problem> {
-        let sources = staging.sources(document);
-        let Self { formatter, items, max_text_bytes, .. } = self;
-        let single = |formatter: &Formatter, formatted: Formatted| {
-            value::read(index, column, formatted, sources, formatter.text())
-        };
-        let Some(mut chain) = chain else { return single(formatter, Formatted::Missing) };
+        first: Option<&Found>,
+        found: &FoundTexts,
+        sources: Sources<'_>,
+    ) -> Result<Value, Box<Problem>> {
+        match (first, &column.repeated) {
+            (None, _) => value::read(index, column, Formatted::Missing, sources, self.formatter.text()),
+            (Some(only), Repetition::Refused | Repetition::First) => self.single(index, column, only, sources),
+            (Some(first), Repetition::Last | Repetition::Join(_) | Repetition::List) => {
+                self.several(index, column, found.chain(first), sources)
+            }
+        }
+    }
+
+    /// The value of one text.
+    #[inline]
+    fn single(
+        &mut self,
+        index: usize,
+        column: &ColumnPlan,
+        found: &Found,
+        sources: Sources<'_>,
+    ) -> Result<Value, Box<Problem>> {
+        let formatted = self.formatter.format(column, found.text, sources);
+        let value = value::read(index, column, formatted, sources, self.formatter.text());
+        value.map_err(|problem| problem.at(found.offset()))
+    }
+
+    /// The value of a column that may have several texts and does not take the first alone.
+    fn several<'f>(
+        &mut self,
+        index: usize,
+        column: &ColumnPlan,
+        chain: impl Iterator<Item = &'f Found> + Clone,
+        sources: Sources<'_>,
+    ) -> Result<Value, Box<Problem>> {
         match &column.repeated {
             Repetition::Refused | Repetition::First | Repetition::Last => {
-                let last = column.repeated == Repetition::Last;
-                let found = if last { chain.last() } else { chain.next() }.expect("a chain has at least one text");
-                let formatted = formatter.format(column, found.text, sources);
-                single(formatter, formatted).map_err(|problem| problem.at(found.offset()))
+                let last = chain.last().expect("a chain has at least one text");
+                self.single(index, column, last, sources)
             }
             Repetition::Join(separator) => {
-                let texts = chain.map(|found| found.text);
-                let formatted = formatter.join(column, separator, texts, sources, *max_text_bytes);
+                let max_bytes = self.max_text_bytes;
+                let joined =
+                    self.formatter.join(column, separator, chain.map(|found| found.text), sources, max_bytes);
                 let too_long = || {
-                    let message = format!("the texts put together are longer than {max_text_bytes} bytes");
-                    Problem::new(Reason::TextTooLong, message)
+                    let message = format!("the texts put together are longer than {max_bytes} bytes");
+                    Problem::boxed(Reason::TextTooLong, message)
                 };
-                single(formatter, formatted.ok_or_else(too_long)?)
+                value::read(index, column, joined.ok_or_else(too_long)?, sources, self.formatter.text())
             }
             Repetition::List => {
-                let start = narrow(items.len());
+                let start = narrow(self.items.len());
                 for found in chain {
-                    let formatted = formatter.format(column, found.text, sources);
-                    items.push(single(formatter, formatted).map_err(|problem| problem.at(found.offset()))?);
+                    let item = self.single(index, column, found, sources)?;
+                    self.items.push(item);
                 }
-                Ok(Value::List { start, end: narrow(items.len()) })
+                Ok(Value::List { start, end: narrow(self.items.len()) })
             }
         }
     }
@@ -182,6 +207,6 @@ fn narrow(index: usize) -> u32 {
 
 fn repeated(repeat: Repeat) -> InvalidRow {
     let message = "the element or attribute stands a second time and the column takes one; set repeated to allow it";
-    let problem = Problem::new(Reason::RepeatedElement, message);
+    let problem = Problem::boxed(Reason::RepeatedElement, message);
     InvalidRow::Column { column: repeat.column, problem, offset: Some(repeat.offset) }
 }

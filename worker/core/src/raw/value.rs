@@ -48,6 +48,7 @@ pub(super) struct Texts<'v> {
 }
 
 impl<'v> Texts<'v> {
+    #[inline]
     pub(super) fn of(&self, text: Text) -> &'v str {
         match text {
             Text::Document(_) | Text::Arena(_) => self.sources.written(text),
@@ -72,24 +73,26 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), offset: None }
+    /// In a box, so that results are as small as the values that most of them are.
+    pub(super) fn boxed(reason: Reason, message: impl Into<String>) -> Box<Self> {
+        Box::new(Self { reason, message: message.into(), offset: None })
     }
 
-    pub(super) fn at(mut self, offset: usize) -> Self {
+    pub(super) fn at(mut self: Box<Self>, offset: usize) -> Box<Self> {
         self.offset = Some(offset);
         self
     }
 }
 
 /// The value of a column; `index` is its place among the columns.
+#[inline]
 pub(super) fn read(
     index: usize,
     column: &ColumnPlan,
     formatted: Formatted,
     sources: Sources<'_>,
     made: &str,
-) -> Result<Value, Problem> {
+) -> Result<Value, Box<Problem>> {
     let written = |text: Text| match text {
         Text::Formatted(span) => span.of(made),
         Text::Default(_) => default(column),
@@ -120,13 +123,13 @@ pub(super) fn read(
         Ok(Scalar::Timestamp(value)) => Ok(Value::Timestamp(value)),
         Err(refusal) => {
             let message = format!("{:?} {refusal}", Excerpt(written(text)).to_string());
-            Err(Problem::new(reason(&refusal), message))
+            Err(Problem::boxed(reason(&refusal), message))
         }
     }
 }
 
-fn required(why: String) -> Problem {
-    Problem::new(Reason::Required, format!("the column is required and {why}"))
+fn required(why: String) -> Box<Problem> {
+    Problem::boxed(Reason::Required, format!("the column is required and {why}"))
 }
 
 fn reason(refusal: &Refusal<'_>) -> Reason {
