@@ -10,7 +10,7 @@ use super::limits::{KEPT_BUFFER_BYTES, MAX_VALUES};
 use super::paths::{Keep, NodeId, PathTree, Target};
 use super::reason::Reason;
 use super::text::{Sources, Text, TextBuffer};
-use crate::xml::{Event, Excerpt, Fault, Reader, Span, attribute_text};
+use crate::xml::{Event, Excerpt, Fault, Item, Leaf, Reader, Span, attribute_text};
 
 /// A column whose element or attribute stands a second time and may not.
 #[derive(Debug, Clone, Copy)]
@@ -120,32 +120,36 @@ impl Staging {
 
     /// Reads the document of `text` to its end.
     pub(super) fn read(&mut self, tree: &PathTree, text: &str, reader: &mut Reader<'_>) -> Result<(), Fault> {
-        self.clear();
+        self.begin(text);
         loop {
-            match reader.next()? {
-                Event::Start { local, offset } => self.start(tree, text, reader, local, offset)?,
-                Event::End => self.end(tree, text)?,
-                Event::Text(span) => {
+            if !self.takes_text() {
+                reader.pass_over_blanks();
+            }
+            match reader.next_or_leaf(self.max_text_bytes)? {
+                Item::Leaf(leaf) => self.leaf(tree, text, reader, leaf)?,
+                Item::Event(Event::Start { local, offset }) => self.start(tree, text, reader, local, offset)?,
+                Item::Event(Event::End) => self.end(tree, text)?,
+                Item::Event(Event::Text(span)) => {
                     if self.grow((span.end - span.start) as usize)? {
                         let mark = self.mark();
                         self.texts.add_text(text, span, mark);
                     }
                 }
-                Event::Character(c) => {
+                Item::Event(Event::Character(c)) => {
                     if self.grow(c.len_utf8())? {
                         let mark = self.mark();
                         self.texts.add_character(c, mark);
                     }
                 }
-                Event::Finished => return Ok(()),
+                Item::Event(Event::Finished) => return Ok(()),
             }
         }
     }
 
-    fn clear(&mut self) {
+    fn begin(&mut self, document: &str) {
         self.open.clear();
         self.passed_over = 0;
-        self.texts.clear(KEPT_BUFFER_BYTES);
+        self.texts.begin(document, KEPT_BUFFER_BYTES);
         self.rows.clear();
         self.rows.shrink_to(KEPT_BUFFER_BYTES / size_of::<StagedRow>());
         self.found.clear();
@@ -153,6 +157,29 @@ impl Staging {
         self.absolute.begin_row();
         self.absolute_repeat = None;
         self.unknown = None;
+    }
+
+    /// Takes an element that is one event.
+    #[inline]
+    fn leaf(&mut self, tree: &PathTree, text: &str, reader: &Reader<'_>, leaf: Leaf) -> Result<(), Fault> {
+        let Leaf { local, offset, text: span } = leaf;
+        if self.passed_over > 0 {
+            return Ok(());
+        }
+        let Some(id) = self.enter(tree, text, reader, local, offset) else { return Ok(()) };
+        let node = tree.node(id);
+        if node.is_row {
+            self.start_row(offset)?;
+        }
+        let mut is_taken = false;
+        for target in &node.text {
+            is_taken |= self.meet(*target, offset);
+        }
+        if is_taken {
+            let whole = self.texts.whole(text, span);
+            self.keep_text(tree, id, offset, whole)?;
+        }
+        Ok(())
     }
 
     fn start(
@@ -167,27 +194,10 @@ impl Staging {
             self.passed_over += 1;
             return Ok(());
         }
-        let (parent, successor) = match self.open.last() {
-            Some(open) => (open.node, open.last_child),
-            None => (PathTree::ROOT, Successor::first_in(PathTree::ROOT)),
-        };
-        let guess = self.successors[successor.0];
-        let found = if tree.is_child(guess, parent, local.of(text), || reader.namespace()) {
-            Some(guess)
-        } else {
-            tree.child(parent, local.of(text), || reader.namespace())
-        };
-        let Some(id) = found else {
+        let Some(id) = self.enter(tree, text, reader, local, offset) else {
             self.passed_over = 1;
-            if self.rejects_unknown {
-                self.note_unknown(tree, Unknown { parent, name: local, offset });
-            }
             return Ok(());
         };
-        self.successors[successor.0] = id;
-        if let Some(parent) = self.open.last_mut() {
-            parent.last_child = Successor::behind(id);
-        }
         let node = tree.node(id);
         let ordinal = if node.is_row { Some(self.start_row(offset)?) } else { None };
         let mut captured = None;
@@ -202,6 +212,40 @@ impl Staging {
             self.take_attributes(tree, id, text, reader, offset)?;
         }
         Ok(())
+    }
+
+    /// The node of the reader's innermost element, which has just begun in the innermost one on a path; none if no path leads
+    /// to it.
+    #[inline]
+    fn enter(
+        &mut self,
+        tree: &PathTree,
+        text: &str,
+        reader: &Reader<'_>,
+        local: Span,
+        offset: usize,
+    ) -> Option<NodeId> {
+        let (parent, successor) = match self.open.last() {
+            Some(open) => (open.node, open.last_child),
+            None => (PathTree::ROOT, Successor::first_in(PathTree::ROOT)),
+        };
+        let guess = self.successors[successor.0];
+        let found = if tree.is_child(guess, parent, local.of(text), || reader.namespace()) {
+            Some(guess)
+        } else {
+            tree.child(parent, local.of(text), || reader.namespace())
+        };
+        let Some(id) = found else {
+            if self.rejects_unknown {
+                self.note_unknown(tree, Unknown { parent, name: local, offset });
+            }
+            return None;
+        };
+        self.successors[successor.0] = id;
+        if let Some(parent) = self.open.last_mut() {
+            parent.last_child = Successor::behind(id);
+        }
+        Some(id)
     }
 
     fn note_unknown(&mut self, tree: &PathTree, unknown: Unknown) {
@@ -276,6 +320,7 @@ impl Staging {
         Ok(())
     }
 
+    #[inline]
     fn keep(&mut self, target: Target, offset: usize, text: Text) -> Result<(), Fault> {
         if self.found.len() + self.absolute.len() >= MAX_VALUES {
             let message = format!("the message has more than {MAX_VALUES} values; send them in several messages");
@@ -291,6 +336,12 @@ impl Staging {
 
     fn mark(&self) -> usize {
         self.open.last().map_or(0, |open| open.pieces)
+    }
+
+    /// True if a column takes text that comes next.
+    #[inline]
+    fn takes_text(&self) -> bool {
+        self.passed_over == 0 && self.open.last().is_some_and(|open| open.captured.is_some())
     }
 
     /// Counts text of the innermost element; false if no column takes it.
@@ -312,11 +363,17 @@ impl Staging {
         }
         let Some(Open { node, offset, pieces, captured: Some(_), .. }) = self.open.pop() else { return Ok(()) };
         let joined = self.texts.take(text, pieces);
-        for target in &tree.node(node).text {
+        self.keep_text(tree, node, offset, joined)
+    }
+
+    /// Keeps the text of an element that has ended.
+    #[inline]
+    fn keep_text(&mut self, tree: &PathTree, id: NodeId, offset: usize, text: Text) -> Result<(), Fault> {
+        for target in &tree.node(id).text {
             // An occurrence that did not count at the start of the element has its column's text already.
             let found = if target.origin == Origin::Row { &self.found } else { &self.absolute };
             if target.keep == Keep::All || !found.has(target.column) {
-                self.keep(*target, offset, joined)?;
+                self.keep(*target, offset, text)?;
             }
         }
         Ok(())

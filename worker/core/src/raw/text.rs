@@ -25,6 +25,7 @@ impl Text {
     }
 
     /// A part of the text; the offsets count from its beginning. A default is taken whole.
+    #[inline]
     pub(super) fn part(self, start: usize, end: usize) -> Self {
         let part = |span: Span| Span::new(span.start as usize + start, span.start as usize + end);
         match self {
@@ -45,6 +46,7 @@ pub(super) struct Sources<'t> {
 
 impl<'t> Sources<'t> {
     /// A text of the message as it was found.
+    #[inline]
     pub(super) fn written(&self, text: Text) -> &'t str {
         match text {
             Text::Document(span) => span.of(self.document),
@@ -70,10 +72,25 @@ pub(super) struct TextBuffer {
     /// Pieces of the open elements' texts, innermost last.
     pieces: Vec<Text>,
     arena: String,
+    line_ends: LineEnds,
+}
+
+/// How a document's lines end.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum LineEnds {
+    /// As XML hands them on.
+    #[default]
+    Normal,
+    /// With `\r` somewhere.
+    ToNormalize,
 }
 
 impl TextBuffer {
-    pub(super) fn clear(&mut self, kept_bytes: usize) {
+    /// Begins a document.
+    pub(super) fn begin(&mut self, document: &str, kept_bytes: usize) {
+        // Once for all of its texts, which are short.
+        let has_returns = memchr::memchr(b'\r', document.as_bytes()).is_some();
+        self.line_ends = if has_returns { LineEnds::ToNormalize } else { LineEnds::Normal };
         self.pieces.clear();
         self.pieces.shrink_to(kept_bytes / size_of::<Text>());
         self.arena.clear();
@@ -92,7 +109,7 @@ impl TextBuffer {
     /// Adds text of the element whose pieces begin at `mark`.
     pub(super) fn add_text(&mut self, document: &str, span: Span, mark: usize) {
         let written = span.of(document);
-        if !written.as_bytes().contains(&b'\r') {
+        if self.line_ends == LineEnds::Normal || !written.as_bytes().contains(&b'\r') {
             self.pieces.push(Text::Document(span));
             return;
         }
@@ -111,6 +128,18 @@ impl TextBuffer {
     pub(super) fn push(&mut self, text: &str) -> Text {
         let start = self.arena.len();
         self.arena.push_str(text);
+        Text::Arena(Span::new(start, self.arena.len()))
+    }
+
+    /// The text of an element that is `span` and nothing else.
+    #[inline]
+    pub(super) fn whole(&mut self, document: &str, span: Span) -> Text {
+        let written = span.of(document);
+        if self.line_ends == LineEnds::Normal || !written.as_bytes().contains(&b'\r') {
+            return Text::Document(span);
+        }
+        let start = self.arena.len();
+        push_with_line_ends(written, &mut self.arena);
         Text::Arena(Span::new(start, self.arena.len()))
     }
 

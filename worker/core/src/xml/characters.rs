@@ -6,8 +6,39 @@ pub(super) fn is_space(byte: u8) -> bool {
 }
 
 /// Offset of the first byte from `from` that is not white space.
+#[inline]
 pub(super) fn skip_space(text: &str, from: usize) -> usize {
-    text.as_bytes()[from..].iter().position(|byte| !is_space(*byte)).map_or(text.len(), |length| from + length)
+    let mut at = from;
+    while text.as_bytes().get(at).is_some_and(|byte| is_space(*byte)) {
+        at += 1;
+    }
+    at
+}
+
+/// Offset of the first byte from `from` that ends a text or may break it: `<`, `&` or `]`; else that of the end.
+#[inline]
+pub(super) fn find_end_of_text(text: &str, from: usize) -> usize {
+    // Most texts are so short that a search by vectors would take longer to begin than to look at some words here.
+    const WORDS: usize = 6;
+    let bytes = &text.as_bytes()[from..];
+    let (words, _) = bytes.as_chunks::<8>();
+    let words = &words[..words.len().min(WORDS)];
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = equal(word, b'<') | equal(word, b'&') | equal(word, b']');
+        if found != 0 {
+            return from + 8 * index + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let searched = 8 * words.len();
+    memchr::memchr3(b'<', b'&', b']', &bytes[searched..]).map_or(text.len(), |length| from + searched + length)
+}
+
+/// The highest bit of each byte of a word that is this one. Bits above the lowest that is set may be wrong.
+fn equal(word: u64, byte: u8) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let difference = word ^ (ONES * u64::from(byte));
+    difference.wrapping_sub(ONES) & !difference & (ONES << 7)
 }
 
 /// True if a document may contain the character, literally or as a reference.

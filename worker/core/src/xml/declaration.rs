@@ -18,7 +18,7 @@ impl<'t> Declaration<'t> {
     pub(super) fn find(bytes: &[u8]) -> Option<usize> {
         let rest = bytes.strip_prefix(b"<?xml")?;
         rest.first().filter(|byte| is_space(**byte) || **byte == b'?')?;
-        memchr::memmem::find(bytes, b"?>")
+        memchr::memchr_iter(b'?', bytes).find(|at| bytes.get(at + 1) == Some(&b'>'))
     }
 
     /// Reads a declaration, less its `?>`.

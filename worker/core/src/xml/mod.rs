@@ -22,9 +22,11 @@ mod reader;
 mod reference;
 mod source;
 mod tag;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use place::{Place, Places};
-pub(crate) use reader::{Event, Reader, Root};
+pub(crate) use reader::{Event, Item, Leaf, Reader, Root};
 pub(crate) use source::Source;
 pub(crate) use tag::attribute_text;
 
@@ -88,11 +90,13 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    #[inline]
     pub(crate) fn new(start: usize, end: usize) -> Self {
         let narrow = |offset: usize| u32::try_from(offset).expect("a message has at most 1 GiB");
         Self { start: narrow(start), end: narrow(end) }
     }
 
+    #[inline]
     pub(crate) fn of(self, text: &str) -> &str {
         &text[self.start as usize..self.end as usize]
     }

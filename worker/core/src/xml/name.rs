@@ -14,7 +14,7 @@ fn continues_name(c: char) -> bool {
     starts_name(c) || matches!(c, '-' | '.' | '0'..='9' | '\u{B7}' | '\u{300}'..='\u{36F}' | '\u{203F}'..='\u{2040}')
 }
 
-/// By byte: true if a name may contain it.
+/// By byte: true if it is ASCII and a name may contain it.
 const ASCII_NAME: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;
@@ -40,19 +40,29 @@ pub(super) struct QualifiedName {
 
 impl QualifiedName {
     /// Reads the name that begins at `start`.
+    #[inline]
     pub(super) fn read(text: &str, start: usize) -> Result<Self, Stop> {
-        let bytes = text.as_bytes();
-        let ascii = bytes[start..]
-            .iter()
-            .position(|byte| !ASCII_NAME[usize::from(*byte)])
-            .map_or(text.len(), |length| start + length);
-        // Most names end here: ASCII, without a prefix.
-        if ascii > start
-            && (bytes[start].is_ascii_alphabetic() || bytes[start] == b'_')
-            && bytes.get(ascii).is_none_or(|byte| byte.is_ascii() && *byte != b':')
-        {
-            return Ok(Self { prefix: None, local: Span::new(start, ascii) });
+        // Most names are plain.
+        match Self::read_plain(text, start) {
+            Some(name) => Ok(name),
+            None => Self::read_any(text, start),
         }
+    }
+
+    /// Reads the name that begins at `start` if it is ASCII and has no prefix.
+    #[inline]
+    pub(super) fn read_plain(text: &str, start: usize) -> Option<Self> {
+        let bytes = text.as_bytes();
+        let mut end = start;
+        while bytes.get(end).is_some_and(|byte| ASCII_NAME[usize::from(*byte)]) {
+            end += 1;
+        }
+        let begins = bytes.get(start).is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_');
+        let ends = bytes.get(end).is_none_or(|byte| byte.is_ascii() && *byte != b':');
+        (begins && ends).then(|| Self { prefix: None, local: Span::new(start, end) })
+    }
+
+    fn read_any(text: &str, start: usize) -> Result<Self, Stop> {
         let end =
             text[start..].find(|c: char| c != ':' && !continues_name(c)).map_or(text.len(), |length| start + length);
         let name = match text[start..end].split_once(':') {
@@ -81,15 +91,18 @@ impl QualifiedName {
         Err(if ends_early { Stop::Unfinished(fault) } else { Stop::Broken(fault) })
     }
 
+    #[inline]
     pub(super) fn start(self) -> usize {
         self.prefix.unwrap_or(self.local).start as usize
     }
 
+    #[inline]
     pub(super) fn end(self) -> usize {
         self.local.end as usize
     }
 
     /// The name as written.
+    #[inline]
     pub(super) fn of(self, text: &str) -> &str {
         &text[self.start()..self.end()]
     }

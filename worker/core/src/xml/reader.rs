@@ -1,6 +1,6 @@
 //! The reader: one event after the other, with the stack of open elements.
 
-use super::characters::{is_space, skip_space};
+use super::characters::{find_end_of_text, is_space, skip_space};
 use super::name::{QualifiedName, is_local};
 use super::namespaces::Namespaces;
 use super::tag::{Attribute, TagEnd, read_attributes};
@@ -25,6 +25,24 @@ pub(crate) enum Event {
     Character(char),
     /// The document was well-formed to its end.
     Finished,
+}
+
+/// An element without attributes, with nothing in it but text as it is written: what most elements of a feed are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Leaf {
+    /// The name, which has no prefix.
+    pub(crate) local: Span,
+    /// Offset of its `<`.
+    pub(crate) offset: usize,
+    /// Its text, with line ends as written.
+    pub(crate) text: Span,
+}
+
+/// What [`Reader::next_or_leaf`] reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Item {
+    Leaf(Leaf),
+    Event(Event),
 }
 
 /// An element that has begun and not ended.
@@ -76,6 +94,8 @@ pub(crate) struct Reader<'a> {
     root: Option<Root<'a>>,
     /// An empty-element tag was read and its end is the next event.
     ends_at_once: bool,
+    /// A leaf was read, which is open until the next event is asked for.
+    has_open_leaf: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -92,6 +112,7 @@ impl<'a> Reader<'a> {
             attributes: Vec::new(),
             root: None,
             ends_at_once: false,
+            has_open_leaf: false,
         }
     }
 
@@ -122,7 +143,59 @@ impl<'a> Reader<'a> {
         self.open.iter().map(move |open| open.name.local.of(text))
     }
 
+    /// Passes over white space between two tags, for who takes no text there.
+    #[inline]
+    pub(crate) fn pass_over_blanks(&mut self) {
+        let end = skip_space(self.text, self.at);
+        if self.text.as_bytes().get(end) == Some(&b'<') && !self.ends_at_once {
+            self.at = end;
+        }
+    }
+
+    /// The next event; or a whole leaf instead of its three, if its text has at most so many bytes. The leaf is the innermost
+    /// open element until the next event is asked for.
+    #[inline(always)]
+    pub(crate) fn next_or_leaf(&mut self, max_text_bytes: usize) -> Result<Item, Fault> {
+        if std::mem::take(&mut self.has_open_leaf) {
+            self.close();
+        }
+        match self.leaf(max_text_bytes) {
+            Some(leaf) => Ok(Item::Leaf(leaf)),
+            None => self.next().map(Item::Event),
+        }
+    }
+
+    /// The leaf that begins here. What is none, or is not well-formed, is left to the events.
+    #[inline]
+    fn leaf(&mut self, max_text_bytes: usize) -> Option<Leaf> {
+        let (bytes, offset) = (self.text.as_bytes(), self.at);
+        if bytes.get(offset) != Some(&b'<') || self.ends_at_once {
+            return None;
+        }
+        // The root is none, so that what is to be done for it is done in one place.
+        if self.open.is_empty() || self.open.len() == self.limits.depth {
+            return None;
+        }
+        let name = QualifiedName::read_plain(self.text, offset + "<".len())?;
+        let start = name.end() + ">".len();
+        if bytes.get(name.end()) != Some(&b'>') {
+            return None;
+        }
+        let end = find_end_of_text(self.text, start);
+        let behind = bytes[end..].strip_prefix(b"</")?.strip_prefix(name.of(self.text).as_bytes())?;
+        if behind.first() != Some(&b'>') || end - start > max_text_bytes {
+            return None;
+        }
+        self.attributes.clear();
+        self.open.push(Open { name, namespaces: self.namespaces.mark() });
+        self.has_open_leaf = true;
+        self.at = bytes.len() - behind.len() + ">".len();
+        Some(Leaf { local: name.local, offset, text: Span::new(start, end) })
+    }
+
     /// The next event.
+    // Where it is called, the event stays in registers: handed over in memory, a short one costs more than it takes to read.
+    #[inline(always)]
     pub(crate) fn next(&mut self) -> Result<Event, Fault> {
         if std::mem::take(&mut self.ends_at_once) {
             return Ok(self.close());
@@ -133,6 +206,7 @@ impl<'a> Reader<'a> {
         })
     }
 
+    #[inline(always)]
     fn advance(&mut self) -> Result<Event, Stop> {
         if let Some(refused) = self.refused.take() {
             return Err(refused.into());
@@ -156,6 +230,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     fn start(&mut self) -> Result<Event, Stop> {
         let start = self.at;
         if self.open.is_empty() && self.root.is_some() {
@@ -187,24 +262,30 @@ impl<'a> Reader<'a> {
         Ok(Event::Start { local: name.local, offset: start })
     }
 
+    #[inline]
     fn end(&mut self) -> Result<Event, Stop> {
-        let start = self.at;
-        let rest = &self.text[start + "</".len()..];
-        let expected = self.open.last().map(|open| open.name.of(self.text));
-        // Most end tags are written without white space.
-        let behind = expected.and_then(|expected| rest.strip_prefix(expected));
-        let length = match behind.map(|behind| skip_space(behind, 0)) {
-            Some(blanks) if behind.is_some_and(|behind| behind.as_bytes().get(blanks) == Some(&b'>')) => {
-                expected.map_or(0, str::len) + blanks
-            }
-            _ => return Err(self.wrong_end(start, rest, expected)),
+        let name = self.at + "</".len();
+        let Some(expected) = self.open.last().map(|open| open.name.of(self.text)) else {
+            return Err(self.wrong_end(None));
         };
-        self.at = start + "</".len() + length + ">".len();
+        let bytes = self.text.as_bytes();
+        if !bytes[name..].starts_with(expected.as_bytes()) {
+            return Err(self.wrong_end(Some(expected)));
+        }
+        let mut end = name + expected.len();
+        if bytes.get(end) != Some(&b'>') {
+            end = skip_space(self.text, end);
+            if bytes.get(end) != Some(&b'>') {
+                return Err(self.wrong_end(Some(expected)));
+            }
+        }
+        self.at = end + ">".len();
         Ok(self.close())
     }
 
-    /// What is wrong with the end tag at `start`; `rest` is what follows its `</`.
-    fn wrong_end(&self, start: usize, rest: &str, expected: Option<&str>) -> Stop {
+    /// What is wrong with the end tag that begins here.
+    fn wrong_end(&self, expected: Option<&str>) -> Stop {
+        let (start, rest) = (self.at, &self.text[self.at + "</".len()..]);
         let Some(length) = rest.find('>') else { return Stop::unfinished(start, "the end tag has no end; write >") };
         let found = Excerpt(rest[..length].trim_end_matches(|c: char| c.is_ascii() && is_space(c as u8)));
         let message = match expected {
@@ -214,6 +295,7 @@ impl<'a> Reader<'a> {
         Fault::malformed(start, message).into()
     }
 
+    #[inline]
     fn close(&mut self) -> Event {
         if let Some(open) = self.open.pop() {
             self.namespaces.leave(open.namespaces);
@@ -222,6 +304,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Text up to the next markup; outside the root only white space, which is passed over.
+    #[inline]
     fn text(&mut self) -> Result<Option<Event>, Stop> {
         let start = self.at;
         if self.open.is_empty() {
@@ -231,10 +314,9 @@ impl<'a> Reader<'a> {
                 Some(_) => Err(outside(self.at)),
             };
         }
-        let bytes = self.text.as_bytes();
-        while let Some(length) = memchr::memchr3(b'<', b'&', b']', &bytes[self.at..]) {
-            self.at += length;
-            match bytes[self.at..] {
+        loop {
+            self.at = find_end_of_text(self.text, self.at);
+            match self.text.as_bytes()[self.at..] {
                 [b']', b']', b'>', ..] => {
                     return Err(Fault::malformed(self.at, "text contains \"]]>\"; write ]]&gt;").into());
                 }
@@ -242,8 +324,6 @@ impl<'a> Reader<'a> {
                 _ => return Ok(Some(Event::Text(Span::new(start, self.at)))),
             }
         }
-        self.at = bytes.len();
-        Ok(Some(Event::Text(Span::new(start, self.at))))
     }
 
     fn reference(&mut self) -> Result<Event, Stop> {

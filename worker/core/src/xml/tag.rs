@@ -51,6 +51,7 @@ pub(super) struct TagEnd {
 }
 
 /// Reads the rest of the start tag at `tag`, from the end of its name, and its attributes into `attributes`.
+#[inline]
 pub(super) fn read_attributes(
     text: &str,
     tag: usize,
@@ -59,6 +60,20 @@ pub(super) fn read_attributes(
     attributes: &mut Vec<Attribute>,
 ) -> Result<TagEnd, Stop> {
     attributes.clear();
+    // Most elements have none.
+    match text.as_bytes().get(from) {
+        Some(b'>') => Ok(TagEnd { end: from + 1, is_empty: false }),
+        _ => read_some(text, tag, from, max_attributes, attributes),
+    }
+}
+
+fn read_some(
+    text: &str,
+    tag: usize,
+    from: usize,
+    max_attributes: usize,
+    attributes: &mut Vec<Attribute>,
+) -> Result<TagEnd, Stop> {
     let mut at = from;
     loop {
         let start = skip_space(text, at);
