@@ -26,12 +26,19 @@ pub(crate) fn distinct_columns(rows: &RecordBatch) -> Vec<String> {
 }
 
 fn is_distinct(column: &ArrayRef) -> bool {
+    if column.data_type().is_nested() {
+        return false;
+    }
     let field = SortField::new(column.data_type().clone());
-    // Arrow has no bytes for some nested types; a dictionary does no harm to them.
+    // A dictionary does no harm where Arrow has no bytes for a type.
     let Ok(converter) = RowConverter::new(vec![field]) else { return false };
     let Ok(values) = converter.convert_columns(&[Arc::clone(column)]) else { return false };
-    let different: HashSet<&[u8]> = values.iter().map(|value| value.data()).collect();
-    !column.data_type().is_nested() && different.len() * 100 >= values.num_rows() * DISTINCT_PERCENT
+    let (mut seen, mut repeated) = (HashSet::new(), 0);
+    // Most columns have said enough after some hundred values.
+    values.iter().all(|value| {
+        repeated += usize::from(!seen.insert(value.data()));
+        repeated * 100 <= values.num_rows() * (100 - DISTINCT_PERCENT)
+    })
 }
 
 #[cfg(test)]
@@ -49,6 +56,14 @@ mod tests {
     #[test]
     fn column_of_different_values_needs_no_dictionary() {
         assert_eq!(distinct_columns(&rows(8192)), ["number"]);
+    }
+
+    #[test]
+    fn three_repeated_values_of_a_hundred_are_still_different_ones() {
+        let column = |repeated: i64| -> ArrayRef {
+            Arc::new(Int64Array::from_iter_values((0..1000 - repeated).chain(0..repeated)))
+        };
+        assert!(is_distinct(&column(30)) && !is_distinct(&column(31)));
     }
 
     #[test]
