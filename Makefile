@@ -1,5 +1,5 @@
 # `make demo` and `make test` need Rust and the usual build tools only; `make test-live` fetches its servers itself.
-.PHONY: build demo test model-check sim test-live bench bench-page bench-decode bench-compact bench-compact-curves profile-compact fuzz-decode fmt lint gen sbom help
+.PHONY: build demo test model-check sim test-live bench bench-page bench-decode bench-guard profile-decode bench-compact bench-compact-curves profile-compact fuzz-decode fmt lint gen sbom help
 
 help: ## List the targets
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -42,8 +42,18 @@ bench-page: ## The last result of `make bench` into docs/benchmarks.md
 	mkdir -p docs/benchmarks
 	cp $${CARGO_TARGET_DIR:-target}/bench/ingest.svg docs/benchmarks/
 
-bench-decode: ## MB/s and records/s: bare quick-xml, decode to Arrow, to zstd Parquet
+bench-decode: ## MB/s and records/s on one core, from reading the bytes over bare quick-xml to zstd Parquet
 	cargo run --locked --profile bench --package gristmill-bench --bin bench-decode
+
+# Of the programs that test-live builds too, so that a run of all builds them once.
+bench-guard: ## Instructions of decode and Parquet encode against bench/guard.yaml; RENEW="reason" writes them (needs valgrind)
+	cargo build --release --locked --workspace
+	./$${CARGO_TARGET_DIR:-target}/release/bench-guard bench/guard.yaml $${RENEW:+--renew "$$RENEW"}
+
+STAGE ?= decode
+profile-decode: ## Where the instructions of a record go, by function; STAGE=encode for Parquet (needs valgrind)
+	cargo build --locked --profile bench --package gristmill-bench --bin bench-guard
+	bench/profile.sh $${CARGO_TARGET_DIR:-target}/release/bench-guard $(STAGE)
 
 sim: ## The sizing decision beside KEDA/HPA, Flink's autoscaler and a fixed size: table, and pictures in target/sim
 	cargo run --locked --package gristmill-sizing-sim

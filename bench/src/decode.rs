@@ -1,176 +1,86 @@
-//! How fast messages become columns, on one core, against the event loop of a lenient parser that does nothing with what
-//! it reads:
+//! How fast messages become columns, on one core, beside the limits: the memory, a search for markup, and the event loop of
+//! a lenient parser that does nothing with what it reads.
 //!
-//! - (a) `quick-xml`, reading every event;
-//! - (b) decoding to Arrow, with the quickstart's kinds of rules;
-//! - (c) the same, written as zstd Parquet.
-//!
-//! `bench-decode [MESSAGES] [ROUNDS]`. The three take turns, so that a change of the machine's speed meets all.
+//! `bench-decode [MESSAGES] [ROUNDS]`. The stages take turns, so that a change of the machine's speed meets all.
 
-use std::time::Instant;
+use gristmill_bench::{Failure, Input, SEED, Stage};
+use rustix::time::{ClockId, clock_gettime};
 
-use gristmill::parquet_file::Layout;
-use gristmill_core::raw::{Message, MessageDecoder, Verdict};
-use gristmill_crds::StreamIngest;
-use gristmill_crds::plan::IngestPlan;
-use parquet::arrow::ArrowWriter;
-use quick_xml::events::Event;
-use serde_json::json;
-
-// The messages of `gristmill produce`.
-#[path = "../../worker/src/produce/books.rs"]
-#[allow(dead_code, unreachable_pub, reason = "it is a module of the worker, which uses all of it")]
-mod books;
-
-type Failure = Box<dyn std::error::Error>;
-
-const SEED: u64 = 20_261_123;
-
-/// Rows are taken as a batch at this size, as a worker does with its share of memory.
-const BATCH_BYTES: usize = 8 << 20;
+/// How fast a stage has to be beside the event loop.
+const EXPECTED: [(Stage, f64); 2] = [(Stage::Decode, 0.8), (Stage::DecodeToParquet, 0.5)];
 
 fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1);
     let messages = arguments.next().map_or(Ok(40_000), |count| count.parse())?;
     let rounds: usize = arguments.next().map_or(Ok(9), |count| count.parse())?;
-    let plan = plan()?;
-    let documents: Vec<String> = documents(messages);
-    let bytes: usize = documents.iter().map(String::len).sum();
-    let records = decode(&plan, &documents, |_| Ok(()))?;
+    let input = Input::new(messages)?;
+    let (bytes, records) = (input.bytes(), input.records());
     println!("seed {SEED}: {messages} messages, {records} records, {bytes} bytes; {rounds} rounds");
 
-    let mut seconds = [const { Vec::new() }; 3];
-    let mut parquet_bytes = 0;
+    let mut measured = Stage::ALL.map(|stage| Measured { stage, seconds: Vec::new(), parquet_bytes: None });
     for _ in 0..rounds {
-        seconds[0].push(timed(|| read_events(&documents))?);
-        seconds[1].push(timed(|| decode(&plan, &documents, |_| Ok(())).map(drop))?);
-        seconds[2].push(timed(|| {
-            parquet_bytes = decode_to_parquet(&plan, &documents)?;
-            Ok(())
-        })?);
-    }
-    println!("{:<34}{:>30}{:>36}", "", "MB/s (min/median/max)", "records/s (min/median/max)");
-    for (name, times) in
-        ["(a) quick-xml, bare event loop", "(b) decode to Arrow", "(c) decode to zstd Parquet"].iter().zip(&seconds)
-    {
-        let rate = |amount: usize| spread(times.iter().map(|time| amount as f64 / time).collect());
-        let [low, middle, high] = rate(bytes).map(|rate| rate / 1e6);
-        println!(
-            "{name:<34}{low:>12.1}{middle:>9.1}{high:>9.1}{:>14.0}{:>11.0}{:>11.0}",
-            rate(records)[0],
-            rate(records)[1],
-            rate(records)[2]
-        );
-    }
-    for (name, times, expected) in [("(b)/(a)", &seconds[1], 0.65), ("(c)/(a)", &seconds[2], 0.5)] {
-        let [low, middle, high] = spread(seconds[0].iter().zip(times).map(|(bare, time)| bare / time).collect());
-        println!("{name}: {low:.2} / {middle:.2} / {high:.2}, expected at least {expected}");
-    }
-    println!("Parquet: {parquet_bytes} bytes, {:.1} a record", parquet_bytes as f64 / records as f64);
-    Ok(())
-}
-
-/// The rules of the quickstart and every kind of type that its messages have.
-fn plan() -> Result<IngestPlan, Failure> {
-    let ingest: StreamIngest = serde_json::from_value(json!({
-        "apiVersion": "gristmill.dev/v1alpha1",
-        "kind": "StreamIngest",
-        "metadata": {"name": "books", "namespace": "library"},
-        "spec": {
-            "source": {"kafka": {"bootstrapServers": "kafka:9092", "topic": "book_data_topic"}},
-            "record": {"rowPath": "/library/book", "columns": [
-                {"name": "record_id", "path": "record_id", "required": true, "pattern": "^[0-9a-f-]{36}$"},
-                {"name": "title", "path": "title", "required": true, "maxLength": 500},
-                {"name": "author_name", "path": "author/name"},
-                {"name": "author_country", "path": "author/country", "nullIf": ["", "N/A"]},
-                {"name": "library_region", "path": "/library/@region"},
-                {"name": "publication_year", "path": "publication_year", "type": "Int32", "min": 1450, "max": 2100},
-                {"name": "price", "path": "price", "type": "Decimal", "precision": 10, "scale": 2, "min": "0.01"},
-                {"name": "updated_at", "path": "updated_at", "type": "Timestamp"},
-            ]},
-            "raw": {"path": "file:///zone"},
-        },
-    }))?;
-    Ok(IngestPlan::try_from(&ingest)?)
-}
-
-fn documents(count: usize) -> Vec<String> {
-    books::BookMessages::new(SEED, books::Mix::default()).take(count).map(|message| message.payload).collect()
-}
-
-fn read_events(documents: &[String]) -> Result<(), Failure> {
-    for document in documents {
-        let mut reader = quick_xml::Reader::from_str(document);
-        while std::hint::black_box(reader.read_event()?) != Event::Eof {}
-    }
-    Ok(())
-}
-
-/// Decodes every document and hands the rows on as batches; their number.
-fn decode(
-    plan: &IngestPlan,
-    documents: &[String],
-    mut take: impl FnMut(&arrow::array::RecordBatch) -> Result<(), Failure>,
-) -> Result<usize, Failure> {
-    let mut decoder = MessageDecoder::new(plan);
-    let mut records = 0;
-    for (offset, document) in (0_i64..).zip(documents) {
-        let verdict = decoder.decode(&Message {
-            topic: "book_data_topic",
-            topic_id: "AAAAAAAAAAAAAAAAAAAAAQ",
-            partition: 0,
-            offset,
-            generation: 0,
-            timestamp_micros: Some(1_764_000_000_000_000 + offset),
-            key: Some(b"00000000-0000-0000-0000-000000000000"),
-            payload: Some(document.as_bytes()),
-            headers: &[],
-        });
-        let Verdict::Accepted { rows, rejected_rows: 0 } = verdict else {
-            return Err(format!("message {offset} was not accepted: {verdict:?}").into());
-        };
-        records += rows as usize;
-        if decoder.memory_size() >= BATCH_BYTES
-            && let Some(batch) = decoder.take_rows()
-        {
-            take(&batch)?;
+        for Measured { stage, seconds, parquet_bytes } in &mut measured {
+            seconds.push(timed(|| {
+                *parquet_bytes = input.run(*stage)?;
+                Ok(())
+            })?);
         }
     }
-    if let Some(batch) = decoder.take_rows() {
-        take(&batch)?;
+    println!("{:<40}{:^26}{:^30}{:>12}", "", "MB/s", "records/s", "ns a record");
+    println!("{:<40}{:>26}{:>30}{:>12}", "", "min / median / max", "min / median / max", "median");
+    for Measured { stage, seconds, .. } in &measured {
+        let rates = |amount: usize| spread(seconds.iter().map(|time| amount as f64 / time).collect());
+        let ([low, middle, high], [least, usual, most]) = (rates(bytes).map(|rate| rate / 1e6), rates(records));
+        println!(
+            "{:<40}{low:>10.1}{middle:>8.1}{high:>8.1}{least:>12.0}{usual:>9.0}{most:>9.0}{:>12.0}",
+            title(*stage),
+            1e9 / usual
+        );
     }
-    Ok(records)
+    let seconds_of =
+        |wanted: Stage| measured.iter().filter(move |one| one.stage == wanted).flat_map(|one| one.seconds.iter());
+    for (stage, expected) in EXPECTED {
+        let ratios = seconds_of(Stage::Events).zip(seconds_of(stage)).map(|(bare, time)| bare / time);
+        let [low, middle, high] = spread(ratios.collect());
+        println!("{} / quick-xml: {low:.2} / {middle:.2} / {high:.2}, expected at least {expected}", stage.name());
+    }
+    for Measured { stage, parquet_bytes, .. } in &measured {
+        if let Some(length) = parquet_bytes {
+            println!("{}: {length} bytes of Parquet, {:.1} a record", stage.name(), *length as f64 / records as f64);
+        }
+    }
+    Ok(())
 }
 
-/// Length of the file.
-fn decode_to_parquet(plan: &IngestPlan, documents: &[String]) -> Result<usize, Failure> {
-    let mut writer = None;
-    decode(plan, documents, |batch| {
-        let writer = match &mut writer {
-            Some(writer) => writer,
-            none => {
-                let properties = Layout::default().beginning_with(batch).properties();
-                none.insert(ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties))?)
-            }
-        };
-        Ok(writer.write(batch)?)
-    })?;
-    Ok(writer.map_or(Ok(0), |writer| writer.into_inner().map(|file| file.len()))?)
+struct Measured {
+    stage: Stage,
+    /// By round.
+    seconds: Vec<f64>,
+    parquet_bytes: Option<usize>,
 }
 
-/// Seconds of this thread on a core, so that other processes do not count; of the clock where the kernel does not tell.
+fn title(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Read => "every byte read (memory)",
+        Stage::Scan => "memchr finds each <",
+        Stage::Events => "quick-xml, bare event loop",
+        Stage::Decode => "decode to Arrow",
+        Stage::Encode => "Parquet of decoded rows",
+        Stage::EncodeZstd => "zstd Parquet of decoded rows",
+        Stage::DecodeToParquet => "decode to zstd Parquet",
+    }
+}
+
+/// Seconds of this thread on a core, so that other processes do not count.
 fn timed(work: impl FnOnce() -> Result<(), Failure>) -> Result<f64, Failure> {
-    let (start, began) = (on_core(), Instant::now());
+    let start = on_core();
     work()?;
-    Ok(match (start, on_core()) {
-        (Some(start), Some(end)) => (end - start) as f64 / 1e9,
-        _ => began.elapsed().as_secs_f64(),
-    })
+    Ok(on_core() - start)
 }
 
-/// Nanoseconds that this thread has run.
-fn on_core() -> Option<u64> {
-    std::fs::read_to_string("/proc/thread-self/schedstat").ok()?.split(' ').next()?.parse().ok()
+fn on_core() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
 /// Least, median and greatest.

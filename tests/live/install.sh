@@ -1,7 +1,7 @@
 #!/bin/bash
-# install.sh [system] [kafka] [hdfs] [kerberos] [python] [peers] [kubernetes] [packaging]: everything that the
-# live suites need, on a bare Debian machine; default: all. What the cache holds
-# is skipped. Only package registries are asked: apt, Maven Central, PyPI and
+# install.sh [system] [kafka] [hdfs] [kerberos] [python] [peers] [kubernetes] [packaging] [valgrind]: everything
+# that the live suites need, on a bare Debian machine; default: all but valgrind, which only make bench-guard
+# needs. What the cache holds is skipped. Only package registries are asked: apt, Maven Central, PyPI and
 # the Go module proxy; every version is pinned beside this file.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
@@ -120,10 +120,12 @@ install_packaging() {
     cached packaging "$PACKAGING_HOME" packaging_programs
 }
 
+install_valgrind() { need_packages valgrind-packages valgrind=valgrind; }
+
 [ $# -gt 0 ] || set -- kafka hdfs kerberos python peers kubernetes packaging
 for part in system "$@"; do
     case $part in
-    system | kafka | hdfs | kerberos | python | peers | kubernetes | packaging) lock "$part" && "install_$part" ;;
-    *) die "install.sh knows kafka, hdfs, kerberos, python, peers, kubernetes and packaging, not $part" ;;
+    system | kafka | hdfs | kerberos | python | peers | kubernetes | packaging | valgrind) lock "$part" && "install_$part" ;;
+    *) die "install.sh knows kafka, hdfs, kerberos, python, peers, kubernetes, packaging and valgrind, not $part" ;;
     esac
 done
