@@ -181,8 +181,7 @@ impl Typing {
             }
             Repetition::Join(separator) => {
                 let max_bytes = self.max_text_bytes;
-                let joined =
-                    self.formatter.join(column, separator, chain.map(|found| found.text), sources, max_bytes);
+                let joined = self.formatter.join(column, separator, chain.map(|found| found.text), sources, max_bytes);
                 let too_long = || {
                     let message = format!("the texts put together are longer than {max_bytes} bytes");
                     Problem::boxed(Reason::TextTooLong, message)

@@ -34,9 +34,38 @@ fn with_text((mut events, fault): (Vec<Event>, Option<Fault>)) -> (Vec<Event>, O
 /// Pieces that fit together often, so that leaves are as frequent as what is nearly one.
 fn document() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
-        "<a>", "</a>", "<b>", "</b>", "<a>t</a>", "<b></b>", "<b x='1'>", "<b/>", "<a >", "</a >", "<n:a xmlns:n='u'>",
-        "</n:a>", "<n:a>", "<é>", "</é>", "t", " ", "\n  ", "\r\n", "]", "]]>", "&amp;", "&", "é", "\u{1}", "<", "</",
-        ">", "<!--c-->", "<![CDATA[x]]>", "<?p?>", "a text that is longer than the words that are looked at one by one",
+        "<a>",
+        "</a>",
+        "<b>",
+        "</b>",
+        "<a>t</a>",
+        "<b></b>",
+        "<b x='1'>",
+        "<b/>",
+        "<a >",
+        "</a >",
+        "<n:a xmlns:n='u'>",
+        "</n:a>",
+        "<n:a>",
+        "<é>",
+        "</é>",
+        "t",
+        " ",
+        "\n  ",
+        "\r\n",
+        "]",
+        "]]>",
+        "&amp;",
+        "&",
+        "é",
+        "\u{1}",
+        "<",
+        "</",
+        ">",
+        "<!--c-->",
+        "<![CDATA[x]]>",
+        "<?p?>",
+        "a text that is longer than the words that are looked at one by one",
     ]);
     let inside = prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat());
     prop_oneof![4 => inside.clone().prop_map(|inside| format!("<r>{inside}</r>")), 1 => inside]
@@ -83,4 +112,14 @@ fn leaf_is_open_until_the_next_event() {
     assert_eq!((reader.open_names().collect(), reader.namespace()), (vec!["r", "a"], Some("u")));
     assert_eq!(reader.next_or_leaf(10), Ok(Item::Event(Event::End)));
     assert_eq!(reader.next_or_leaf(10), Ok(Item::Event(Event::Finished)));
+}
+
+#[test]
+fn element_with_a_longer_text_is_no_leaf() {
+    let source = Source::read(b"<r><a>four</a></r>", 100);
+    let reads_leaf = |max_text_bytes| {
+        let mut reader = Reader::new(&source, LIMITS);
+        reader.next_or_leaf(max_text_bytes).is_ok() && matches!(reader.next_or_leaf(max_text_bytes), Ok(Item::Leaf(_)))
+    };
+    assert!(reads_leaf(4) && !reads_leaf(3));
 }
