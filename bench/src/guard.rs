@@ -19,7 +19,7 @@ const MESSAGES: usize = 2000;
 const GUARDED: [Stage; 2] = [Stage::Decode, Stage::Encode];
 
 /// Difference from a committed figure that is none of the code's.
-const TOLERANCE_PERCENT: f64 = 3.0;
+const TOLERANCE_PERCENT: u64 = 3;
 
 const HEADER: &str = "# Instructions of one round over the messages, counted by callgrind: see bench/src/guard.rs.\n\
                       # Written by make bench-guard RENEW=\"reason\".\n";
@@ -164,7 +164,7 @@ fn compare(committed: &Figures, counted: &Figures) -> Told {
             continue;
         };
         let change = (*instructions as f64 / figure.instructions as f64 - 1.0) * 100.0;
-        let is_within = change.abs() <= TOLERANCE_PERCENT;
+        let is_within = instructions.abs_diff(figure.instructions) * 100 <= figure.instructions * TOLERANCE_PERCENT;
         told.is_within &= is_within;
         told.lines.push(format!(
             "{stage}: {instructions} instructions, {change:+.2} % from the committed {}: {} {TOLERANCE_PERCENT} %",
