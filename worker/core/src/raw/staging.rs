@@ -161,7 +161,7 @@ impl Staging {
 
     /// Takes an element that is one event.
     #[inline]
-    fn leaf(&mut self, tree: &PathTree, text: &str, reader: &Reader<'_>, leaf: Leaf) -> Result<(), Fault> {
+    fn leaf(&mut self, tree: &PathTree, text: &str, reader: &mut Reader<'_>, leaf: Leaf) -> Result<(), Fault> {
         let Leaf { local, offset, text: span } = leaf;
         if self.passed_over > 0 {
             return Ok(());
@@ -176,6 +176,8 @@ impl Staging {
             is_taken |= self.meet(*target, offset);
         }
         if is_taken {
+            // Its text is kept behind its end, as that of an element of three events: a fault is told at the same place.
+            reader.close_leaf();
             let whole = self.texts.whole(text, span);
             self.keep_text(tree, id, offset, whole)?;
         }

@@ -143,7 +143,7 @@ impl<'a> Reader<'a> {
         self.open.iter().map(move |open| open.name.local.of(text))
     }
 
-    /// Passes over white space between two tags, for who takes no text there.
+    /// Passes over white space before a tag, a comment and their like, for who takes no text there.
     #[inline]
     pub(crate) fn pass_over_blanks(&mut self) {
         let end = skip_space(self.text, self.at);
@@ -156,12 +156,18 @@ impl<'a> Reader<'a> {
     /// open element until the next event is asked for.
     #[inline(always)]
     pub(crate) fn next_or_leaf(&mut self, max_text_bytes: usize) -> Result<Item, Fault> {
-        if std::mem::take(&mut self.has_open_leaf) {
-            self.close();
-        }
+        self.close_leaf();
         match self.leaf(max_text_bytes) {
             Some(leaf) => Ok(Item::Leaf(leaf)),
             None => self.next().map(Item::Event),
+        }
+    }
+
+    /// Closes the leaf that is still open, before the next event is asked for.
+    #[inline]
+    pub(crate) fn close_leaf(&mut self) {
+        if std::mem::take(&mut self.has_open_leaf) {
+            self.close();
         }
     }
 
@@ -197,6 +203,7 @@ impl<'a> Reader<'a> {
     // Where it is called, the event stays in registers: handed over in memory, a short one costs more than it takes to read.
     #[inline(always)]
     pub(crate) fn next(&mut self) -> Result<Event, Fault> {
+        debug_assert!(!self.has_open_leaf, "who asks for leaves goes on by next_or_leaf");
         if std::mem::take(&mut self.ends_at_once) {
             return Ok(self.close());
         }

@@ -73,6 +73,10 @@ impl Element {
         if let Some(value) = &self.attribute {
             *out += &format!(" a=\"{}\"", escape(value).replace('\n', "&#10;"));
         }
+        if self.children.is_empty() {
+            *out += "/>";
+            return;
+        }
         *out += ">";
         for child in &self.children {
             match child {
@@ -122,7 +126,7 @@ fn row(root: &Element, row: &Element) -> Result<Vec<Option<String>>, ()> {
 }
 
 fn text() -> impl Strategy<Value = String> {
-    prop::sample::select(vec!["x", "a b", " a  b ", "&\n<", "", " x\n", "é"]).prop_map(str::to_owned)
+    prop::sample::select(vec!["x", "a b", " a  b ", "&\n<", "", " ", " x\n", "é"]).prop_map(str::to_owned)
 }
 
 fn element(depth: u32) -> impl Strategy<Value = Element> {

@@ -53,6 +53,10 @@ fn the_text_is_found(#[case] path: &str, #[case] document: &str, #[case] expecte
 #[case::line_ends("a\r\nb\rc\nd", "a\nb\nc\nd")]
 #[case::line_ends_in_cdata("<![CDATA[a\r\nb]]>", "a\nb")]
 #[case::referenced_carriage_return("a&#13;b", "a\rb")]
+#[case::blanks_between_elements("a<i/> <i/>b", "a b")]
+#[case::line_end_between_elements("a<i>x</i>\n<i/>b", "a\nb")]
+#[case::blank_behind_a_reference("a&amp; <i>x</i>b", "a& b")]
+#[case::blank_between_cdata_and_a_comment("<![CDATA[a<b]]> <!--c-->d", "a<b d")]
 fn parts_of_a_text_are_joined(#[case] inside: &str, #[case] expected: &str) {
     let document = format!("<library><book><title>{inside}</title></book></library>");
     assert_eq!(text("title", &document), expected);

@@ -227,6 +227,19 @@ fn wide_rows_are_limited_by_the_values_that_they_would_take() {
     assert_eq!(decode(&plan, rows(2_001)).outcome(), "TooManyRows");
 }
 
+/// However an element is written, a fault about its value names the same place.
+#[rstest]
+#[case("<t></t>")]
+#[case("<t/>")]
+#[case("<t></t >")]
+fn too_many_values_are_told_at_the_same_place(#[case] element: &str) {
+    let list = |n| json!({"name": format!("c{n}"), "path": "t", "repeated": "List"});
+    let plan = plan("/l/b", json!((0..1_000).map(list).collect::<Vec<_>>()));
+    let decoded = decode(&plan, format!("<l><b>{}</b></l>", element.repeat(2_001)));
+    let reject = decoded.reject();
+    assert_eq!((reject.reason.as_str(), reject.path.as_deref()), ("TooManyRows", Some("/l/b[1]")));
+}
+
 #[test]
 fn a_great_text_outside_the_rows_is_not_repeated_beyond_memory() {
     let plan = plan("/a/r", json!([{"name": "outside", "path": "/a/@b"}]));
