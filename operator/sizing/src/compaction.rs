@@ -82,6 +82,16 @@ pub enum MemoryRefused {
     Needs(u64),
 }
 
+impl MemoryRefused {
+    /// Memory that the next run is to have for it: what was too little says nothing of what is enough.
+    pub fn least(self) -> u64 {
+        match self {
+            MemoryRefused::Ended(had) => had.saturating_mul(2),
+            MemoryRefused::Needs(needs) => needs,
+        }
+    }
+}
+
 /// The size of the next run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CompactionDecision {
@@ -91,7 +101,7 @@ pub struct CompactionDecision {
     pub parallelism: u32,
     /// Whether it is to be carried out.
     pub acts: bool,
-    /// Whether CPU or memory is that of before, since no more than a step less would do.
+    /// Whether pods, CPU or memory are those of before, since little less would do.
     pub kept: bool,
     /// What keeps it from what is needed.
     pub limits: Vec<CompactionLimit>,
@@ -108,6 +118,8 @@ pub struct CompactionFigures {
     pub bytes: f64,
     /// Rows in them.
     pub rows: f64,
+    /// Runs that it was computed from.
+    pub runs: u64,
     /// Bytes that a core works off in a second.
     pub bytes_per_core_second: f64,
     /// Share of its cores that a run used.
@@ -145,6 +157,8 @@ const PROCESS: f64 = (96u64 << 20) as f64;
 const ROW: f64 = 16.0;
 /// Most buckets and pods that a document may ask for.
 const MOST: u32 = 256;
+/// Fewer pods than before must leave a fifth of what one may have, as less CPU for a worker must cost a fifth less.
+const ROOMY: f64 = 0.8;
 /// Memory is asked for in steps of 256Mi.
 const MEMORY_STEP: f64 = (256u64 << 20) as f64;
 
@@ -170,10 +184,11 @@ pub fn decide(facts: &CompactionFacts) -> CompactionDecision {
         return CompactionDecision { pod, limits, ..document(explain::unmeasured(facts, pod)) };
     };
     let mut limits = Vec::new();
-    let (parallelism, pod_cpu) = pods(facts, figures.need, &mut limits);
+    let (fewest, pod_cpu) = pods(facts, figures.need, &mut limits);
+    let (parallelism, pod_cpu) = steady_pods(facts, figures.need).unwrap_or((fewest, pod_cpu));
     let needed = PodSize { cpu: pod_cpu, memory: pod_memory(facts, figures.memory, parallelism, &mut limits) };
     let pod = steady(facts, needed, parallelism);
-    let kept = pod != needed;
+    let kept = pod != needed || parallelism != fewest;
     let decision =
         CompactionDecision { pod, parallelism, acts, kept, limits, figures: Some(figures), sentence: String::new() };
     CompactionDecision { sentence: explain::sentence(facts, &decision, &figures), ..decision }
@@ -197,6 +212,7 @@ fn figures(facts: &CompactionFacts) -> Option<CompactionFigures> {
     Some(CompactionFigures {
         bytes,
         rows,
+        runs: runs.len() as u64,
         bytes_per_core_second,
         used,
         need: (1000.0 * bytes / (bytes_per_core_second * target) / used).min(1e9),
@@ -208,8 +224,7 @@ fn figures(facts: &CompactionFacts) -> Option<CompactionFigures> {
 fn pods(facts: &CompactionFacts, need: f64, limits: &mut Vec<CompactionLimit>) -> (u32, u32) {
     let max_cpu = facts.max_cpu.max(1);
     let (buckets, most) = (facts.buckets.clamp(1, MOST), facts.max_parallelism.clamp(1, MOST));
-    // The fullest pod has this part of the buckets.
-    let share = |pods: u32| need * f64::from(buckets.div_ceil(pods)) / f64::from(buckets);
+    let share = |pods: u32| share(facts, need, pods);
     let allowed = buckets.min(most);
     if let Some(pods) = (1..=allowed).find(|pods| share(*pods) <= f64::from(max_cpu)) {
         return (pods, in_steps(share(pods)).min(max_cpu));
@@ -223,15 +238,28 @@ fn pods(facts: &CompactionFacts, need: f64, limits: &mut Vec<CompactionLimit>) -
     (buckets.div_ceil(buckets.div_ceil(allowed)), max_cpu)
 }
 
+/// What the fullest of so many pods needs: it has this part of the buckets.
+fn share(facts: &CompactionFacts, need: f64, pods: u32) -> f64 {
+    let buckets = facts.buckets.clamp(1, MOST);
+    need * f64::from(buckets.div_ceil(pods)) / f64::from(buckets)
+}
+
+/// The pods of before where fewer would only just do: hours around what a pod may have would otherwise change between one
+/// large pod and two small ones each time.
+fn steady_pods(facts: &CompactionFacts, need: f64) -> Option<(u32, u32)> {
+    let (max_cpu, allowed) = (facts.max_cpu.max(1), facts.buckets.min(facts.max_parallelism).clamp(1, MOST));
+    let before = facts.current.map(|current| current.parallelism).filter(|before| (2..=allowed).contains(before))?;
+    // The fewest that have room for a little more: of these the next hour does not ask for another one.
+    let roomy = (1..=allowed).find(|pods| share(facts, need, *pods) <= ROOMY * f64::from(max_cpu)).unwrap_or(allowed);
+    let is_enough = share(facts, need, before) <= f64::from(max_cpu);
+    (is_enough && before <= roomy).then(|| (before, in_steps(share(facts, need, before)).min(max_cpu)))
+}
+
 /// What the rows of a pod take, or what an earlier run lacked, within what is allowed. What memory does not hold goes to
 /// local disk, which costs time and no row.
 fn pod_memory(facts: &CompactionFacts, memory: f64, parallelism: u32, limits: &mut Vec<CompactionLimit>) -> u64 {
     let share = PROCESS + (memory - PROCESS).max(0.0) / f64::from(parallelism.max(1));
-    let refused = match facts.memory_refused {
-        Some(MemoryRefused::Ended(had)) => had.saturating_mul(2) as f64,
-        Some(MemoryRefused::Needs(needs)) => needs as f64,
-        None => 0.0,
-    };
+    let refused = facts.memory_refused.map_or(0.0, |refused| refused.least() as f64);
     let wanted = (share.max(refused) / MEMORY_STEP).ceil() * MEMORY_STEP;
     let wanted = (wanted as u64).max(facts.document.memory);
     if wanted > facts.max_memory {

@@ -53,11 +53,7 @@ impl CompactionDecision {
             line("bytes", format!("{found}; the run starts in {}", duration(facts.until_start)));
             line(
                 "speed",
-                format!(
-                    "{} a core-second, by {}",
-                    bytes(figures.bytes_per_core_second),
-                    count(facts.runs.len() as u64, "run")
-                ),
+                format!("{} a core-second, by {}", bytes(figures.bytes_per_core_second), count(figures.runs, "run")),
             );
             line("use", format!("{:.0} % of the cores, by the same runs, 50 % at the least", 100.0 * figures.used));
             line("formula", "bytes / (bytes of a core-second x targetDuration) / use".into());

@@ -132,6 +132,19 @@ fn decisions_and_their_sentences() {
             }),
         ),
         ("another number of pods", with(|facts| facts.current = had(500, GI, 2))),
+        (
+            "one pod would only just do",
+            with(|facts| (facts.backlog_bytes, facts.current) = (45_000_000_000, had(2000, GI, 2))),
+        ),
+        ("one pod would do with room to spare", {
+            with(|facts| (facts.backlog_bytes, facts.current) = (30_000_000_000, had(2000, GI, 2)))
+        }),
+        ("two pods, of which one is not allowed any more", {
+            with(|facts| {
+                (facts.backlog_bytes, facts.current) = (45_000_000_000, had(2000, GI, 2));
+                facts.max_parallelism = 1;
+            })
+        }),
         ("Advise", with(|facts| facts.mode = Mode::Advise)),
         ("Manual", with(|facts| facts.mode = Mode::Manual)),
     ];
@@ -145,6 +158,26 @@ fn decisions_and_their_sentences() {
         writeln!(text, "{}\n", decision.sentence).unwrap();
     }
     insta::assert_snapshot!("compaction", text);
+}
+
+#[test]
+fn hours_around_what_a_pod_may_have_keep_their_pods() {
+    let mut facts = zone();
+    let mut pods = Vec::new();
+    for hour in 0..12u64 {
+        facts.backlog_bytes = 44_000_000_000 + hour % 2 * 3_000_000_000;
+        let decision = decide(&facts);
+        facts.current = Some(RunSize { pod: decision.pod, parallelism: decision.parallelism });
+        pods.push(decision.parallelism);
+    }
+    assert_eq!(pods, [1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]);
+}
+
+#[test]
+fn speed_is_by_the_runs_that_tell_it() {
+    let facts = with(|facts| facts.runs[0].bytes = 1000);
+    let explanation = decide(&facts).explanation(&facts);
+    assert!(explanation.contains("a core-second, by 4 runs"), "{explanation}");
 }
 
 #[test]
