@@ -20,6 +20,7 @@ use super::Caches;
 use crate::condition::ConditionType;
 use crate::hourly_compaction::Compaction;
 use crate::labels::{STREAM_INGEST, owner_name};
+use crate::stream_ingest::observe::is_staying;
 use crate::stream_ingest::{Stream, pod_cpu};
 
 /// The resources in the caches as gauges.
@@ -94,7 +95,8 @@ impl Collector for Resources {
                 pod.metadata.namespace.as_deref() == Some(stream.namespace())
                     && owner_name(&pod.metadata, STREAM_INGEST) == Some(stream.name())
             };
-            pods.iter().filter(|pod| belongs(pod)).map(|pod| pod_cpu::granted(pod).unwrap_or(0)).collect::<Vec<_>>()
+            let workers = pods.iter().filter(|pod| belongs(pod) && is_staying(pod));
+            workers.map(|pod| pod_cpu::granted(pod).unwrap_or(0)).collect::<Vec<_>>()
         };
         plain(
             &mut encoder,

@@ -20,8 +20,11 @@ impl Told {
         let metrics = OperatorMetrics::default();
         let mut pods = Writer::new(());
         metrics.tell_of(streams.as_reader(), compactions.as_reader(), pods.as_reader());
-        for (name, cpu) in [("books-ingest-1", "750m"), ("books-ingest-2", "500m")] {
+        // The last one was evicted: it is no worker, and nobody deletes it.
+        let of_books = [("books-ingest-1", "750m", "Running"), ("books-ingest-2", "500m", "Pending")];
+        for (name, cpu, phase) in of_books.into_iter().chain([("books-ingest-0", "750m", "Failed")]) {
             let pod = json!({
+                "status": {"phase": phase},
                 "metadata": {"name": name, "namespace": "library", "labels": {"gristmill.dev/stream-ingest": "books"}},
                 "spec": {"containers": [{"name": "gristmill", "resources": {"requests": {"cpu": cpu}}}]},
             });

@@ -166,7 +166,7 @@ async fn ask(pods: &[Arc<Pod>], context: &Context) -> Vec<Worker> {
 
 /// Whether a pod is one of the workers. One that is evicted or whose node was shut down ended for good: another has taken
 /// its place, and nobody deletes it.
-fn is_staying(pod: &Pod) -> bool {
+pub fn is_staying(pod: &Pod) -> bool {
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
     pod.metadata.deletion_timestamp.is_none() && !matches!(phase, Some("Failed" | "Succeeded"))
 }
