@@ -61,14 +61,20 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     let now = (operator.now)();
     let endings = endings::endings(&observed);
     let mut told = status::told(&compaction.status, &endings);
+    let mut change = None;
     let outcome = match plan(&compaction, &observed) {
         Ok(plan) => {
             let options = compaction.typed().ok().and_then(|typed| typed.spec.pod.as_ref());
             let facts = Seen { plan: &plan, options, told: &told, observed: &observed, endings: &endings, now };
             let NextSize { template, status } = size::decide(&facts);
+            let live = observed.cron_job.as_deref().and_then(RunSize::of_template);
+            change = status::resized(&compaction, live.as_ref(), &template);
             let settled = settle(&compaction, &plan, &observed, &template, operator).await;
             settled.map(|()| {
-                told.sizing = status;
+                // Of a resource that is paused the size stays told that its runs have.
+                if !compaction.is_paused() {
+                    told.sizing = status;
+                }
                 plan
             })
         }
@@ -79,7 +85,8 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     if status != compaction.status {
         crate::status::write(&operator.client, &compaction, &status, observed.outdated.as_ref()).await?;
         transitions::publish(operator, &compaction, &compaction.status.conditions, &status.conditions).await;
-        if let Some(note) = status::resized(&compaction, &status) {
+        if let (Ok(_), Some(change), Some(sizing)) = (&outcome, change, &status.sizing) {
+            let note = format!("{change}: {}", sizing.explanation);
             transitions::publish_resize(operator, &compaction, Reason::RunResized, note).await;
         }
     }

@@ -51,9 +51,12 @@ pub fn ending(job: Option<&Job>, endings: &[(Shard, Ending)]) -> Option<Ending> 
         .filter(|(_, ending)| ending.result.is_ok())
         .map(|(shard, ending)| (shard.index, ending))
         .collect();
-    let open = endings.iter().filter(|(shard, ending)| ending.result.is_err() && !done.contains_key(&shard.index));
-    if let Some((shard, failed)) = open.max_by_key(|(_, ending)| ending.time) {
-        return Some(named(*shard, failed));
+    let open = || endings.iter().filter(|(shard, ending)| ending.result.is_err() && !done.contains_key(&shard.index));
+    if let Some((shard, failed)) = open().max_by_key(|(_, ending)| ending.time) {
+        // The last one is told, and the next run has memory enough for each.
+        let refused = open().filter_map(|(_, ending)| ending.memory_refused);
+        let memory_refused = refused.max_by_key(|refused| refused.least());
+        return Some(Ending { memory_refused, ..named(*shard, failed) });
     }
     let is_whole = done.len() as u64 == u64::from(*count);
     // Pods of a Job that is complete may be gone, by a drained node: what they told is not known.

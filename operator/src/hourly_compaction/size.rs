@@ -1,24 +1,26 @@
 //! The size of the next run: from what the status tells of the last ones to the facts of the decision, and back. Pure.
 //!
 //! Nothing here follows the clock while nothing happens: the facts change when a run ends, a start is missed or the spec
-//! changes. While a run is under way the size stays as it was: that run keeps its template, and its own start would make the
-//! next one look an hour further away.
+//! changes. A run that is under way is none of them: it keeps the template that it began with, and until it tells something
+//! the one after it is sized by what was known when it began.
 
 use std::time::Duration;
 
 use gristmill_crds::plan::{CompactionPlan, SizingPlan};
-use gristmill_crds::{CompactionSizing, HourlyCompactionStatus, PodOptions, Quantity, Run, ScalingMode};
+use gristmill_crds::{CompactionSizing, HourlyCompactionStatus, PodOptions, Quantity, Run, RunTrigger, ScalingMode};
 use gristmill_sizing::Mode;
 use gristmill_sizing::compaction::{
     self as sizing, CompactionDecision, CompactionFacts, MemoryRefused, PastRun, PodSize,
 };
 use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::CronJob;
+use kube::ResourceExt;
 
 use super::build::DEFAULT_MEMORY;
-use super::endings::Ending;
+use super::endings::{Ending, trigger};
 use super::observe::Observed;
 use crate::labels;
-use crate::pod::DEFAULT_CPU;
+use crate::pod::{CONTAINER, DEFAULT_CPU};
 use crate::quantity;
 
 /// What the template of a run has.
@@ -45,11 +47,28 @@ impl RunSize {
         }
     }
 
+    /// What the runs of a CronJob have; none if it does not read.
+    pub fn of_template(cron_job: &CronJob) -> Option<Self> {
+        let job = cron_job.spec.as_ref()?.job_template.spec.as_ref()?;
+        let containers = &job.template.spec.as_ref()?.containers;
+        let ours = containers.iter().find(|container| container.name == CONTAINER)?;
+        let requests = ours.resources.as_ref()?.requests.as_ref()?;
+        let asked = |name: &str| Some(Quantity(requests.get(name)?.0.clone()));
+        let parallelism = job.completions.map_or(Some(1), |pods| u32::try_from(pods).ok())?;
+        Some(Self { cpu: asked("cpu")?, memory: asked("memory")?, parallelism })
+    }
+
     /// The size that a status tells; none if it does not read.
     fn of_status(CompactionSizing { cpu, memory, parallelism, .. }: &CompactionSizing) -> Option<Self> {
         let parallelism = u32::try_from(*parallelism).ok().filter(|pods| *pods > 0)?;
         let (cpu, memory) = (Quantity(cpu.clone()), Quantity(memory.clone()));
         (cpu.to_millicores().is_ok() && memory.to_bytes().is_ok()).then_some(Self { cpu, memory, parallelism })
+    }
+
+    /// The same in the words in which the API server stores it.
+    fn as_stored(&self) -> Self {
+        let (cpu, memory) = (quantity::cpu(&self.cpu).0, quantity::memory(&self.memory).0);
+        Self { cpu: Quantity(cpu), memory: Quantity(memory), parallelism: self.parallelism }
     }
 
     fn to_decided(&self) -> sizing::RunSize {
@@ -86,30 +105,24 @@ pub struct Seen<'a> {
 
 /// Decides the size of the next run.
 pub fn decide(seen: &Seen<'_>) -> NextSize {
-    let Seen { plan, options, told, observed, endings, now: _ } = *seen;
+    let Seen { plan, options, told, endings, .. } = *seen;
     let document = RunSize::of_document(options);
     if plan.sizing.mode == ScalingMode::Manual {
-        return NextSize { template: document, status: None };
+        return NextSize { template: document.as_stored(), status: None };
     }
-    let is_held = observed.active.is_some();
-    let held =
-        told.sizing.as_ref().filter(|_| is_held).and_then(|held| Some((RunSize::of_status(held)?, held.clone())));
-    let (size, status) = held.unwrap_or_else(|| {
-        let least = least_memory(told, endings);
-        let facts = facts(plan, &document, told, least, start_of_next(seen));
-        let decision = sizing::decide(&facts);
-        let size = size_of(&decision);
-        let status = CompactionSizing {
-            cpu: size.cpu.0.clone(),
-            memory: size.memory.0.clone(),
-            parallelism: i32::try_from(size.parallelism).unwrap_or(i32::MAX),
-            least_memory: least.map(|bytes| stored_bytes(bytes).0),
-            details: decision.explanation(&facts).trim_end().to_owned(),
-            explanation: decision.sentence,
-        };
-        (size, status)
-    });
-    let template = if plan.sizing.mode == ScalingMode::Auto { size } else { document };
+    let least = least_memory(told, endings);
+    let facts = facts(plan, &document, told, least, start_of_next(seen));
+    let decision = sizing::decide(&facts);
+    let size = size_of(&decision);
+    let status = CompactionSizing {
+        cpu: size.cpu.0.clone(),
+        memory: size.memory.0.clone(),
+        parallelism: i32::try_from(size.parallelism).unwrap_or(i32::MAX),
+        least_memory: least.map(|bytes| stored_bytes(bytes).0),
+        details: decision.explanation(&facts).trim_end().to_owned(),
+        explanation: decision.sentence,
+    };
+    let template = if plan.sizing.mode == ScalingMode::Auto { size.as_stored() } else { document.as_stored() };
     NextSize { template, status: Some(status) }
 }
 
@@ -152,14 +165,27 @@ fn facts(
 }
 
 /// When the next run starts: after the last start or end that is known, unless that one was missed.
+///
+/// Of a run that is under way neither its start nor its failed attempts count: the next one would look an hour further away
+/// as soon as it begins.
 fn start_of_next(Seen { plan, told, observed, endings, now, .. }: &Seen<'_>) -> Option<Timestamp> {
     let cron_job = observed.cron_job.as_ref().and_then(|cron_job| cron_job.status.as_ref());
     let scheduled = cron_job.and_then(|status| status.last_schedule_time.as_ref()).map(|time| time.0);
+    let active = observed.active.as_ref().map(|active| active.job.as_ref());
     let succeeded = told.last_successful_time.as_ref().and_then(|time| time.parse::<Timestamp>().ok());
-    let ended = endings.iter().map(|ending| ending.time).max();
-    let last = [scheduled, succeeded, ended].into_iter().flatten().max()?;
+    let is_over = |ending: &&Ending| active.is_none_or(|job| job.name_any() != ending.job);
+    let ended = endings.iter().filter(is_over).map(|ending| ending.time).max();
+    let last = [scheduled.filter(|_| active.is_none()), succeeded, ended].into_iter().flatten().max()?;
     let after = |moment: Timestamp| Timestamp::from_second(plan.next_start(moment.as_second())?).ok();
     let start = after(last)?;
+    if let Some(job) = active {
+        // It may have begun long after the last one: that start was missed before.
+        let began = match trigger(job) {
+            RunTrigger::Schedule => scheduled,
+            RunTrigger::Manual => job.creation_timestamp().map(|time| time.0),
+        };
+        return began.map_or(Some(start), |began| Some(start.max(began)));
+    }
     let is_missed = between(start, *now) > plan.starting_deadline;
     if is_missed { after(*now) } else { Some(start) }
 }
@@ -170,18 +196,15 @@ fn least_memory(told: &HourlyCompactionStatus, endings: &[Ending]) -> Option<u64
     let remembered = remembered.and_then(|memory| Quantity(memory).to_bytes().ok());
     let succeeded = told.last_successful_time.as_ref().and_then(|time| time.parse::<Timestamp>().ok());
     let since = endings.iter().filter(|ending| succeeded.is_none_or(|succeeded| ending.time > succeeded));
-    let refused = since.filter_map(|ending| ending.memory_refused).map(|refused| match refused {
-        MemoryRefused::Ended(had) => had.saturating_mul(2),
-        MemoryRefused::Needs(needs) => needs,
-    });
+    let refused = since.filter_map(|ending| ending.memory_refused).map(MemoryRefused::least);
     // A text that a quantity can't hold would not be read again.
     refused.chain(remembered).max().map(|bytes| bytes.min(i64::MAX as u64))
 }
 
-/// Pods of a run at the most, by the length of their host names: 63 characters of the name of the CronJob, its number of the
-/// start (8 digits and more), and the index.
+/// Pods of a run at the most, by the length of their host names: 63 characters of the name of the Job and the index. A run
+/// that somebody starts by hand has the longest name.
 fn most_pods(name: &str) -> u32 {
-    let room = 63usize.saturating_sub(labels::compaction_name(name).len() + "-12345678-".len());
+    let room = 63usize.saturating_sub(labels::compaction_name(name).len() + "-now-12345-".len());
     10u32.checked_pow(u32::try_from(room).unwrap_or(u32::MAX)).unwrap_or(u32::MAX)
 }
 
@@ -271,8 +294,8 @@ mod tests {
 
     #[test]
     fn pods_of_a_long_name_are_as_many_as_their_host_names_allow() {
-        assert_eq!(most_pods(&"a".repeat(40)), 100);
-        assert_eq!(most_pods(&"a".repeat(39)), 1000);
+        assert_eq!(most_pods(&"a".repeat(40)), 10);
+        assert_eq!(most_pods(&"a".repeat(39)), 100);
         assert_eq!(most_pods("books"), u32::MAX);
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use gristmill_crds::plan::CompactionPlan;
 use gristmill_crds::report::CompactionReport;
-use gristmill_crds::{CompactionSizing, HourlyCompactionStatus, Run, ScalingMode};
+use gristmill_crds::{HourlyCompactionStatus, Run, ScalingMode};
 use jiff::Timestamp;
 use kube::ResourceExt;
 
@@ -15,6 +15,7 @@ use super::Compaction;
 use super::conditions::conditions;
 use super::endings::Ending;
 use super::observe::Observed;
+use super::size::RunSize;
 use crate::condition;
 use crate::error::Error;
 use crate::quantity;
@@ -56,20 +57,16 @@ pub fn next(
     status
 }
 
-/// What is said when mode Auto gives the next run another size.
-pub fn resized(compaction: &Compaction, status: &HourlyCompactionStatus) -> Option<String> {
+/// What is said when mode Auto gives the next run another size than the live template has.
+pub fn resized(compaction: &Compaction, live: Option<&RunSize>, next: &RunSize) -> Option<String> {
     let mode = compaction.typed().ok()?.spec.sizing.as_ref()?.mode;
-    let (before, after) = (compaction.status.sizing.as_ref()?, status.sizing.as_ref()?);
-    let size = |sizing: &CompactionSizing| (sizing.cpu.clone(), sizing.memory.clone(), sizing.parallelism);
-    let text = |(cpu, memory, parallelism): (String, String, i32)| match parallelism {
-        1 => format!("1 pod x {cpu} and {memory}"),
-        pods => format!("{pods} pods x {cpu} and {memory}"),
+    let text = |RunSize { cpu, memory, parallelism }: &RunSize| match parallelism {
+        1 => format!("1 pod x {} and {}", cpu.0, memory.0),
+        pods => format!("{pods} pods x {} and {}", cpu.0, memory.0),
     };
-    let is_told = mode == Some(ScalingMode::Auto) && !compaction.is_paused() && size(before) != size(after);
-    is_told.then(|| {
-        let sizes = format!("{} instead of {}", text(size(after)), text(size(before)));
-        format!("the next run has {sizes}: {}", after.explanation)
-    })
+    let is_told = mode == Some(ScalingMode::Auto) && !compaction.is_paused();
+    let live = live.filter(|live| is_told && *live != next)?;
+    Some(format!("the next run has {} instead of {}", text(next), text(live)))
 }
 
 /// When the CronJob starts the next run. `@every` counts from the start before, as the CronJob controller does.

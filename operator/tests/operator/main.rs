@@ -13,6 +13,7 @@ mod objects;
 mod permissions;
 mod rollout;
 mod run_size;
+mod runs_under_way;
 mod served_schema;
 mod sizing;
 mod stream_ingest;

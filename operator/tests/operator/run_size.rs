@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 use crate::cluster::Cluster;
 use crate::documents::{compaction, compaction_report, ended, job, run_pod, running, shard_pod, sized, stream};
 
-const COMPACTIONS: &str = "gristmill.dev/hourlycompactions";
-const CRON_JOBS: &str = "batch/cronjobs";
-const STATUS: &str = "apply gristmill.dev/hourlycompactions/status/books";
-const APPLY: &str = "apply batch/cronjobs/books-compaction";
+pub(crate) const COMPACTIONS: &str = "gristmill.dev/hourlycompactions";
+pub(crate) const CRON_JOBS: &str = "batch/cronjobs";
+pub(crate) const STATUS: &str = "apply gristmill.dev/hourlycompactions/status/books";
+pub(crate) const APPLY: &str = "apply batch/cronjobs/books-compaction";
 
 /// A cluster whose compaction has this block `sizing` and four buckets, reconciled once.
-async fn with_sizing(sizing: Value) -> Cluster {
+pub(crate) async fn with_sizing(sizing: Value) -> Cluster {
     let mut compaction = compaction();
     compaction["spec"]["sizing"] = sizing;
     compaction["spec"]["processed"]["buckets"] = json!(4);
@@ -22,7 +22,7 @@ async fn with_sizing(sizing: Value) -> Cluster {
 }
 
 /// The report of a run that found `gigabytes` of RAW, at 20 MB a second of CPU, and left `backlog` bytes.
-fn measured(sequence: i64, gigabytes: i64, backlog: &str) -> Value {
+pub(crate) fn measured(sequence: i64, gigabytes: i64, backlog: &str) -> Value {
     let mut report = compaction_report(sequence);
     let hour = 4 + sequence;
     let run = &mut report["runs"][0];
@@ -35,7 +35,7 @@ fn measured(sequence: i64, gigabytes: i64, backlog: &str) -> Value {
 }
 
 /// A pod whose run ended well at six minutes past its hour.
-fn succeeded(name: &str, sequence: i64, report: &Value) -> Value {
+pub(crate) fn succeeded(name: &str, sequence: i64, report: &Value) -> Value {
     let hour = 4 + sequence;
     let mut pod = run_pod(name, ended(0, &format!("2026-11-23T{hour:02}:06:13Z"), report));
     began(&mut pod, &format!("2026-11-23T{hour:02}:05:02Z"));
@@ -57,12 +57,12 @@ fn status(cluster: &Cluster) -> Value {
     cluster.get(COMPACTIONS, "books").unwrap()["status"].clone()
 }
 
-fn sizing(cluster: &Cluster) -> Value {
+pub(crate) fn sizing(cluster: &Cluster) -> Value {
     status(cluster)["sizing"].clone()
 }
 
 /// CPU and memory that the template asks for, and the number of pods.
-fn template(cluster: &Cluster) -> (String, String, Value) {
+pub(crate) fn template(cluster: &Cluster) -> (String, String, Value) {
     let spec = cluster.get(CRON_JOBS, "books-compaction").unwrap()["spec"]["jobTemplate"]["spec"].clone();
     let resources = &spec["template"]["spec"]["containers"][0]["resources"];
     assert_eq!(resources["requests"]["memory"], resources["limits"]["memory"]);
@@ -70,7 +70,7 @@ fn template(cluster: &Cluster) -> (String, String, Value) {
     (text(&resources["requests"]["cpu"]), text(&resources["requests"]["memory"]), spec["completions"].clone())
 }
 
-fn size(cpu: &str, memory: &str, completions: Value) -> (String, String, Value) {
+pub(crate) fn size(cpu: &str, memory: &str, completions: Value) -> (String, String, Value) {
     (cpu.to_owned(), memory.to_owned(), completions)
 }
 
@@ -161,21 +161,35 @@ async fn manual_is_what_the_document_says() {
 }
 
 #[tokio::test]
-async fn run_under_way_keeps_the_size_of_the_next() {
+async fn size_that_is_decided_while_paused_is_told_when_it_is_carried_out() {
     let cluster = with_sizing(json!({"mode": "Auto", "targetDuration": "20m"})).await;
+    let pause = |value: Value| {
+        cluster.edit(COMPACTIONS, "books", |compaction| {
+            compaction["metadata"]["annotations"] = json!({"gristmill.dev/reconcile": value});
+        });
+    };
+    let before = sizing(&cluster);
+    pause(json!("disabled"));
     cluster.put(succeeded("books-compaction-1", 1, &measured(1, 6, "30000000000")));
     cluster.reconcile_compaction().await.unwrap();
-    let before = sizing(&cluster);
-    cluster.wait_seconds(3600);
-    cluster.edit(CRON_JOBS, "books-compaction", |cron_job| {
-        cron_job["status"] = json!({"lastScheduleTime": "2026-11-23T06:05:00Z"});
-    });
-    cluster.put(job("books-compaction-2", None));
-    cluster.put(run_pod("books-compaction-2", running()));
-    cluster.writes();
+    assert_eq!((sizing(&cluster), template(&cluster)), (before, size("500m", "1Gi", Value::Null)));
+    cluster.events();
+    pause(json!("enabled"));
     cluster.reconcile_compaction().await.unwrap();
-    assert_eq!(cluster.writes(), [STATUS], "the active Job and the next start are told");
-    assert_eq!(sizing(&cluster), before);
+    assert_eq!(template(&cluster), size("2", "4864Mi", Value::Null));
+    assert!(cluster.events().iter().any(|event| event.contains("RunResized")));
+}
+
+#[tokio::test]
+async fn size_that_was_advised_is_told_when_mode_auto_carries_it_out() {
+    let cluster = with_sizing(json!({"mode": "Advise", "targetDuration": "20m"})).await;
+    cluster.put(succeeded("books-compaction-1", 1, &measured(1, 6, "30000000000")));
+    cluster.reconcile_compaction().await.unwrap();
+    cluster.events();
+    cluster.edit(COMPACTIONS, "books", |compaction| compaction["spec"]["sizing"]["mode"] = json!("Auto"));
+    cluster.reconcile_compaction().await.unwrap();
+    let told = "RunResized: the next run has 1 pod x 2 and 4864Mi instead of 1 pod x 500m and 1Gi: 30 GB at";
+    assert!(cluster.events().iter().any(|event| event.contains(told)));
 }
 
 #[tokio::test]
@@ -228,7 +242,7 @@ async fn run_that_says_how_much_memory_it_needs_gets_it() {
 }
 
 /// Three pods share the run of the first hour: its Job is there, and they run.
-async fn sharing() -> Cluster {
+pub(crate) async fn sharing() -> Cluster {
     let cluster = with_sizing(json!({"mode": "Auto", "maxCpuPerPod": "1", "maxParallelism": 4})).await;
     cluster.put(job("books-compaction-1", None));
     for index in 0..3 {
@@ -333,6 +347,22 @@ async fn shard_that_failed_is_named_until_it_is_made_good() {
 }
 
 #[tokio::test]
+async fn memory_that_one_shard_lacked_counts_although_another_one_failed_later() {
+    let cluster = sharing().await;
+    let mut killed = ended(137, "2026-11-23T05:06:00Z", &json!(""));
+    killed["state"]["terminated"]["reason"] = json!("OOMKilled");
+    killed["state"]["terminated"]["message"] = json!("");
+    cluster.put(sized(shard_pod("books-compaction-1", 0, 3, 0, killed), "1", "1Gi"));
+    let failure = json!({"reason": "StoreUnavailable", "message": "namenode:8020 refuses the connection"});
+    cluster.put(shard_pod("books-compaction-1", 1, 3, 0, ended(5, "2026-11-23T05:12:00Z", &failure)));
+    cluster.put(job("books-compaction-1", Some("Failed")));
+    cluster.reconcile_compaction().await.unwrap();
+    assert!(cluster.condition(COMPACTIONS, "Ready").1.contains("shard 1/3"));
+    assert_eq!(sizing(&cluster)["leastMemory"], "2Gi");
+    assert_eq!(template(&cluster).1, "2Gi");
+}
+
+#[tokio::test]
 async fn run_over_all_that_comes_next_does_not_take_a_shared_one_apart() {
     let cluster = sharing().await;
     for index in 0..3 {
@@ -398,15 +428,4 @@ async fn more_than_a_pod_may_have_is_shared() {
     assert_eq!((&spec["backoffLimitPerIndex"], &spec["backoffLimit"]), (&json!(3), &Value::Null));
     let arguments = spec["template"]["spec"]["containers"][0]["args"].clone();
     assert_eq!(arguments[3], "--shard=$(JOB_COMPLETION_INDEX)/4");
-}
-
-#[tokio::test]
-async fn shard_that_cannot_start_is_told_although_others_run() {
-    let cluster = sharing().await;
-    let waiting = json!({"state": {"waiting": {"reason": "ErrImagePull", "message": "not found"}}});
-    cluster.put(shard_pod("books-compaction-1", 0, 3, 0, waiting));
-    cluster.reconcile_compaction().await.unwrap();
-    let (ready, message) = cluster.condition(COMPACTIONS, "Ready");
-    assert_eq!(ready, "False/ImagePullFailed");
-    assert!(message.starts_with("Job books-compaction-1 waits for pod books-compaction-1-0-0: "), "{message}");
 }

@@ -1,0 +1,84 @@
+//! Scenarios of a compaction's run that is under way or can't start: what is told of it, and the size of the next one.
+
+use serde_json::{Value, json};
+
+use crate::cluster::Cluster;
+use crate::documents::{job, run_pod, running, shard_pod};
+use crate::run_size::{
+    APPLY, COMPACTIONS, CRON_JOBS, STATUS, measured, sharing, size, sizing, succeeded, template, with_sizing,
+};
+
+#[tokio::test]
+async fn run_under_way_keeps_the_size_of_the_next() {
+    let cluster = with_sizing(json!({"mode": "Auto", "targetDuration": "20m"})).await;
+    cluster.put(succeeded("books-compaction-1", 1, &measured(1, 6, "30000000000")));
+    cluster.reconcile_compaction().await.unwrap();
+    let before = sizing(&cluster);
+    cluster.wait_seconds(3600);
+    cluster.edit(CRON_JOBS, "books-compaction", |cron_job| {
+        cron_job["status"] = json!({"lastScheduleTime": "2026-11-23T06:05:00Z"});
+    });
+    cluster.put(job("books-compaction-2", None));
+    cluster.put(run_pod("books-compaction-2", running()));
+    cluster.writes();
+    cluster.reconcile_compaction().await.unwrap();
+    assert_eq!(cluster.writes(), [STATUS], "the active Job and the next start are told");
+    assert_eq!(sizing(&cluster), before);
+}
+
+/// A run of 80 minutes has missed the next start, which follows at once: there is always one under way.
+#[tokio::test]
+async fn run_that_is_longer_than_its_period_is_made_good_by_the_one_after_the_next() {
+    let cluster = with_sizing(json!({"mode": "Auto", "targetDuration": "20m"})).await;
+    cluster.put(job("books-compaction-1", None));
+    cluster.put(run_pod("books-compaction-1", running()));
+    cluster.reconcile_compaction().await.unwrap();
+    let ended = |cluster: &Cluster| {
+        let mut pod = succeeded("books-compaction-1", 1, &measured(1, 6, "30000000000"));
+        pod["status"]["containerStatuses"][0]["state"]["terminated"]["finishedAt"] = json!("2026-11-23T06:25:00Z");
+        cluster.put(pod);
+        cluster.put(job("books-compaction-1", Some("Complete")));
+    };
+    cluster.wait_seconds(4500);
+    ended(&cluster);
+    cluster.put(job("books-compaction-2", None));
+    cluster.put(run_pod("books-compaction-2", running()));
+    cluster.edit(CRON_JOBS, "books-compaction", |cron_job| {
+        cron_job["status"] = json!({"lastScheduleTime": "2026-11-23T06:05:00Z"});
+    });
+    cluster.reconcile_compaction().await.unwrap();
+    assert_eq!(template(&cluster), size("2", "4864Mi", Value::Null));
+    let (before, _) = (sizing(&cluster), cluster.writes());
+    // And the run under way changes nothing more.
+    for _ in 0..12 {
+        cluster.wait_seconds(600);
+        cluster.reconcile_compaction().await.unwrap();
+    }
+    assert_eq!((sizing(&cluster), cluster.writes().contains(&APPLY.to_owned())), (before, false));
+}
+
+#[tokio::test]
+async fn size_that_no_node_has_is_mended_although_its_run_waits() {
+    let cluster = with_sizing(json!({"mode": "Auto", "targetDuration": "20m"})).await;
+    cluster.put(succeeded("books-compaction-1", 1, &measured(1, 6, "60000000000")));
+    cluster.reconcile_compaction().await.unwrap();
+    assert_eq!(template(&cluster).1, "8Gi");
+    cluster.wait_seconds(3600);
+    cluster.put(job("books-compaction-2", None));
+    cluster.reconcile_compaction().await.unwrap();
+    assert_eq!(template(&cluster).1, "8Gi");
+    cluster.edit(COMPACTIONS, "books", |compaction| compaction["spec"]["sizing"]["maxMemoryPerPod"] = json!("4Gi"));
+    cluster.reconcile_compaction().await.unwrap();
+    assert_eq!(template(&cluster).1, "4Gi");
+}
+
+#[tokio::test]
+async fn shard_that_cannot_start_is_told_although_others_run() {
+    let cluster = sharing().await;
+    let waiting = json!({"state": {"waiting": {"reason": "ErrImagePull", "message": "not found"}}});
+    cluster.put(shard_pod("books-compaction-1", 0, 3, 0, waiting));
+    cluster.reconcile_compaction().await.unwrap();
+    let (ready, message) = cluster.condition(COMPACTIONS, "Ready");
+    assert_eq!(ready, "False/ImagePullFailed");
+    assert!(message.starts_with("Job books-compaction-1 waits for pod books-compaction-1-0-0: "), "{message}");
+}
