@@ -1,9 +1,10 @@
 //! Why a pod does not come: what the cluster tells in events alone, such as a volume that can't be mounted.
 //!
-//! Events are not watched. They are listed for a pod that has been on its way for longer than usual, so that they cost
-//! nothing while all is well.
+//! Events are not watched. They are listed for a pod that has been on its way for longer than usual, and for a Job that has
+//! no pod for as long, so that they cost nothing while all is well.
 
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
@@ -34,20 +35,35 @@ pub async fn explained(pod: &Pod, state: PodState, operator: &Operator) -> PodSt
     if taken.is_none_or(|taken| (operator.now)().duration_since(taken.0) < USUAL) {
         return state;
     }
-    let (Some(namespace), Some(uid)) = (pod.namespace(), pod.uid()) else { return state };
+    match trouble(&events_of(pod, operator).await) {
+        Some((reason, note)) => pod_state::with_event(state, reason, note),
+        None => state,
+    }
+}
+
+/// Why the API server refuses the pods of a Job, if that is the newest that the Job controller tells.
+pub async fn refused_pods(job: &Job, operator: &Operator) -> Option<String> {
+    refusal(&events_of(job, operator).await).map(str::to_owned)
+}
+
+/// Events of an object; none if they can't be listed: the next reconcile asks again.
+async fn events_of<K: ResourceExt>(object: &K, operator: &Operator) -> Vec<Event> {
+    let (Some(namespace), Some(uid)) = (object.namespace(), object.uid()) else { return Vec::new() };
     let api: Api<Event> = Api::namespaced(operator.client.clone(), &namespace);
     let parameters = ListParams::default().fields(&format!("involvedObject.uid={uid}")).limit(MOST);
     match api.list(&parameters).await {
-        Ok(events) => match trouble(&events.items) {
-            Some((reason, note)) => pod_state::with_event(state, reason, note),
-            None => state,
-        },
+        Ok(events) => events.items,
         Err(error) => {
-            // The pod is told as pending; the next reconcile asks again.
-            warn!(%namespace, pod = pod.name_any(), %error, "cannot list events");
-            state
+            warn!(%namespace, object = object.name_any(), %error, "cannot list events");
+            Vec::new()
         }
     }
+}
+
+/// What the newest event of a Job says, if that is of a pod which can't be created.
+fn refusal(events: &[Event]) -> Option<&str> {
+    let newest = events.iter().max_by_key(|event| time(event))?;
+    (newest.reason.as_deref() == Some("FailedCreate")).then(|| note(newest))
 }
 
 /// Reason and note of the newest trouble, if nothing has gone well since. One that names what is missing is told before
@@ -111,6 +127,15 @@ mod tests {
         assert_eq!(trouble(&[mounted, dns.clone()]), None);
         let failed = event("Warning", "FailedMount", "2026-11-23T05:00:30Z");
         assert_eq!(trouble(&[failed, dns]), Some(("FailedMount", "why")));
+    }
+
+    #[test]
+    fn job_whose_newest_event_is_another_one_has_its_pod() {
+        let refused = event("Warning", "FailedCreate", "2026-11-23T05:00:00Z");
+        let created = event("Normal", "SuccessfulCreate", "2026-11-23T05:01:00Z");
+        assert_eq!(refusal(std::slice::from_ref(&refused)), Some("why"));
+        assert_eq!(refusal(&[refused, created]), None);
+        assert_eq!(refusal(&[]), None);
     }
 
     #[test]

@@ -2,9 +2,12 @@
 
 use gristmill_crds::report::FailureReport;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Container, ContainerState, ContainerStateTerminated, ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{
+    Container, ContainerState, ContainerStateTerminated, ContainerStatus, Pod, PodCondition,
+};
 use kube::ResourceExt;
 
+use crate::labels::HOURLY_COMPACTION;
 use crate::missing::{self, Missing};
 use crate::pod::CONTAINER;
 use crate::reason::Reason;
@@ -70,8 +73,9 @@ pub fn read(pod: &Pod) -> PodState {
             Some(message) => PodState::Failing(plain(
                 Reason::Unschedulable,
                 format!(
-                    "{}; give the cluster a node that fits, or change cpu, memory, nodeSelector, tolerations or affinity of spec.pod",
-                    sentence("no node takes it", Some(&message))
+                    "{}; give the cluster a node that fits, or change cpu, memory, nodeSelector, tolerations or affinity of spec.pod{}",
+                    sentence("no node takes it", Some(&message)),
+                    if is_run(pod) { ", or in mode Auto maxCpuPerPod or maxMemoryPerPod of spec.sizing" } else { "" },
                 ),
             )),
             None => PodState::Coming("Pending".to_owned()),
@@ -136,7 +140,12 @@ fn failure_with_log(pod: &Pod, ended: &ContainerStateTerminated, flag: &str) -> 
     let (name, namespace) = (pod.name_any(), pod.namespace().unwrap_or_default());
     Some(match ended.reason.as_deref() {
         Some("OOMKilled") => {
-            plain(Reason::OutOfMemory, format!("its process was killed for its memory; raise spec.pod.memory{tail}"))
+            let act = if is_run(pod) {
+                "raise spec.pod.memory; in mode Auto the next run has twice as much, up to spec.sizing.maxMemoryPerPod"
+            } else {
+                "raise spec.pod.memory"
+            };
+            plain(Reason::OutOfMemory, format!("its process was killed for its memory; {act}{tail}"))
         }
         cause => {
             let cause = cause.filter(|cause| *cause != "Error").map(|cause| format!("{cause}, ")).unwrap_or_default();
@@ -191,12 +200,23 @@ fn last_termination(container: &ContainerStatus) -> Option<&ContainerStateTermin
     container.last_state.as_ref()?.terminated.as_ref()
 }
 
+/// Since when no node takes a pod.
+pub fn unschedulable_since(pod: &Pod) -> Option<Timestamp> {
+    not_scheduled(pod)?.last_transition_time.as_ref().map(|time| time.0)
+}
+
 fn unschedulable(pod: &Pod) -> Option<String> {
+    not_scheduled(pod).map(|condition| condition.message.clone().unwrap_or_default())
+}
+
+fn not_scheduled(pod: &Pod) -> Option<&PodCondition> {
     let conditions = pod.status.as_ref()?.conditions.as_ref()?;
-    let refused = |condition: &&k8s_openapi::api::core::v1::PodCondition| {
-        condition.type_ == "PodScheduled" && condition.status == "False"
-    };
-    conditions.iter().find(refused).map(|condition| condition.message.clone().unwrap_or_default())
+    conditions.iter().find(|condition| condition.type_ == "PodScheduled" && condition.status == "False")
+}
+
+/// Whether a pod is one of a compaction's runs, the size of which the operator may decide.
+fn is_run(pod: &Pod) -> bool {
+    pod.labels().contains_key(HOURLY_COMPACTION)
 }
 
 fn plain(reason: Reason, message: String) -> Failure {

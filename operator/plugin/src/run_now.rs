@@ -129,7 +129,7 @@ fn failure(ended: &ContainerStateTerminated) -> String {
     let message = ended.message.as_deref().unwrap_or_default().trim();
     match (serde_json::from_str(message), ended.reason.as_deref()) {
         (Ok(FailureReport { reason, message, needs_memory: _ }), _) => format!("{reason}: {message}"),
-        (Err(_), Some("OOMKilled")) => "OOMKilled: the run used more than its memory; raise spec.pod.memory".to_owned(),
+        (Err(_), Some("OOMKilled")) => "OOMKilled: the run used more than its memory; raise spec.pod.memory; in mode Auto the next run has twice as much, up to spec.sizing.maxMemoryPerPod".to_owned(),
         (Err(_), reason) => format!("{} (exit {}) {message}", reason.unwrap_or("Error"), ended.exit_code),
     }
 }

@@ -2,11 +2,13 @@
 
 use gristmill_crds::PodOptions;
 use gristmill_crds::plan::CompactionPlan;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 use super::Compaction;
 use super::endings::Ending;
-use super::observe::{Active, Observed};
+use super::observe::Observed;
 use crate::condition::{self, ConditionType, State, Truth};
 use crate::error::Error;
 use crate::labels;
@@ -14,6 +16,7 @@ use crate::missing::resolved_refs;
 use crate::pod_state::{Failure, PodState};
 use crate::reason::Reason;
 use crate::resource::PAUSED;
+use crate::stream_ingest::ready::is_by_quota;
 
 /// What a suspended resource says.
 const SUSPENDED: &str =
@@ -55,7 +58,7 @@ pub fn conditions(
 fn refs(compaction: &Compaction, observed: &Observed, plan: &CompactionPlan, last: Option<&Ending>) -> State {
     let no_options = PodOptions::default();
     let options = compaction.typed().ok().and_then(|typed| typed.spec.pod.as_ref()).unwrap_or(&no_options);
-    let failures = blocking(observed).map(|(_, failure)| failure).into_iter().chain(failure_of(last));
+    let failures = blocking(observed).into_iter().filter_map(Blocking::failure).chain(failure_of(last));
     resolved_refs(failures, &plan.reference_uses(), options, compaction.namespace())
 }
 
@@ -73,8 +76,8 @@ fn ready(
     if refs.status == Truth::False {
         return refs.clone();
     }
-    if let Some((active, failure)) = blocking(observed) {
-        return blocked(active, failure);
+    if let Some(blocking) = blocking(observed) {
+        return blocking.state();
     }
     match last {
         Some(Ending { job, time, result: Ok(_), .. }) => {
@@ -108,27 +111,61 @@ fn before_any_ending(compaction: &Compaction, plan: &CompactionPlan) -> State {
     }
 }
 
-/// A run whose pod can't start blocks all that come after it.
-fn blocking(observed: &Observed) -> Option<(&Active, &Failure)> {
+/// A run that can't start blocks all that come after it.
+enum Blocking<'a> {
+    /// Its pod can't start.
+    Pod(&'a Job, &'a Pod, &'a Failure),
+    /// The API server refuses its pods, in these words.
+    Refused(&'a Job, &'a str),
+}
+
+fn blocking(observed: &Observed) -> Option<Blocking<'_>> {
     let active = observed.active.as_ref()?;
-    match &active.pod.as_ref()?.1 {
+    let job = active.job.as_ref();
+    match &active.pod {
         // A pod that ended is tried again by its Job.
-        PodState::Failing(failure) if active.is_waiting() => Some((active, failure)),
-        PodState::Failing(_) | PodState::Coming(_) | PodState::Running { .. } | PodState::Ended => None,
+        Some((pod, PodState::Failing(failure))) if active.is_waiting() => Some(Blocking::Pod(job, pod, failure)),
+        Some((_, PodState::Failing(_) | PodState::Coming(_) | PodState::Running { .. } | PodState::Ended)) => None,
+        None => active.refused.as_deref().map(|message| Blocking::Refused(job, message)),
     }
 }
 
-fn blocked(active: &Active, failure: &Failure) -> State {
-    let job = active.job.name_any();
-    let namespace = active.job.namespace().unwrap_or_default();
-    let pod = active.pod.as_ref().map(|(pod, _)| pod.name_any()).unwrap_or_default();
-    State::fails(
-        failure.reason.clone(),
-        format!(
-            "Job {job} waits for pod {pod}: {}; no other run starts before it ends, and it keeps the pod template that it began with: mend the cause, and if that was in the template, `kubectl delete job -n {namespace} {job}`",
-            failure.message,
-        ),
-    )
+impl<'a> Blocking<'a> {
+    fn failure(self) -> Option<&'a Failure> {
+        match self {
+            Self::Pod(_, _, failure) => Some(failure),
+            Self::Refused(..) => None,
+        }
+    }
+
+    fn state(&self) -> State {
+        let (job, reason, what) = match self {
+            Self::Pod(job, pod, failure) => {
+                let what = format!("Job {} waits for pod {}: {}", job.name_any(), pod.name_any(), failure.message);
+                (job, failure.reason.clone(), what)
+            }
+            Self::Refused(job, message) if is_by_namespace(message) => {
+                let act = "raise what the namespace allows (ResourceQuota, LimitRange), or lower spec.pod, in mode Auto maxCpuPerPod or maxMemoryPerPod of spec.sizing";
+                (job, Reason::QuotaExceeded, format!("a pod of Job {} is refused: {message}; {act}", job.name_any()))
+            }
+            Self::Refused(job, message) => {
+                let act = "change spec.pod to what the namespace admits, or its policy";
+                (job, Reason::ReplicaFailure, format!("a pod of Job {} is refused: {message}; {act}", job.name_any()))
+            }
+        };
+        let (name, namespace) = (job.name_any(), job.namespace().unwrap_or_default());
+        State::fails(
+            reason,
+            format!(
+                "{what}; no other run starts before it ends, and it keeps the pod template that it began with: mend the cause, and if that was in the template, `kubectl delete job -n {namespace} {name}`"
+            ),
+        )
+    }
+}
+
+/// Whether it is the size of a pod that the namespace refuses.
+fn is_by_namespace(message: &str) -> bool {
+    is_by_quota(message) || message.contains(" usage per ")
 }
 
 fn failure_of(last: Option<&Ending>) -> Option<&Failure> {

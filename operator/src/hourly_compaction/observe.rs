@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gristmill_crds::{HourlyCompaction, StreamIngest};
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, ServiceAccount};
 use kube::ResourceExt;
@@ -18,8 +19,15 @@ use crate::error::Error;
 use crate::labels::{self, HOURLY_COMPACTION};
 use crate::pod_events;
 use crate::pod_state::{self, PodState};
+use crate::reason::Reason;
 use crate::served_schema::Outdated;
 use crate::stream_ingest::Stream;
+
+/// The Job controller creates pods within this time.
+const USUAL: SignedDuration = SignedDuration::from_secs(60);
+
+/// A node that has to be started for a pod is there within this time.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(120);
 
 /// The objects of all HourlyCompactions and the StreamIngests, fed by watches.
 pub struct Cache {
@@ -63,14 +71,19 @@ pub struct Active {
     pub job: Arc<Job>,
     /// Its newest pod and what that says; of several pods that share the run one that can't start, if there is one.
     pub pod: Option<(Arc<Pod>, PodState)>,
+    /// Why the API server refuses its pods, if there is none.
+    pub refused: Option<String>,
 }
 
 impl Active {
     /// Whether its process has not been started.
     pub fn is_waiting(&self) -> bool {
-        self.pod.as_ref().is_some_and(|(pod, state)| {
-            matches!(state, PodState::Coming(_) | PodState::Failing(_)) && pod_state::termination(pod).is_none()
-        })
+        match &self.pod {
+            Some((pod, state)) => {
+                matches!(state, PodState::Coming(_) | PodState::Failing(_)) && pod_state::termination(pod).is_none()
+            }
+            None => is_without_pods(&self.job),
+        }
     }
 }
 
@@ -109,14 +122,38 @@ async fn active(jobs: &[Arc<Job>], pods: &[Arc<Pod>], operator: &Operator) -> Op
     let unfinished = jobs.iter().filter(|job| !is_finished(job) && job.metadata.deletion_timestamp.is_none());
     let job = unfinished.max_by_key(|job| (job.creation_timestamp(), job.name_any()))?;
     let of_job: Vec<Arc<Pod>> = pods.iter().filter(|pod| job_of(pod) == Some(&job.name_any())).cloned().collect();
+    let is_shared = of_job.iter().any(|pod| matches!(pod_state::read(pod), PodState::Running { .. }));
     let pod = match telling(of_job) {
         Some(pod) => {
-            let state = pod_events::explained(&pod, pod_state::read(&pod), operator).await;
+            let state = patiently(&pod, pod_state::read(&pod), is_shared, (operator.now)());
+            let state = pod_events::explained(&pod, state, operator).await;
             Some((pod, state))
         }
         None => None,
     };
-    Some(Active { job: Arc::clone(job), pod })
+    let age = job.creation_timestamp().map(|made| (operator.now)().duration_since(made.0));
+    let is_late = pod.is_none() && is_without_pods(job) && age.is_some_and(|age| age > USUAL);
+    let refused = if is_late { pod_events::refused_pods(job, operator).await } else { None };
+    Some(Active { job: Arc::clone(job), pod, refused })
+}
+
+/// Whether a Job that is to run has no pod, as the Job controller sees it.
+fn is_without_pods(job: &Job) -> bool {
+    let is_suspended = job.spec.as_ref().and_then(|spec| spec.suspend) == Some(true);
+    !is_suspended && job.status.as_ref().and_then(|status| status.active).unwrap_or(0) == 0
+}
+
+/// A pod that no node takes is on its way at first, and for as long as another one of its run goes on: a node with room is
+/// started within minutes, or the others leave theirs.
+fn patiently(pod: &Pod, state: PodState, is_shared: bool, now: Timestamp) -> PodState {
+    match state {
+        PodState::Failing(failure) if failure.reason == Reason::Unschedulable => {
+            let since = pod_state::unschedulable_since(pod);
+            let is_young = since.is_some_and(|since| now.duration_since(since) < PATIENCE);
+            if is_young || is_shared { PodState::Coming(failure.message) } else { PodState::Failing(failure) }
+        }
+        state => state,
+    }
 }
 
 /// The pod that says most about a Job: the newest of each shard counts, and of those one that can't start, then one that

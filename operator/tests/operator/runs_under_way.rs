@@ -1,9 +1,10 @@
 //! Scenarios of a compaction's run that is under way or can't start: what is told of it, and the size of the next one.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
-use crate::documents::{job, run_pod, running, shard_pod};
+use crate::documents::{job, pod_event, run_pod, running, shard_pod};
 use crate::run_size::{
     APPLY, COMPACTIONS, CRON_JOBS, STATUS, measured, sharing, size, sizing, succeeded, template, with_sizing,
 };
@@ -73,6 +74,43 @@ async fn size_that_no_node_has_is_mended_although_its_run_waits() {
 }
 
 #[tokio::test]
+async fn pods_that_the_namespace_refuses_are_told_with_its_words() {
+    let cluster = with_sizing(json!({"mode": "Auto"})).await;
+    cluster.put(job("books-compaction-1", None));
+    let words = "pods \"books-compaction-1-x\" is forbidden: exceeded quota: small, requested: requests.memory=8Gi";
+    let uid = cluster.get("batch/jobs", "books-compaction-1").unwrap()["metadata"]["uid"].clone();
+    cluster.put(pod_event("refused", &uid, "Warning", "FailedCreate", words));
+    cluster.reconcile_compaction().await.unwrap();
+    let (ready, message) = cluster.condition(COMPACTIONS, "Ready");
+    assert_eq!(ready, "False/QuotaExceeded");
+    assert!(message.starts_with(&format!("a pod of Job books-compaction-1 is refused: {words}; raise ")), "{message}");
+    assert!(message.ends_with("`kubectl delete job -n library books-compaction-1`"), "{message}");
+
+    // A quota with room: the Job controller goes on by itself.
+    cluster.put(run_pod("books-compaction-1", running()));
+    cluster.reconcile_compaction().await.unwrap();
+    assert_eq!(cluster.condition(COMPACTIONS, "Ready").0, "Unknown/NoRunYet");
+}
+
+#[tokio::test]
+async fn job_that_was_created_a_moment_ago_or_is_suspended_is_not_looked_into() {
+    for suspend in [false, true] {
+        let cluster = with_sizing(json!({"mode": "Auto"})).await;
+        let mut run = job("books-compaction-1", None);
+        run["spec"]["suspend"] = json!(suspend);
+        cluster.put(run);
+        let made = cluster.get("batch/jobs", "books-compaction-1").unwrap()["metadata"]["creationTimestamp"].clone();
+        let made: Timestamp = made.as_str().unwrap().parse().unwrap();
+        let now: Timestamp = "2026-11-23T05:10:00Z".parse().unwrap();
+        cluster.wait_seconds(made.duration_since(now).as_secs() + if suspend { 3600 } else { 30 });
+        let uid = cluster.get("batch/jobs", "books-compaction-1").unwrap()["metadata"]["uid"].clone();
+        cluster.put(pod_event("refused", &uid, "Warning", "FailedCreate", "exceeded quota"));
+        cluster.reconcile_compaction().await.unwrap();
+        assert_eq!(cluster.condition(COMPACTIONS, "Ready").0, "Unknown/NoRunYet", "suspend: {suspend}");
+    }
+}
+
+#[tokio::test]
 async fn shard_that_cannot_start_is_told_although_others_run() {
     let cluster = sharing().await;
     let waiting = json!({"state": {"waiting": {"reason": "ErrImagePull", "message": "not found"}}});
@@ -81,4 +119,31 @@ async fn shard_that_cannot_start_is_told_although_others_run() {
     let (ready, message) = cluster.condition(COMPACTIONS, "Ready");
     assert_eq!(ready, "False/ImagePullFailed");
     assert!(message.starts_with("Job books-compaction-1 waits for pod books-compaction-1-0-0: "), "{message}");
+}
+
+/// A shard that no node takes, since this time.
+fn without_node(index: u32, since: &str) -> Value {
+    let mut pod = shard_pod("books-compaction-1", index, 3, 0, json!({}));
+    pod["status"] = json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False",
+        "reason": "Unschedulable", "message": "0/2 nodes are available: 2 Insufficient cpu.", "lastTransitionTime": since}]});
+    pod
+}
+
+#[tokio::test]
+async fn run_without_a_node_is_told_after_two_minutes_and_not_while_others_of_it_go_on() {
+    let cluster = sharing().await;
+    cluster.put(without_node(0, "2026-11-23T05:01:00Z"));
+    cluster.reconcile_compaction().await.unwrap();
+    assert_eq!(cluster.condition(COMPACTIONS, "Ready").0, "Unknown/NoRunYet", "two others run");
+    for index in [1, 2] {
+        cluster.put(without_node(index, "2026-11-23T05:09:00Z"));
+    }
+    cluster.put(without_node(0, "2026-11-23T05:09:00Z"));
+    cluster.reconcile_compaction().await.unwrap();
+    assert_eq!(cluster.condition(COMPACTIONS, "Ready").0, "Unknown/NoRunYet", "a node may be on its way");
+    cluster.wait_seconds(90);
+    cluster.reconcile_compaction().await.unwrap();
+    let (ready, message) = cluster.condition(COMPACTIONS, "Ready");
+    assert_eq!(ready, "False/Unschedulable");
+    assert!(message.contains("maxCpuPerPod or maxMemoryPerPod of spec.sizing"), "{message}");
 }
