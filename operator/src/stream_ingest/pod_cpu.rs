@@ -7,7 +7,7 @@ use gristmill_crds::names::CPU;
 use k8s_openapi::api::core::v1::{Container, Pod, PodCondition, ResourceRequirements};
 use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::error::Error;
 use crate::labels::MANAGER;
@@ -19,7 +19,7 @@ use crate::quantity;
 pub enum Resized {
     /// The pod is to have it; its node may still keep it waiting.
     Accepted(Box<Pod>),
-    /// A quota or a limit range of the namespace forbids it, in these words.
+    /// A quota or a limit range of the namespace forbids it, or the API server finds it invalid, in these words.
     Refused(String),
     /// The cluster can't change pods in place.
     NotServed,
@@ -57,20 +57,10 @@ pub fn is_live(pod: &Pod) -> bool {
 
 /// Gives a pod this much CPU, in place.
 ///
-/// Only the request changes. Where the pod has a limit as well, it is the same: whether there is one is fixed for the
-/// life of a pod.
-///
 /// # Errors
 /// The API server can't be reached, or refuses for another reason than those of [`Resized`].
 pub async fn resize(api: &Api<Pod>, pod: &Pod, cpu: u32) -> Result<Resized, Error> {
-    let cpu = quantity::of_millicores(cpu);
-    let has_limit = container(pod)
-        .and_then(|container| container.resources.as_ref()?.limits.as_ref())
-        .is_some_and(|limits| limits.contains_key("cpu"));
-    let resources = match has_limit {
-        true => json!({"requests": {"cpu": cpu}, "limits": {"cpu": cpu}}),
-        false => json!({"requests": {"cpu": cpu}}),
-    };
+    let resources = resources(pod, cpu);
     let name = pod.name_any();
     let patch = Patch::Strategic(json!({"spec": {"containers": [{"name": CONTAINER, "resources": resources}]}}));
     match api.patch_resize(&name, &parameters(), &patch).await {
@@ -84,8 +74,29 @@ pub async fn resize(api: &Api<Pod>, pod: &Pod, cpu: u32) -> Result<Resized, Erro
         Err(kube::Error::Api(answer)) if answer.code == 403 && is_by_namespace(&answer.message) => {
             Ok(Resized::Refused(answer.message))
         }
+        // The next try would end in the same way. An error would keep the rest of the resource from being told.
+        Err(kube::Error::Api(answer)) if answer.code == 422 => Ok(Resized::Refused(answer.message)),
         Err(source) => Err(Error::Apply { object: format!("the CPU of Pod {name}"), source }),
     }
+}
+
+/// What a resize asks for.
+///
+/// Only the request changes where the pod has no limit. Whether it has one, and whether that is its request, is fixed for
+/// its life: both make its `qosClass`, which no resize may change. A limit above the request, such as the default of a
+/// LimitRange, keeps its ratio to it, since a LimitRange bounds that.
+fn resources(pod: &Pod, cpu: u32) -> Value {
+    let asked = quantity::of_millicores(cpu);
+    let limit = match (limit(pod), requested(pod)) {
+        (Some(limit), Some(request)) if limit > request && request > 0 => {
+            let (limit, request) = (u64::from(limit), u64::from(request));
+            let scaled = (limit * u64::from(cpu) + request / 2) / request;
+            u32::try_from(scaled).unwrap_or(u32::MAX).max(cpu.saturating_add(1))
+        }
+        (Some(_), _) => cpu,
+        (None, _) => return json!({"requests": {"cpu": asked}}),
+    };
+    json!({"requests": {"cpu": asked}, "limits": {"cpu": quantity::of_millicores(limit)}})
 }
 
 /// Tells the worker how much CPU its pod has, unless it knows. A pod that is gone need not know.
@@ -117,6 +128,11 @@ fn parameters() -> PatchParams {
 
 fn container(pod: &Pod) -> Option<&Container> {
     pod.spec.as_ref()?.containers.iter().find(|container| container.name == CONTAINER)
+}
+
+/// CPU that a pod may use at the most, in thousandths of a core.
+fn limit(pod: &Pod) -> Option<u32> {
+    quantity::millicores(container(pod)?.resources.as_ref()?.limits.as_ref()?.get("cpu")?)
 }
 
 fn millicores(resources: &ResourceRequirements) -> Option<u32> {

@@ -202,14 +202,28 @@ impl Objects {
         let wanted = &patch["spec"]["containers"][0];
         self.writes.push(format!("resize /pods/{name} {}", wanted["resources"]));
         if let Some((code, message)) = &self.resize_refusal {
-            return refusal(*code, if *code == 404 { "NotFound" } else { "Forbidden" }, message);
+            let reason = match code {
+                404 => "NotFound",
+                422 => "Invalid",
+                500 => "InternalError",
+                _ => "Forbidden",
+            };
+            return refusal(*code, reason, message);
         }
         let Some(mut live) = self.objects.get(&target.key()).cloned() else {
             return refusal(404, "NotFound", "it does not exist");
         };
         let containers = live["spec"]["containers"].as_array_mut().unwrap();
         let container = containers.iter_mut().find(|container| container["name"] == wanted["name"]).unwrap();
+        let was_guaranteed = is_guaranteed(&container["resources"]);
         merge(&mut container["resources"], wanted["resources"].clone());
+        if is_guaranteed(&container["resources"]) != was_guaranteed {
+            return refusal(
+                422,
+                "Invalid",
+                "spec: Invalid value: \"Burstable\": Pod QOS Class may not change as a result of resizing",
+            );
+        }
         self.store(target.key(), live.clone());
         success(&live)
     }
@@ -322,6 +336,14 @@ impl Objects {
         });
         Response::new(Body::from_stream(lines))
     }
+}
+
+/// Whether requests and limits of a pod's container make it one of the class `Guaranteed`.
+fn is_guaranteed(resources: &Value) -> bool {
+    ["cpu", "memory"].iter().all(|name| {
+        let limit = &resources["limits"][name];
+        !limit.is_null() && resources["requests"][name] == *limit
+    })
 }
 
 /// A selector names a label, or a label and its value.

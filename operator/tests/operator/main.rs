@@ -11,6 +11,7 @@ mod election;
 mod hourly_compaction;
 mod objects;
 mod permissions;
+mod resizes;
 mod rollout;
 mod run_size;
 mod runs_under_way;

@@ -18,7 +18,7 @@ fn pod(name: &str, cpu: &str) -> Value {
 }
 
 /// What a worker with this part of the four partitions tells: 0.31 ms of CPU a record.
-fn work(partitions: u32, arrival: f64, backlog: u64) -> Value {
+pub(crate) fn work(partitions: u32, arrival: f64, backlog: u64) -> Value {
     let mut report = ingest_report("Ingesting");
     let records = (arrival * 60.0) as u64;
     report["work"] = json!({
@@ -30,7 +30,7 @@ fn work(partitions: u32, arrival: f64, backlog: u64) -> Value {
 }
 
 /// A settled stream with this `spec.scaling`, one worker with 500m, and 3,100 records a second.
-async fn busy(scaling: Value) -> Cluster {
+pub(crate) async fn busy(scaling: Value) -> Cluster {
     let mut stream = stream();
     stream["spec"]["scaling"] = scaling;
     let cluster = Cluster::new().with(stream).with(pod("books-ingest-1", "500m"));
@@ -51,7 +51,7 @@ fn roll_through(cluster: &Cluster) {
 }
 
 /// Reconciles every 15 seconds for so long.
-async fn watch(cluster: &Cluster, seconds: i64) {
+pub(crate) async fn watch(cluster: &Cluster, seconds: i64) {
     for _ in 0..seconds / 15 {
         cluster.wait_seconds(15);
         cluster.reconcile_stream().await.unwrap();
@@ -59,30 +59,30 @@ async fn watch(cluster: &Cluster, seconds: i64) {
     }
 }
 
-fn sizing(cluster: &Cluster) -> Value {
+pub(crate) fn sizing(cluster: &Cluster) -> Value {
     cluster.get(STREAMS, "books").unwrap()["status"]["sizing"].clone()
 }
 
-fn replicas(cluster: &Cluster) -> Value {
+pub(crate) fn replicas(cluster: &Cluster) -> Value {
     cluster.get(DEPLOYMENTS, "books-ingest").unwrap()["spec"]["replicas"].clone()
 }
 
-fn template_cpu(cluster: &Cluster) -> Value {
+pub(crate) fn template_cpu(cluster: &Cluster) -> Value {
     let deployment = cluster.get(DEPLOYMENTS, "books-ingest").unwrap();
     deployment["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]["cpu"].clone()
 }
 
-fn pod_cpu(cluster: &Cluster, name: &str) -> (Value, Value) {
+pub(crate) fn pod_cpu(cluster: &Cluster, name: &str) -> (Value, Value) {
     let pod = cluster.get("/pods", name).unwrap();
     let requested = pod["spec"]["containers"][0]["resources"]["requests"]["cpu"].clone();
     (requested, pod["metadata"]["annotations"]["gristmill.dev/cpu"].clone())
 }
 
-fn has(cpu: &str) -> (Value, Value) {
+pub(crate) fn has(cpu: &str) -> (Value, Value) {
     (json!(cpu), json!(cpu))
 }
 
-fn of_pods(writes: Vec<String>) -> Vec<String> {
+pub(crate) fn of_pods(writes: Vec<String>) -> Vec<String> {
     writes.into_iter().filter(|write| write.contains("/pods")).collect()
 }
 
@@ -131,18 +131,6 @@ async fn pod_that_is_created_later_gets_the_decided_cpu() {
 }
 
 #[tokio::test]
-async fn limit_that_a_pod_has_is_its_request() {
-    let cluster = busy(json!({"mode": "Auto"})).await;
-    cluster.edit("/pods", "books-ingest-1", |pod| {
-        pod["spec"]["containers"][0]["resources"]["limits"]["cpu"] = json!("500m");
-    });
-    watch(&cluster, 120).await;
-    let limits =
-        cluster.get("/pods", "books-ingest-1").unwrap()["spec"]["containers"][0]["resources"]["limits"].clone();
-    assert_eq!(limits, json!({"cpu": "1400m", "memory": "256Mi"}));
-}
-
-#[tokio::test]
 async fn workers_are_added_where_one_may_have_no_more_cpu() {
     let cluster = busy(json!({"mode": "Auto", "maxCpuPerWorker": "500m"})).await;
     watch(&cluster, 120).await;
@@ -172,76 +160,6 @@ async fn worker_that_keeps_out_of_a_shared_group_holds_the_size() {
     watch(&cluster, 300).await;
     assert_eq!((replicas(&cluster), of_pods(cluster.writes())), (json!(1), Vec::new()));
     assert_eq!(cluster.condition(STREAMS, "ScalingLimited").0, "Unknown/MetricsMissing");
-}
-
-#[tokio::test]
-async fn cpu_that_a_quota_refuses_is_told_and_becomes_workers() {
-    let cluster = busy(json!({"mode": "Auto"})).await;
-    let words = "pods \"books-ingest-1\" is forbidden: exceeded quota: small, requested: requests.cpu=900m";
-    cluster.refuse_resize(Some((403, words)));
-    watch(&cluster, 105).await;
-    let (limited, message) = cluster.condition(STREAMS, "ScalingLimited");
-    assert_eq!(limited, "True/QuotaExceeded");
-    assert!(message.starts_with(&format!("the namespace refuses more CPU for a pod: {words}; raise ")), "{message}");
-    assert_eq!(cluster.events().len(), 1, "nothing was resized");
-    assert_eq!(of_pods(cluster.writes()).len(), 1);
-    watch(&cluster, 30).await;
-    assert_eq!(of_pods(cluster.writes()).len(), 0, "it is not tried all the time");
-    watch(&cluster, 60).await;
-    assert_eq!(of_pods(cluster.writes()).len(), 1, "it is tried again");
-    watch(&cluster, 240).await;
-    assert_eq!(replicas(&cluster), 4);
-    assert_eq!(pod_cpu(&cluster, "books-ingest-1"), has("500m"));
-}
-
-#[tokio::test]
-async fn quota_that_is_raised_lets_the_wish_come_true() {
-    let cluster = busy(json!({"mode": "Auto"})).await;
-    cluster.refuse_resize(Some((403, "exceeded quota: small")));
-    watch(&cluster, 105).await;
-    cluster.refuse_resize(None);
-    watch(&cluster, 60).await;
-    assert_eq!(pod_cpu(&cluster, "books-ingest-1"), has("1400m"));
-    assert_eq!(cluster.condition(STREAMS, "ScalingLimited").0, "False/DesiredWithinRange");
-}
-
-#[tokio::test]
-async fn right_that_is_missing_is_no_quota() {
-    let cluster = busy(json!({"mode": "Auto"})).await;
-    cluster.deny("/pods/resize", "patch");
-    watch(&cluster, 75).await;
-    cluster.wait_seconds(15);
-    let told = cluster.reconcile_stream().await.unwrap_err().to_message();
-    assert!(told.starts_with("cannot apply the CPU of Pod books-ingest-1: "), "{told}");
-}
-
-#[tokio::test]
-async fn node_without_room_is_told_and_the_worker_knows_what_it_has() {
-    let cluster = busy(json!({"mode": "Auto"})).await;
-    watch(&cluster, 105).await;
-    cluster.edit("/pods", "books-ingest-1", |pod| {
-        pod["status"]["conditions"] = json!([{"type": "PodResizePending", "status": "True", "reason": "Deferred",
-            "message": "Node didn't have enough resource: cpu", "lastTransitionTime": "2026-11-23T05:11:45Z"}]);
-        pod["status"]["containerStatuses"][0]["resources"] = json!({"requests": {"cpu": "500m"}});
-    });
-    cluster.writes();
-    watch(&cluster, 15).await;
-    let told = [r#"merge /pods/books-ingest-1 {"metadata":{"annotations":{"gristmill.dev/cpu":"500m"}}}"#];
-    assert_eq!(of_pods(cluster.writes()), told, "the resize is left to wait");
-    let (limited, message) = cluster.condition(STREAMS, "ScalingLimited");
-    assert_eq!(limited, "True/NodeFull");
-    assert!(message.contains("pod books-ingest-1") && message.contains("Deferred: Node didn't have"), "{message}");
-    watch(&cluster, 420).await;
-    assert_eq!(replicas(&cluster), 4, "workers instead");
-}
-
-#[tokio::test]
-async fn cluster_that_cannot_resize_pods_rolls_them() {
-    let cluster = busy(json!({"mode": "Auto"})).await;
-    cluster.refuse_resize(Some((404, "the server could not find the requested resource")));
-    watch(&cluster, 120).await;
-    assert_eq!(template_cpu(&cluster), "1400m");
-    assert_eq!(of_pods(cluster.writes()).len(), 1, "it is asked once");
 }
 
 #[tokio::test]

@@ -1,0 +1,121 @@
+//! Scenarios of pods that are resized: limits, and what a namespace, a node or a cluster refuses.
+
+use serde_json::json;
+
+use crate::cluster::STREAMS;
+use crate::sizing::{busy, has, of_pods, pod_cpu, replicas, template_cpu, watch, work};
+
+#[tokio::test]
+async fn limit_that_a_pod_has_is_its_request() {
+    let cluster = busy(json!({"mode": "Auto"})).await;
+    cluster.edit("/pods", "books-ingest-1", |pod| {
+        pod["spec"]["containers"][0]["resources"]["limits"]["cpu"] = json!("500m");
+    });
+    watch(&cluster, 120).await;
+    let limits =
+        cluster.get("/pods", "books-ingest-1").unwrap()["spec"]["containers"][0]["resources"]["limits"].clone();
+    assert_eq!(limits, json!({"cpu": "1400m", "memory": "256Mi"}));
+}
+
+/// As a LimitRange's default gives it to a pod that asks for none.
+#[tokio::test]
+async fn limit_above_the_request_keeps_its_ratio_and_the_class_of_the_pod() {
+    let cluster = busy(json!({"mode": "Auto", "scaleDownInterval": "10m"})).await;
+    cluster.edit("/pods", "books-ingest-1", |pod| {
+        pod["spec"]["containers"][0]["resources"]["limits"]["cpu"] = json!("1");
+    });
+    let resources = || {
+        let pod = cluster.get("/pods", "books-ingest-1").unwrap();
+        pod["spec"]["containers"][0]["resources"].clone()
+    };
+    watch(&cluster, 120).await;
+    let expected =
+        json!({"requests": {"cpu": "1400m", "memory": "256Mi"}, "limits": {"cpu": "2800m", "memory": "256Mi"}});
+    assert_eq!(resources(), expected);
+    cluster.report(Some(work(4, 1000.0, 0)));
+    watch(&cluster, 1200).await;
+    assert_eq!((&resources()["requests"]["cpu"], &resources()["limits"]["cpu"]), (&json!("450m"), &json!("900m")));
+}
+
+#[tokio::test]
+async fn resize_that_is_invalid_is_told_and_fails_nothing_else() {
+    let cluster = busy(json!({"mode": "Auto"})).await;
+    let words = "Pod \"books-ingest-1\" is invalid: spec: Forbidden: only cpu and memory resources are mutable";
+    cluster.refuse_resize(Some((422, words)));
+    watch(&cluster, 105).await;
+    let (limited, message) = cluster.condition(STREAMS, "ScalingLimited");
+    assert_eq!(limited, "True/QuotaExceeded");
+    assert!(message.contains(words), "{message}");
+    watch(&cluster, 300).await;
+    assert_eq!(replicas(&cluster), 4, "workers instead");
+}
+
+#[tokio::test]
+async fn cpu_that_a_quota_refuses_is_told_and_becomes_workers() {
+    let cluster = busy(json!({"mode": "Auto"})).await;
+    let words = "pods \"books-ingest-1\" is forbidden: exceeded quota: small, requested: requests.cpu=900m";
+    cluster.refuse_resize(Some((403, words)));
+    watch(&cluster, 105).await;
+    let (limited, message) = cluster.condition(STREAMS, "ScalingLimited");
+    assert_eq!(limited, "True/QuotaExceeded");
+    assert!(message.starts_with(&format!("the namespace refuses more CPU for a pod: {words}; raise ")), "{message}");
+    assert_eq!(cluster.events().len(), 1, "nothing was resized");
+    assert_eq!(of_pods(cluster.writes()).len(), 1);
+    watch(&cluster, 30).await;
+    assert_eq!(of_pods(cluster.writes()).len(), 0, "it is not tried all the time");
+    watch(&cluster, 60).await;
+    assert_eq!(of_pods(cluster.writes()).len(), 1, "it is tried again");
+    watch(&cluster, 240).await;
+    assert_eq!(replicas(&cluster), 4);
+    assert_eq!(pod_cpu(&cluster, "books-ingest-1"), has("500m"));
+}
+
+#[tokio::test]
+async fn quota_that_is_raised_lets_the_wish_come_true() {
+    let cluster = busy(json!({"mode": "Auto"})).await;
+    cluster.refuse_resize(Some((403, "exceeded quota: small")));
+    watch(&cluster, 105).await;
+    cluster.refuse_resize(None);
+    watch(&cluster, 60).await;
+    assert_eq!(pod_cpu(&cluster, "books-ingest-1"), has("1400m"));
+    assert_eq!(cluster.condition(STREAMS, "ScalingLimited").0, "False/DesiredWithinRange");
+}
+
+#[tokio::test]
+async fn right_that_is_missing_is_no_quota() {
+    let cluster = busy(json!({"mode": "Auto"})).await;
+    cluster.deny("/pods/resize", "patch");
+    watch(&cluster, 75).await;
+    cluster.wait_seconds(15);
+    let told = cluster.reconcile_stream().await.unwrap_err().to_message();
+    assert!(told.starts_with("cannot apply the CPU of Pod books-ingest-1: "), "{told}");
+}
+
+#[tokio::test]
+async fn node_without_room_is_told_and_the_worker_knows_what_it_has() {
+    let cluster = busy(json!({"mode": "Auto"})).await;
+    watch(&cluster, 105).await;
+    cluster.edit("/pods", "books-ingest-1", |pod| {
+        pod["status"]["conditions"] = json!([{"type": "PodResizePending", "status": "True", "reason": "Deferred",
+            "message": "Node didn't have enough resource: cpu", "lastTransitionTime": "2026-11-23T05:11:45Z"}]);
+        pod["status"]["containerStatuses"][0]["resources"] = json!({"requests": {"cpu": "500m"}});
+    });
+    cluster.writes();
+    watch(&cluster, 15).await;
+    let told = [r#"merge /pods/books-ingest-1 {"metadata":{"annotations":{"gristmill.dev/cpu":"500m"}}}"#];
+    assert_eq!(of_pods(cluster.writes()), told, "the resize is left to wait");
+    let (limited, message) = cluster.condition(STREAMS, "ScalingLimited");
+    assert_eq!(limited, "True/NodeFull");
+    assert!(message.contains("pod books-ingest-1") && message.contains("Deferred: Node didn't have"), "{message}");
+    watch(&cluster, 420).await;
+    assert_eq!(replicas(&cluster), 4, "workers instead");
+}
+
+#[tokio::test]
+async fn cluster_that_cannot_resize_pods_rolls_them() {
+    let cluster = busy(json!({"mode": "Auto"})).await;
+    cluster.refuse_resize(Some((404, "the server could not find the requested resource")));
+    watch(&cluster, 120).await;
+    assert_eq!(template_cpu(&cluster), "1400m");
+    assert_eq!(of_pods(cluster.writes()).len(), 1, "it is asked once");
+}
