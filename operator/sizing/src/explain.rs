@@ -71,10 +71,15 @@ impl Decision {
         } else {
             String::new()
         };
+        let cost = match figures.seconds_per_record * 1000.0 {
+            cost if cost > 0.0 || figures.arrival + figures.backlog == 0.0 => {
+                format!("{} ms a record", significant(cost))
+            }
+            _ => "too few records to tell what one costs".into(),
+        };
         format!(
-            "arrival {}/s{backlog}, {} ms a record, {} %: {}",
+            "arrival {}/s{backlog}, {cost}, {} %: {}",
             significant(figures.arrival),
-            significant(figures.seconds_per_record * 1000.0),
             self.limits.target_utilization_percent,
             cores(figures.need),
         )

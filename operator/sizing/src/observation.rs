@@ -66,7 +66,8 @@ pub(crate) fn observe(facts: &Facts, remembered: Option<Cost>) -> Result<Observa
         throughput += per_second(worker.records as f64, worker.window);
     }
     let cost = cost(&workers, remembered);
-    if cost.is_none() && arrival + backlog > 0.0 {
+    let used_percent = used_percent(&workers);
+    if cost.is_none() && arrival + backlog > 0.0 && !is_trickle(arrival, backlog, used_percent) {
         return Err(Hold::CostUnknown);
     }
     Ok(Observation {
@@ -77,10 +78,16 @@ pub(crate) fn observe(facts: &Facts, remembered: Option<Cost>) -> Result<Observa
         hottest: hottest(&workers, facts.limits.catch_up),
         cost,
         throughput,
-        used_percent: used_percent(&workers),
+        used_percent,
         waiting_percent: workers.iter().filter_map(|worker| rate(Some(worker.waiting_percent))).fold(0.0, f64::max),
         window: workers.iter().map(|worker| worker.window).max().unwrap_or_default(),
     })
+}
+
+/// Whether so little arrives that its cost will never be measured, and takes so little CPU that it need not be.
+fn is_trickle(arrival: f64, backlog: f64, used_percent: f64) -> bool {
+    let few = LEAST_RECORDS as f64;
+    arrival * STALE_AFTER.as_secs_f64() < few && backlog < few && used_percent < LEAST_USED_PERCENT
 }
 
 /// A worker that starts or leaves owns nothing that another one does not tell about.

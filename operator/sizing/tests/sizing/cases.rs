@@ -157,6 +157,11 @@ fn holds() -> Vec<Case> {
         ("no worker knows the topic", stream().partitions(0)),
         ("arrival is not known yet", stream().worker(0, |worker| worker.arrival = None)),
         ("arrival is not a number", stream().worker(0, |worker| worker.arrival = Some(f64::NAN))),
+        ("a trickle needs no cost", stream().arrival(0.5).history(|history| history.cost = None)),
+        (
+            "few records that take much CPU",
+            stream().arrival(0.5).history(|history| history.cost = None).worker(0, |worker| worker.cpu_seconds = 9.0),
+        ),
         (
             "nothing was processed yet",
             stream().history(|history| history.cost = None).worker(0, |worker| worker.records = 0),
