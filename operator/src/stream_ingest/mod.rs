@@ -111,13 +111,16 @@ async fn settle(stream: &Stream, observed: &Observed, context: &Context) -> Outc
         operator.rollouts.gave_up(stream.namespace(), &name);
     }
     applied?;
+    // From here on the replicas are those of this decision: one made from the size before it would take them back.
+    let keep =
+        |memory: &Memory| context.memories.keep(&stream.reference, stream.metadata.uid.as_deref(), memory.clone());
+    keep(&sizing.memory);
     applier.apply(disruption_budget, observed.disruption_budget.as_deref()).await?;
     resume::hand_over(stream, observed, &operator.client).await?;
     applier.prune(unused(&observed.config_maps, &current, &in_use(observed))).await?;
     // Last, so that a right to resize that is missing keeps nothing else from being done.
     hand_out_cpu(stream, observed, &mut sizing, operator).await?;
-    // Only now: what was not carried out is decided again.
-    context.memories.keep(&stream.reference, stream.metadata.uid.as_deref(), sizing.memory.clone());
+    keep(&sizing.memory);
     Ok((plan, sizing))
 }
 

@@ -163,6 +163,22 @@ async fn worker_that_keeps_out_of_a_shared_group_holds_the_size() {
 }
 
 #[tokio::test]
+async fn size_that_was_applied_is_remembered_although_a_pod_could_not_be_resized() {
+    let cluster = busy(json!({"mode": "Auto", "maxCpuPerWorker": "600m"})).await;
+    watch(&cluster, 75).await;
+    cluster.refuse_resize(Some((500, "etcdserver: request timed out")));
+    cluster.wait_seconds(15);
+    cluster.reconcile_stream().await.unwrap_err();
+    assert_eq!(replicas(&cluster), 4);
+    // Little arrives a moment later: workers are not taken away before the interval is over.
+    cluster.refuse_resize(None);
+    cluster.report(Some(work(1, 25.0, 0)));
+    cluster.wait_seconds(15);
+    cluster.reconcile_stream().await.unwrap();
+    assert_eq!(replicas(&cluster), 4);
+}
+
+#[tokio::test]
 async fn template_takes_the_decided_cpu_with_a_rollout_that_happens_anyway() {
     let cluster = busy(json!({"mode": "Auto"})).await;
     watch(&cluster, 120).await;
