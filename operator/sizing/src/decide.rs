@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crate::decision::{Change, Decision, Figures, Note, Reason};
 use crate::demand::{capacity, fullest, need};
-use crate::facts::{Facts, Limits, MOST_REPLICAS, Mode, ObstacleKind, Size};
-use crate::history::{Adds, History, Need, Resize};
+use crate::facts::{Facts, Limits, MOST_REPLICAS, Mode, Obstacle, ObstacleKind, Size};
+use crate::history::{Adds, Granted, History, Need, Resize};
 use crate::observation::{Observation, observe};
-use crate::shape::{Shape, bounded, shape};
+use crate::shape::{Shape, bounded, most_cpu, shape};
 
 /// Largest part of the size that one step takes away: the default of Flink's
 /// `job.autoscaler.scale-down.max-factor`. What was measured while little arrived may be wrong; what is left is
@@ -48,10 +48,11 @@ pub fn decide(facts: &Facts, history: &History) -> (Decision, History) {
         target: bounded(running, facts.partitions, &limits),
         change: Change::Stay,
         acts,
+        short: false,
         reason: Reason::DesiredWithinRange,
         hold: None,
         figures: None,
-        notes: facts.obstacles.iter().map(|obstacle| Note::Obstacle(obstacle.kind.clone())).collect(),
+        notes: facts.obstacles.iter().filter_map(of_obstacle).collect(),
         limits,
     };
     let mut history = history.clone().until(facts.time);
@@ -83,21 +84,29 @@ fn computed(decision: &mut Decision, facts: &Facts, observation: &Observation, m
     let within = decision.target;
     let situation = Situation { facts, limits: &limits, observation, need, lasting, running: decision.running, within };
     let is_short = situation.is_short();
+    decision.short = is_short;
     history.short_since = if is_short { history.short_since.or(Some(facts.time)) } else { None };
+    if situation.has_more_than_granted(&history) {
+        history.most_granted = None;
+    }
     let ineffective = if decision.acts { situation.did_not_help(&history) } else { None };
 
     let step = match is_short {
         true => situation.up(&history, ineffective, &mut decision.notes),
-        false => situation.down(&history, peak, wanted, &mut decision.notes),
+        false => situation.down(&history, peak, &mut decision.notes),
     };
     if let Some((size, change)) = step {
         decision.target = size;
         decision.change = change;
         let adds = if change == Change::Up { Adds::More } else { Adds::Less };
         history = history.changed(facts, within, size, observation.throughput, adds);
+        if decision.notes.contains(&Note::WorkersInstead) {
+            history.most_granted = Some(Granted { time: facts.time, cpu: within.cpu });
+        }
     }
-    decision.reason = reason(facts, wanted, ineffective);
+    decision.reason = reason(facts, &decision.notes, wanted, ineffective);
     let target = decision.target;
+    let sharing = situation.sharing().unwrap_or(target.replicas).min(target.replicas);
     decision.notes.extend(circumstances(observation, need, target, ineffective));
     decision.figures = Some(Figures {
         arrival: observation.arrival,
@@ -106,8 +115,9 @@ fn computed(decision: &mut Decision, facts: &Facts, observation: &Observation, m
         need: need.total,
         peak: peak.map(|peak| peak.total),
         wanted: wanted.size,
-        fullest: fullest(need, observation.partitions, target.replicas),
+        fullest: fullest(need, observation.partitions, sharing),
         partitions: observation.partitions,
+        sharing,
         stuck: observation.stuck,
         throughput: observation.throughput,
         used_percent: observation.used_percent,
@@ -142,7 +152,24 @@ impl Situation<'_> {
     }
 
     fn lacks(&self, need: Need) -> bool {
-        fullest(need, self.partitions(), self.within.replicas) > f64::from(self.within.cpu) * BAND_UP
+        let sharing = self.sharing().unwrap_or(self.within.replicas);
+        fullest(need, self.partitions(), sharing) > f64::from(self.within.cpu) * BAND_UP
+    }
+
+    /// Workers that share the partitions, where they are fewer than there are to be: no node or no quota has room for
+    /// the others.
+    fn sharing(&self) -> Option<u32> {
+        let is_refused = |kind: &ObstacleKind| match kind {
+            ObstacleKind::PodOverQuota | ObstacleKind::PodUnschedulable => true,
+            ObstacleKind::ResizeOverQuota
+            | ObstacleKind::ResizeNodeFull
+            | ObstacleKind::LessCpuRefused { .. }
+            | ObstacleKind::ForeignOwner(_) => false,
+        };
+        let owners = self.facts.workers.iter().filter(|worker| worker.partitions > 0).count();
+        let sharing = u32::try_from(owners).unwrap_or(u32::MAX).max(1);
+        let is_without_room = self.facts.obstacles.iter().any(|obstacle| is_refused(&obstacle.kind));
+        Some(sharing).filter(|sharing| is_without_room && *sharing < self.within.replicas)
     }
 
     fn is_larger(&self, size: Size) -> bool {
@@ -153,6 +180,13 @@ impl Situation<'_> {
     /// The size for a need. It has no fewer workers than there are, since that would move partitions to workers that
     /// lack CPU already; but for where maxCpu is enough for fewer only.
     fn larger(&self, need: Need, limits: &Limits) -> Size {
+        if let Some(sharing) = self.sharing() {
+            // Those that have no room help nobody: the others need the CPU.
+            let replicas = self.within.replicas;
+            let max_cpu_per_worker = most_cpu(replicas, limits);
+            let only = Limits { min_replicas: sharing, max_replicas: sharing, max_cpu_per_worker, ..limits.clone() };
+            return Size { replicas, ..shape(need, self.partitions(), &only).size };
+        }
         let least = limits.min_replicas.max(self.within.replicas.min(limits.max_replicas));
         let kept = shape(need, self.partitions(), &Limits { min_replicas: least, ..limits.clone() }).size;
         let fewest = shape(need, self.partitions(), limits).size;
@@ -198,7 +232,7 @@ impl Situation<'_> {
                     notes.push(Note::WorkersInstead);
                 }
                 ObstacleKind::PodOverQuota | ObstacleKind::PodUnschedulable => is_pod_refused = true,
-                ObstacleKind::ForeignOwner(_) => {}
+                ObstacleKind::LessCpuRefused { .. } | ObstacleKind::ForeignOwner(_) => {}
             }
         }
         notes.dedup();
@@ -206,26 +240,31 @@ impl Situation<'_> {
         (!is_pod_refused || size.replicas <= self.within.replicas).then_some(size)
     }
 
-    fn down(
-        &self,
-        history: &History,
-        peak: Option<Need>,
-        wanted: Shape,
-        notes: &mut Vec<Note>,
-    ) -> Option<(Size, Change)> {
+    fn down(&self, history: &History, peak: Option<Need>, notes: &mut Vec<Note>) -> Option<(Size, Change)> {
         // Another worker is never less, however little CPU all have together.
         let is_less = |size: Size| {
             size.replicas <= self.within.replicas && size.total() as f64 <= BAND_DOWN * self.within.total() as f64
         };
+        // Fewer workers with CPU that was refused before would soon be more workers again.
+        let most = history.most_granted(self.facts.time).unwrap_or(u32::MAX);
+        let limits = Limits { max_cpu_per_worker: self.limits.max_cpu_per_worker.min(most), ..self.limits.clone() };
+        let smaller = |need: Need| shape(need, self.partitions(), &limits).size;
+        let wanted = smaller(self.need);
         // A size that is not allowed is first made so.
-        if self.within != self.running || !is_less(wanted.size) {
+        if self.within != self.running || !is_less(wanted) {
+            return None;
+        }
+        if self.keeping(wanted) != wanted {
+            notes.push(Note::LessRefused);
+        }
+        if !is_less(self.keeping(wanted)) {
             return None;
         }
         let Some(peak) = peak else {
             notes.push(Note::TooEarlyForLess { seen: history.seen(self.facts.time) });
             return None;
         };
-        let enough = shape(peak, self.partitions(), self.limits).size;
+        let enough = self.keeping(smaller(peak));
         if self.lacks(peak) || !is_less(enough) {
             notes.push(Note::PeakKeeps);
             return None;
@@ -235,12 +274,39 @@ impl Situation<'_> {
             return None;
         }
         let least = (1.0 - SCALE_DOWN_MAX_FACTOR) * capacity(self.within, peak, self.partitions());
-        let limited = Need { total: peak.total.max(least), ..peak };
-        let size = shape(limited, self.partitions(), self.limits).size;
+        let size = self.keeping(smaller(Need { total: peak.total.max(least), ..peak }));
         if size != enough {
             notes.push(Note::StepOfDown);
         }
         is_less(size).then_some((size, Change::Down))
+    }
+
+    /// A size with no less CPU for a worker than it can be given, as far as it has that now.
+    fn keeping(&self, size: Size) -> Size {
+        let kept = self.facts.obstacles.iter().filter_map(|obstacle| match obstacle.kind {
+            ObstacleKind::LessCpuRefused { kept } => Some(kept.min(self.within.cpu)),
+            ObstacleKind::ResizeOverQuota
+            | ObstacleKind::ResizeNodeFull
+            | ObstacleKind::PodOverQuota
+            | ObstacleKind::PodUnschedulable
+            | ObstacleKind::ForeignOwner(_) => None,
+        });
+        Size { cpu: size.cpu.max(kept.max().unwrap_or(0)), ..size }
+    }
+
+    /// Whether workers have long had more CPU than what they could be given once.
+    fn has_more_than_granted(&self, history: &History) -> bool {
+        let is_resize_refused = |kind: &ObstacleKind| match kind {
+            ObstacleKind::ResizeOverQuota | ObstacleKind::ResizeNodeFull => true,
+            ObstacleKind::LessCpuRefused { .. }
+            | ObstacleKind::PodOverQuota
+            | ObstacleKind::PodUnschedulable
+            | ObstacleKind::ForeignOwner(_) => false,
+        };
+        let is_at_rest = self.stabilizes_for(history).is_none();
+        let is_refused = self.facts.obstacles.iter().any(|obstacle| is_resize_refused(&obstacle.kind));
+        let has_more = |granted: Granted| self.facts.workers.iter().all(|worker| worker.cpu > granted.cpu);
+        is_at_rest && !is_refused && history.most_granted.is_some_and(has_more)
     }
 
     fn stabilizes_for(&self, history: &History) -> Option<Duration> {
@@ -269,11 +335,12 @@ fn left(whole: Duration, passed: Duration) -> Option<Duration> {
     whole.checked_sub(passed).filter(|left| !left.is_zero())
 }
 
-fn reason(facts: &Facts, wanted: Shape, ineffective: Option<Resize>) -> Reason {
-    let obstacle = facts.obstacles.iter().map(|obstacle| match obstacle.kind {
-        ObstacleKind::ForeignOwner(_) => Reason::ExternalScaler,
-        ObstacleKind::ResizeOverQuota | ObstacleKind::PodOverQuota => Reason::QuotaExceeded,
-        ObstacleKind::ResizeNodeFull | ObstacleKind::PodUnschedulable => Reason::NodeFull,
+fn reason(facts: &Facts, notes: &[Note], wanted: Shape, ineffective: Option<Resize>) -> Reason {
+    let obstacle = facts.obstacles.iter().filter_map(|obstacle| match obstacle.kind {
+        ObstacleKind::ForeignOwner(_) => Some(Reason::ExternalScaler),
+        ObstacleKind::ResizeOverQuota | ObstacleKind::PodOverQuota => Some(Reason::QuotaExceeded),
+        ObstacleKind::ResizeNodeFull | ObstacleKind::PodUnschedulable => Some(Reason::NodeFull),
+        ObstacleKind::LessCpuRefused { .. } => notes.contains(&Note::LessRefused).then_some(Reason::QuotaExceeded),
     });
     let ineffective = ineffective.map(|_| Reason::NotEffective);
     obstacle
@@ -281,6 +348,14 @@ fn reason(facts: &Facts, wanted: Shape, ineffective: Option<Resize>) -> Reason {
         .or(ineffective)
         .or(wanted.limit)
         .unwrap_or(Reason::DesiredWithinRange)
+}
+
+/// What a reader is told of an obstacle in any case. That less is refused matters only where less would do.
+fn of_obstacle(obstacle: &Obstacle) -> Option<Note> {
+    match &obstacle.kind {
+        ObstacleKind::LessCpuRefused { .. } => None,
+        kind => Some(Note::Obstacle(kind.clone())),
+    }
 }
 
 /// What is remarkable about the load and how it is spread.

@@ -17,6 +17,8 @@ pub struct Decision {
     pub change: Change,
     /// Whether the operator is to carry it out. It is not in Advise, nor where someone else sets the replicas.
     pub acts: bool,
+    /// Whether the fullest worker needs more than it has and may be given more, even if only since a moment.
+    pub short: bool,
     /// What keeps the size from what is needed.
     pub reason: Reason,
     /// Why nothing could be computed.
@@ -59,6 +61,8 @@ pub struct Figures {
     pub fullest: f64,
     /// Partitions that can have work.
     pub partitions: u32,
+    /// Workers of the size that is to be which share them: those that have no room have none.
+    pub sharing: u32,
     /// Partitions that can't.
     pub stuck: StuckPartitions,
     /// Records a second that are processed.
@@ -258,9 +262,16 @@ pub enum Note {
     Obstacle(ObstacleKind),
     /// Pods can't be given more CPU; workers are added instead.
     WorkersInstead,
+    /// Less would do, and pods can't be given less CPU.
+    LessRefused,
 }
 
 impl Decision {
+    /// Whether more may be needed than there is: a larger size that was decided before, and is refused, is still to be had.
+    pub fn may_need_more(&self) -> bool {
+        self.short || self.hold.is_some()
+    }
+
     /// A decision that leaves the size to the document.
     pub(crate) fn manual(limits: Limits, running: Size) -> Decision {
         debug_assert!(limits.mode == Mode::Manual);
@@ -270,6 +281,7 @@ impl Decision {
             target: running,
             change: Change::Stay,
             acts: false,
+            short: false,
             reason: Reason::DesiredWithinRange,
             hold: None,
             figures: None,

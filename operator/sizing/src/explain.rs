@@ -116,7 +116,7 @@ impl Decision {
     }
 
     fn spread(&self, figures: &Figures) -> String {
-        let owned = figures.partitions.max(1).div_ceil(self.target.replicas.max(1));
+        let owned = figures.partitions.max(1).div_ceil(figures.sharing.max(1));
         format!(
             "{} of {} on one worker: it needs {}, and has {}",
             owned,
@@ -217,6 +217,7 @@ impl Decision {
             }
             Note::Obstacle(kind) => obstacle(kind),
             Note::WorkersInstead => "workers are added instead of CPU".into(),
+            Note::LessRefused => "less would do, but less CPU for a pod is refused".into(),
         }
     }
 
@@ -230,6 +231,9 @@ impl Decision {
             }
             Reason::MinReplicas => format!("minReplicas below {}", limits.min_replicas),
             Reason::MaxCpu => "a higher maxCpu".into(),
+            Reason::QuotaExceeded if self.notes.contains(&Note::LessRefused) => {
+                "a lower minimum in the LimitRange of the namespace".into()
+            }
             Reason::QuotaExceeded => "a larger ResourceQuota of the namespace".into(),
             Reason::NodeFull => "room on the nodes".into(),
             Reason::ExternalScaler => "mode Advise, or removing what sets the replicas".into(),
@@ -291,6 +295,7 @@ fn obstacle(kind: &ObstacleKind) -> String {
     match kind {
         ObstacleKind::ResizeOverQuota => "a quota refuses more CPU for a pod".into(),
         ObstacleKind::ResizeNodeFull => "the node of a pod has no more CPU for it".into(),
+        ObstacleKind::LessCpuRefused { kept } => format!("a pod is refused less CPU than {}", cpu(u64::from(*kept))),
         ObstacleKind::PodOverQuota => "a quota refuses another pod".into(),
         ObstacleKind::PodUnschedulable => "no node has room for another pod".into(),
         ObstacleKind::ForeignOwner(owner) => format!("{owner} sets the replicas, so nothing is carried out"),

@@ -201,6 +201,11 @@ pub enum ObstacleKind {
     ResizeOverQuota,
     /// The node of a pod has no more CPU for it.
     ResizeNodeFull,
+    /// A limit range refuses less CPU for a pod.
+    LessCpuRefused {
+        /// What it keeps, in thousandths of a core.
+        kept: u32,
+    },
     /// A quota refuses another pod.
     PodOverQuota,
     /// No node has room for another pod.

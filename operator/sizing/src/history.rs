@@ -8,6 +8,9 @@ use crate::facts::{Facts, Limits, Size};
 
 /// Parts that the scale-down interval is seen in: its largest need is known to a twelfth of it.
 const PARTS: u64 = 12;
+/// For so long a worker is not asked to take more than it could be given: most loads come again after a day, and a pod may
+/// be on another node by then.
+const GRANTED_COUNTS: Duration = Duration::from_secs(24 * 60 * 60);
 /// Needs that are remembered one by one.
 const RECENT: usize = 32;
 
@@ -34,6 +37,9 @@ pub struct History {
     pub advised: Option<Size>,
     /// What a record costs, when that could last be measured.
     pub cost: Option<Cost>,
+    /// What a worker had when it could be given no more, and others were added instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub most_granted: Option<Granted>,
 }
 
 /// What a stream needs, in thousandths of a core at the target utilization.
@@ -78,6 +84,16 @@ pub struct Resize {
     pub to: Size,
     /// Records a second that were processed before it.
     pub throughput: f64,
+}
+
+/// CPU that a worker had at some time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Granted {
+    /// When, in seconds since 1970.
+    pub time: u64,
+    /// Thousandths of a core.
+    pub cpu: u32,
 }
 
 /// What a record costs.
@@ -136,6 +152,12 @@ impl History {
         Duration::from_secs(self.observed_since.map_or(0, |since| time.saturating_sub(since)))
     }
 
+    /// The most CPU that a worker can be given, as far as it was found out in the last day.
+    pub(crate) fn most_granted(&self, time: u64) -> Option<u32> {
+        let age = |granted: &Granted| Duration::from_secs(time.saturating_sub(granted.time));
+        self.most_granted.filter(|granted| age(granted) < GRANTED_COUNTS).map(|granted| granted.cpu)
+    }
+
     /// Time since the size was last changed; None if it never was.
     pub(crate) fn since_change(&self, time: u64) -> Option<Duration> {
         let last = self.last_up.iter().chain(&self.last_down).map(|change| change.time).max()?;
@@ -147,6 +169,9 @@ impl History {
     pub(crate) fn until(mut self, time: u64) -> History {
         for change in self.last_up.iter_mut().chain(&mut self.last_down) {
             change.time = change.time.min(time);
+        }
+        if let Some(granted) = &mut self.most_granted {
+            granted.time = granted.time.min(time);
         }
         self.short_since = self.short_since.map(|since| since.min(time));
         self.peaks.retain(|(start, _)| *start <= time);

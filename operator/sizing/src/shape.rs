@@ -54,7 +54,7 @@ fn why_not_enough(need: Need, partitions: u32, replicas: u32, most: u32, limits:
 }
 
 /// CPU that each of so many workers may have.
-fn most_cpu(replicas: u32, limits: &Limits) -> u32 {
+pub(crate) fn most_cpu(replicas: u32, limits: &Limits) -> u32 {
     let share = limits.max_cpu.map_or(u32::MAX, |cpu| cpu / replicas.max(1));
     limits.max_cpu_per_worker.min(share).max(1)
 }

@@ -9,6 +9,7 @@ pub mod resume;
 pub mod size;
 pub mod sizing;
 pub mod status;
+pub mod tries;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -33,13 +34,11 @@ use build::{Wanted, build};
 use conditions::Outcome;
 use observe::{Cache, Observed, observe};
 use pod_cpu::Resized;
-use sizing::{Memories, Memory, Refusal, Situation, Sizing};
+use sizing::{Memories, Memory, Situation, Sizing};
+use tries::{Direction, Tries};
 
 /// How often the figures of a worker are read.
 const REFRESH: Duration = Duration::from_secs(15);
-
-/// Shortest time between two tries of a resize that the namespace refuses.
-const BETWEEN_TRIES: Duration = Duration::from_secs(60);
 
 /// A StreamIngest as the cluster holds it.
 pub type Stream = CustomResource<StreamIngest, StreamIngestStatus>;
@@ -141,7 +140,7 @@ fn situation<'a>(stream: &Stream, plan: &'a IngestPlan, observed: &'a Observed, 
 
 /// Gives each pod its CPU in place, and tells its worker. A pod that was created a moment ago has that of the template.
 ///
-/// What the namespace refuses is tried again after a minute: a quota that was raised tells nobody.
+/// What is refused is tried again after a minute: a quota that was raised tells nobody.
 async fn hand_out_cpu(
     stream: &Stream,
     observed: &Observed,
@@ -149,30 +148,27 @@ async fn hand_out_cpu(
     operator: &Operator,
 ) -> Result<(), Error> {
     let api: Api<Pod> = Api::namespaced(operator.client.clone(), stream.namespace());
-    let now = sizing::facts::seconds((operator.now)());
-    let before = sizing.memory.refused.take();
-    let waits = before.as_ref().is_some_and(|refused| now.saturating_sub(refused.tried) < BETWEEN_TRIES.as_secs());
+    let mut tries = Tries::new(&mut sizing.memory, sizing::facts::seconds((operator.now)()));
     for pod in observed.pods.iter().filter(|pod| pod_cpu::is_live(pod)) {
         let Some(has) = pod_cpu::requested(pod) else { continue };
-        let wanted = sizing.cpu.filter(|cpu| *cpu != has && !sizing.memory.is_resize_missing);
+        let wanted = sizing.cpu.filter(|cpu| *cpu != has && tries.is_resize_served());
         let Some(cpu) = wanted else {
             pod_cpu::annotate(&api, pod).await?;
             continue;
         };
-        if cpu > has && (waits || sizing.memory.refused.is_some()) {
-            sizing.memory.refused = sizing.memory.refused.take().or_else(|| before.clone());
+        let direction = Direction::of(has, cpu);
+        if tries.waits(direction) {
             continue;
         }
         match pod_cpu::resize(&api, pod, cpu).await? {
             Resized::Accepted(resized) => pod_cpu::annotate(&api, &resized).await?,
-            Resized::Refused(message) => {
-                let since = before.as_ref().map_or(now, |before| before.since);
-                sizing.memory.refused = Some(Refusal { since, tried: now, message });
-            }
-            Resized::NotServed => sizing.memory.is_resize_missing = true,
+            Resized::Refused(message) => tries.refused(direction, has, &message),
+            Resized::NotServed => tries.not_served(),
             Resized::Gone => {}
         }
     }
+    let live = observed.pods.iter().filter(|pod| pod_cpu::is_live(pod));
+    tries.end(live.filter_map(|pod| pod_cpu::requested(pod)).min());
     Ok(())
 }
 

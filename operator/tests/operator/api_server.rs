@@ -31,6 +31,8 @@ pub(crate) struct Objects {
     pub(crate) schema: Option<Value>,
     /// Code and words by which a resize of a pod is refused.
     pub(crate) resize_refusal: Option<(u16, String)>,
+    /// Thousandths of a core below which a resize is refused in these words.
+    pub(crate) least_cpu: Option<(u32, String)>,
 }
 
 /// Who watches a kind: in one namespace or all, with a label or all.
@@ -209,6 +211,11 @@ impl Objects {
                 _ => "Forbidden",
             };
             return refusal(*code, reason, message);
+        }
+        let asked = wanted["resources"]["requests"]["cpu"].as_str().unwrap().to_owned();
+        let asked = gristmill_crds::Quantity(asked).to_millicores().unwrap();
+        if let Some((_, message)) = self.least_cpu.as_ref().filter(|(least, _)| asked < *least) {
+            return refusal(403, "Forbidden", message);
         }
         let Some(mut live) = self.objects.get(&target.key()).cloned() else {
             return refusal(404, "NotFound", "it does not exist");

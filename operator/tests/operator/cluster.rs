@@ -214,6 +214,11 @@ impl Cluster {
         self.0.state.lock().unwrap().resize_refusal = refusal;
     }
 
+    /// From now on a resize below so many thousandths of a core is refused like this, or none is.
+    pub(crate) fn refuse_resize_below(&self, least: Option<(u32, &str)>) {
+        self.0.state.lock().unwrap().least_cpu = least.map(|(least, message)| (least, message.to_owned()));
+    }
+
     /// Lets seconds pass.
     pub(crate) fn wait_seconds(&self, seconds: i64) {
         *self.0.time.lock().unwrap() += jiff::SignedDuration::from_secs(seconds);

@@ -3,7 +3,11 @@
 use serde_json::json;
 
 use crate::cluster::STREAMS;
-use crate::sizing::{busy, has, of_pods, pod_cpu, replicas, template_cpu, watch, work};
+use crate::sizing::{busy, has, of_pods, pod_cpu, replicas, sizing, template_cpu, watch, work};
+
+/// A limit range with a minimum, as the API server's admission has it.
+const MINIMUM: &str =
+    "pods \"books-ingest-1\" is forbidden: minimum cpu usage per Container is 200m, but request is 100m";
 
 #[tokio::test]
 async fn limit_that_a_pod_has_is_its_request() {
@@ -58,7 +62,7 @@ async fn cpu_that_a_quota_refuses_is_told_and_becomes_workers() {
     watch(&cluster, 105).await;
     let (limited, message) = cluster.condition(STREAMS, "ScalingLimited");
     assert_eq!(limited, "True/QuotaExceeded");
-    assert!(message.starts_with(&format!("the namespace refuses more CPU for a pod: {words}; raise ")), "{message}");
+    assert!(message.starts_with(&format!("more CPU for a pod is refused: {words}; raise ")), "{message}");
     assert_eq!(cluster.events().len(), 1, "nothing was resized");
     assert_eq!(of_pods(cluster.writes()).len(), 1);
     watch(&cluster, 30).await;
@@ -79,6 +83,74 @@ async fn quota_that_is_raised_lets_the_wish_come_true() {
     watch(&cluster, 60).await;
     assert_eq!(pod_cpu(&cluster, "books-ingest-1"), has("1400m"));
     assert_eq!(cluster.condition(STREAMS, "ScalingLimited").0, "False/DesiredWithinRange");
+}
+
+#[tokio::test]
+async fn refused_wish_ends_with_its_need() {
+    let cluster = busy(json!({"mode": "Auto"})).await;
+    cluster.refuse_resize(Some((403, "exceeded quota: small")));
+    watch(&cluster, 105).await;
+    assert_eq!(cluster.condition(STREAMS, "ScalingLimited").0, "True/QuotaExceeded");
+    // 0.45 cores: what there is does.
+    cluster.report(Some(work(4, 1000.0, 0)));
+    watch(&cluster, 75).await;
+    cluster.writes();
+    watch(&cluster, 600).await;
+    assert_eq!(of_pods(cluster.writes()), Vec::<String>::new());
+    assert_eq!(cluster.condition(STREAMS, "ScalingLimited").0, "False/DesiredWithinRange");
+    cluster.refuse_resize(None);
+    watch(&cluster, 120).await;
+    assert_eq!(pod_cpu(&cluster, "books-ingest-1"), has("500m"), "nobody needs it any more");
+}
+
+#[tokio::test]
+async fn less_that_a_limit_range_refuses_is_told_and_is_no_reason_for_workers() {
+    let cluster = busy(json!({"mode": "Auto", "scaleDownInterval": "10m"})).await;
+    cluster.report(Some(work(4, 100.0, 0)));
+    cluster.refuse_resize_below(Some((200, MINIMUM)));
+    watch(&cluster, 600).await;
+    // 500m, of which one step takes 60 %: 200m is allowed, and 50m is not.
+    watch(&cluster, 600).await;
+    assert_eq!(pod_cpu(&cluster, "books-ingest-1"), has("200m"));
+    let (limited, message) = cluster.condition(STREAMS, "ScalingLimited");
+    assert_eq!(limited, "True/QuotaExceeded");
+    let told = format!("less CPU for a pod is refused: {MINIMUM}; lower the minimum that the namespace demands");
+    assert!(message.starts_with(&told), "{message}");
+    assert_eq!(sizing(&cluster)["cpuPerWorker"], "200m");
+    assert_eq!(cluster.events().iter().filter(|event| event.contains("Resized")).count(), 1);
+
+    // Tried again once an interval, however often it is looked at.
+    cluster.writes();
+    watch(&cluster, 1800).await;
+    assert!(of_pods(cluster.writes()).len() <= 3);
+
+    // More is not refused.
+    cluster.report(Some(work(4, 3100.0, 0)));
+    watch(&cluster, 120).await;
+    assert_eq!((pod_cpu(&cluster, "books-ingest-1"), replicas(&cluster)), (has("1400m"), json!(1)));
+}
+
+#[tokio::test]
+async fn way_back_to_the_document_that_is_refused_is_told_and_not_tried_all_the_time() {
+    for mode in ["Manual", "Advise"] {
+        let cluster = busy(json!({"mode": "Auto", "scaleDownInterval": "10m"})).await;
+        cluster.report(Some(work(4, 100.0, 0)));
+        watch(&cluster, 900).await;
+        assert_eq!(pod_cpu(&cluster, "books-ingest-1"), has("200m"));
+        cluster.refuse_resize(Some((403, "exceeded quota: small")));
+        cluster.edit(STREAMS, "books", |stream| stream["spec"]["scaling"] = json!({"mode": mode}));
+        cluster.writes();
+        watch(&cluster, 600).await;
+        let tries = of_pods(cluster.writes()).len();
+        assert!((5..=11).contains(&tries), "{mode}: {tries} tries in ten minutes");
+        let (limited, message) = cluster.condition(STREAMS, "ScalingLimited");
+        assert_eq!(limited, "True/QuotaExceeded", "{mode}");
+        assert!(message.starts_with("more CPU for a pod is refused: exceeded quota: small; change "), "{message}");
+        cluster.refuse_resize(None);
+        watch(&cluster, 75).await;
+        assert_eq!(pod_cpu(&cluster, "books-ingest-1"), has("500m"));
+        assert_ne!(cluster.condition(STREAMS, "ScalingLimited").0, "True/QuotaExceeded");
+    }
 }
 
 #[tokio::test]

@@ -23,6 +23,9 @@ pub struct Cluster {
     pub time: u64,
     /// The size that was asked for.
     pub size: Size,
+    /// CPU that the nodes give a worker at the most, in thousandths of a core; a resize beyond it waits.
+    pub node_cpu: Option<u32>,
+    refused_since: Option<u64>,
     workers: Vec<Worker>,
     waiting: Vec<VecDeque<(u64, f64)>>,
     paused_until: u64,
@@ -59,6 +62,8 @@ impl Cluster {
             trace,
             time: 0,
             size: Size { replicas, cpu: WORKER_CPU },
+            node_cpu: None,
+            refused_since: None,
             workers: vec![Worker { ready_at: 0 }; replicas as usize],
             waiting: vec![VecDeque::new(); PARTITIONS],
             paused_until: 0,
@@ -72,6 +77,18 @@ impl Cluster {
         let ready_at = self.time + START;
         self.workers.resize(size.replicas as usize, Worker { ready_at });
         self.size = size;
+        let is_refused = self.granted() < size.cpu;
+        self.refused_since = self.refused_since.or(Some(self.time)).filter(|_| is_refused);
+    }
+
+    /// CPU that each worker has, in thousandths of a core.
+    pub fn granted(&self) -> u32 {
+        self.node_cpu.map_or(self.size.cpu, |most| most.min(self.size.cpu))
+    }
+
+    /// Since when workers wait for CPU that no node gives them, in seconds since the start.
+    pub fn refused_since(&self) -> Option<u64> {
+        self.refused_since
     }
 
     /// Another size, by a restart of everything.
@@ -123,7 +140,7 @@ impl Cluster {
         if trouble == Trouble::None && self.time >= self.paused_until {
             for worker in 0..ready {
                 let cost = COST * self.trace.slowness(self.time, worker);
-                let able = (f64::from(self.size.cpu) / 1000.0 - IDLE).max(0.0) * STEP as f64 / cost;
+                let able = (f64::from(self.granted()) / 1000.0 - IDLE).max(0.0) * STEP as f64 / cost;
                 step.processed[worker] = self.process(worker, able);
                 step.cpu_seconds[worker] += step.processed[worker] * cost;
             }

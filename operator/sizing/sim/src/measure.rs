@@ -47,8 +47,13 @@ pub struct Point {
 }
 
 /// Lives through a day.
-pub fn day(trace: Trace, mut policy: Box<dyn Policy>) -> Day {
-    let mut cluster = Cluster::new(trace);
+pub fn day(trace: Trace, policy: Box<dyn Policy>) -> Day {
+    day_on(Cluster::new(trace), policy)
+}
+
+/// Lives through a day on this cluster.
+pub fn day_on(mut cluster: Cluster, mut policy: Box<dyn Policy>) -> Day {
+    let trace = cluster.trace;
     let mut day = Day { trace, policy: policy.name(), points: Vec::new(), changes: Vec::new() };
     while cluster.time < DAY {
         cluster.step();

@@ -6,7 +6,7 @@ use gristmill_sizing::{Limits, Size};
 use gristmill_sizing_sim::STEP;
 use gristmill_sizing_sim::cluster::Cluster;
 use gristmill_sizing_sim::expectation::{compare, compare_with};
-use gristmill_sizing_sim::measure::day;
+use gristmill_sizing_sim::measure::{day, day_on};
 use gristmill_sizing_sim::plot;
 use gristmill_sizing_sim::policy::gristmill::Gristmill;
 use gristmill_sizing_sim::trace::{DAY, Trace};
@@ -51,6 +51,18 @@ fn four_times_a_small_load_under_small_limits() {
     // Back to what does: one worker would be a little more than full, which is let be only where it is so already.
     assert!(at(6 * hour) <= 2 && within(4 * hour, 4 * hour + 60) == 0, "{:?}", day.changes);
     assert_eq!(day.seconds_over(120.0), 0);
+}
+
+/// One worker with 900m would do for most of the day, and no node gives a worker more than 500m.
+#[test]
+fn partitions_do_not_move_each_hour_where_nodes_have_no_room() {
+    let mut full = Cluster::new(Trace::BrokerOutage);
+    full.node_cpu = Some(500);
+    let day = day_on(full, Box::new(Gristmill::default()));
+    let after = day.changes.iter().filter(|change| change.moves && change.time > 8 * 3600).count();
+    assert_eq!(after, 0, "{:?}", day.changes);
+    assert_eq!(day.points.last().unwrap().size, Size { replicas: 2, cpu: 500 });
+    assert_eq!(day.points.last().unwrap().lag, 0.0);
 }
 
 #[test]

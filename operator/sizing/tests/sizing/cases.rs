@@ -199,6 +199,15 @@ fn troubles() -> Vec<Case> {
             stream().running(1, 2000).arrival(9000.0).obstacle(ObstacleKind::PodUnschedulable, 400),
         ),
         ("no room for a pod, but CPU is allowed", refused(ObstacleKind::PodUnschedulable, 400)),
+        ("two of four workers have no node, and the others lack CPU", {
+            stream().running(2, 500).arrival(3100.0).asked_for(4).obstacle(ObstacleKind::PodUnschedulable, 60)
+        }),
+        ("two of four workers have no node, and the others have enough", {
+            stream().running(2, 500).arrival(1500.0).asked_for(4).obstacle(ObstacleKind::PodUnschedulable, 60)
+        }),
+        ("less would do, and a limit range refuses it", {
+            stream().running(1, 1400).obstacle(ObstacleKind::LessCpuRefused { kept: 1400 }, 60)
+        }),
         ("KEDA sets the replicas", refused(ObstacleKind::ForeignOwner("keda-operator".into()), 400)),
     ]
 }

@@ -63,6 +63,12 @@ impl Stream {
         self.spread(arrival, backlog)
     }
 
+    /// More workers are to be than there are.
+    pub(crate) fn asked_for(mut self, replicas: u32) -> Self {
+        self.facts.running.replicas = replicas;
+        self
+    }
+
     pub(crate) fn arrival(self, arrival: f64) -> Self {
         let backlog = self.total_backlog();
         self.spread(arrival, backlog)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gristmill_sizing::{Change, History, Mode, Reason, Size, decide};
+use gristmill_sizing::{Change, Granted, History, Mode, Obstacle, ObstacleKind, Reason, Size, decide};
 
 use crate::stream::{COST, NOW, Stream, stream};
 
@@ -61,6 +61,78 @@ fn what_is_no_longer_needed_goes_after_the_interval_by_steps() {
     assert!(changes.iter().all(|(second, change, _)| *second >= 3585 && *change == Change::Down), "{changes:?}");
     assert!(sizes.windows(2).all(|pair| pair[1].total() * 5 >= pair[0].total() * 2), "{changes:?}");
     assert_eq!(sizes.last(), Some(&Size { replicas: 1, cpu: 100 }));
+}
+
+/// Decides every 15 seconds on nodes that give no worker more than so much; what is refused stays the wish while it is
+/// needed, as the operator has it.
+fn run_on_full_nodes(stream: &mut Stream, minutes: u64, most: u32) -> Vec<(u64, Change, Size)> {
+    let mut changes = Vec::new();
+    let mut wish = stream.facts.running;
+    let mut refused_since = None;
+    for second in (0..minutes * 60).step_by(15) {
+        stream.facts.time += 15;
+        let is_refused = wish.cpu > most;
+        refused_since = refused_since.filter(|_| is_refused).or(is_refused.then_some(stream.facts.time));
+        *stream = stream.clone().running(wish.replicas, wish.cpu.min(most));
+        stream.facts.obstacles.clear();
+        stream
+            .facts
+            .obstacles
+            .extend(refused_since.map(|since| Obstacle { kind: ObstacleKind::ResizeNodeFull, since }));
+        let (decision, history) = decide(&stream.facts, &stream.history);
+        stream.history = history;
+        if decision.change != Change::Stay {
+            changes.push((second, decision.change, decision.target));
+        }
+        if decision.change != Change::Stay || !decision.may_need_more() {
+            wish = decision.target;
+        }
+    }
+    changes
+}
+
+#[test]
+fn cpu_that_a_node_refused_is_not_what_fewer_workers_are_to_have() {
+    let mut stream = stream().arrival(3100.0).history(|history| history.short_since = None);
+    let up = run_on_full_nodes(&mut stream, 30, 500);
+    assert_eq!(up.last().map(|(_, change, size)| (*change, *size)), Some((Change::Up, Size { replicas: 4, cpu: 350 })));
+    // 0.8 cores, for ten hours: one worker would do, if it could be given them.
+    let mut stream = stream.arrival(1800.0);
+    let after = run_on_full_nodes(&mut stream, 600, 500);
+    assert_eq!(after.len(), 1, "{after:?}");
+    assert_eq!((after[0].1, after[0].2), (Change::Down, Size { replicas: 2, cpu: 400 }));
+}
+
+#[test]
+fn cpu_that_was_refused_more_than_a_day_ago_is_asked_for_again() {
+    let refused = |hours: u64| {
+        let granted = Granted { time: NOW - hours * 3600, cpu: 500 };
+        let stream = stream().running(4, 350).arrival(1800.0);
+        stream.history(|history| history.most_granted = Some(granted)).decide().target
+    };
+    assert_eq!(refused(23), Size { replicas: 2, cpu: 400 });
+    assert_eq!(refused(25), Size { replicas: 1, cpu: 800 });
+}
+
+#[test]
+fn more_that_is_granted_after_all_ends_the_memory_of_the_refusal() {
+    let mut stream = stream().arrival(3100.0).history(|history| history.short_since = None);
+    run_on_full_nodes(&mut stream, 30, 500);
+    assert_eq!(stream.history.most_granted.map(|granted| granted.cpu), Some(500));
+    let mut stream = stream.arrival(9000.0);
+    run_on_full_nodes(&mut stream, 30, 2000);
+    assert_eq!(stream.history.most_granted, None);
+}
+
+#[test]
+fn less_that_is_refused_takes_workers_and_no_cpu() {
+    let mut stream = stream().running(4, 500).arrival(200.0).obstacle(ObstacleKind::LessCpuRefused { kept: 500 }, 60);
+    let changes = run(&mut stream, 300);
+    assert!(changes.iter().all(|(_, change, size)| *change == Change::Down && size.cpu >= 500), "{changes:?}");
+    assert_eq!(stream.facts.running, Size { replicas: 1, cpu: 500 });
+    assert_eq!(stream.decide().reason, Reason::QuotaExceeded);
+    let enough = stream.arrival(1000.0).decide();
+    assert_eq!(enough.reason, Reason::DesiredWithinRange, "no less would do: {}", enough.sentence());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use kube::ResourceExt;
 use super::super::observe::{self, Answer, Observed};
 use super::super::pod_cpu;
 use super::super::ready::{deployment_condition, is_by_quota};
-use super::Memory;
+use super::Refusal;
 use crate::pod_state::PodState;
 
 /// The facts of a moment; `running` is the size in effect, and `scaler` whoever else sets the replicas.
@@ -39,7 +39,12 @@ pub fn seconds(time: Timestamp) -> u64 {
 }
 
 /// What keeps an earlier decision from being carried out: a quota, a node, or somebody else.
-pub fn obstacles(observed: &Observed, memory: &Memory, scaler: Option<&str>) -> Vec<Obstacle> {
+pub fn obstacles(
+    observed: &Observed,
+    refused: Option<&Refusal>,
+    less_refused: Option<&Refusal>,
+    scaler: Option<&str>,
+) -> Vec<Obstacle> {
     let since = |time: Option<&Time>| time.map_or(0, |time| seconds(time.0));
     let at = |kind: ObstacleKind, since: u64| Obstacle { kind, since };
     let pods = || observed.workers.iter().map(|worker| worker.pod.as_ref());
@@ -53,7 +58,8 @@ pub fn obstacles(observed: &Observed, memory: &Memory, scaler: Option<&str>) -> 
     let refused_pod = deployment_condition(observed, "ReplicaFailure").filter(|failure| is_refused_by_quota(failure));
     let found = [
         scaler.map(|scaler| at(ObstacleKind::ForeignOwner(scaler.to_owned()), 0)),
-        memory.refused.as_ref().map(|refused| at(ObstacleKind::ResizeOverQuota, refused.since)),
+        refused.map(|refused| at(ObstacleKind::ResizeOverQuota, refused.since)),
+        less_refused.map(|refused| at(ObstacleKind::LessCpuRefused { kept: refused.cpu }, refused.since)),
         conditions("PodResizePending", "True").map(|since| at(ObstacleKind::ResizeNodeFull, since)),
         refused_pod.map(|failure| at(ObstacleKind::PodOverQuota, since(failure.last_transition_time.as_ref()))),
         conditions("PodScheduled", "False").map(|since| at(ObstacleKind::PodUnschedulable, since)),

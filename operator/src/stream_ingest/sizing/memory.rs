@@ -29,9 +29,12 @@ pub struct Memory {
     /// Since when the template's CPU is off by more than a factor of two, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template_off_since: Option<u64>,
-    /// The namespace refuses more CPU for a pod.
+    /// More CPU for a pod is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<Refusal>,
+    /// Less CPU for a pod is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub less_refused: Option<Refusal>,
     /// The cluster has no `pods/resize`. Found out anew by each process, since clusters are upgraded.
     #[serde(skip)]
     pub is_resize_missing: bool,
@@ -39,7 +42,10 @@ pub struct Memory {
     pub history: History,
 }
 
-/// A resize that the namespace refuses.
+/// Most characters of a refusal that are remembered: a webhook's may be long.
+const LONGEST_REFUSAL: usize = 500;
+
+/// A resize that is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Refusal {
@@ -47,8 +53,18 @@ pub struct Refusal {
     pub since: u64,
     /// When it was tried last.
     pub tried: u64,
-    /// The API server's words.
+    /// CPU that the pod has, and keeps.
+    pub cpu: u32,
+    /// The API server's words, the first of them if they are many.
     pub message: String,
+}
+
+impl Refusal {
+    /// A refusal of now, for a pod with this CPU; `before` is the one before it, if nothing was accepted in between.
+    pub fn new(message: &str, cpu: u32, now: u64, before: Option<&Refusal>) -> Self {
+        let since = before.map_or(now, |before| before.since);
+        Self { since, tried: now, cpu, message: message.chars().take(LONGEST_REFUSAL).collect() }
+    }
 }
 
 impl Memory {
@@ -84,15 +100,25 @@ impl Memory {
     /// What is worth writing. A need of this moment is not: after a restart it would count as one that has lasted.
     fn lasting(&self) -> Memory {
         let history = History { recent: Vec::new(), short_since: None, ..self.history.clone() };
-        let refused = self.refused.clone().map(|refused| Refusal { tried: refused.since, ..refused });
-        Memory { history, refused, is_resize_missing: false, ..self.clone() }
+        let without_tries =
+            |refused: &Option<Refusal>| refused.clone().map(|refused| Refusal { tried: refused.since, ..refused });
+        Memory {
+            history,
+            refused: without_tries(&self.refused),
+            less_refused: without_tries(&self.less_refused),
+            is_resize_missing: false,
+            ..self.clone()
+        }
     }
 
-    /// All that a decision changes.
+    /// All that a decision changes. What a quota says of how much is used changes all the time.
     fn decision(&self) -> Memory {
-        let History { last_up, last_down, advised, .. } = self.history.clone();
-        let history = History { last_up, last_down, advised, ..History::default() };
-        Memory { history, ..self.clone() }
+        let History { last_up, last_down, advised, most_granted, .. } = self.history.clone();
+        let history = History { last_up, last_down, advised, most_granted, ..History::default() };
+        let without_words =
+            |refused: &Option<Refusal>| refused.clone().map(|refused| Refusal { message: String::new(), ..refused });
+        let (refused, less_refused) = (without_words(&self.refused), without_words(&self.less_refused));
+        Memory { history, refused, less_refused, ..self.clone() }
     }
 
     /// The needs that were seen, without when.
@@ -161,5 +187,17 @@ mod tests {
             later.history.observed = Some(1_800_000_015);
             assert_eq!(later.to_write(Some(&written), scale_down), Some(written));
         }
+    }
+
+    #[test]
+    fn words_of_a_refusal_are_bounded_and_no_news() {
+        let words = |used: u32| format!("exceeded quota: small, used: requests.cpu={used}m, {}", "ä".repeat(100_000));
+        let first = Refusal::new(&words(100), 500, 1_800_000_000, None);
+        let memory = Memory { refused: Some(first.clone()), ..Memory::default() };
+        let written = memory.to_write(None, Duration::from_secs(3600)).expect("a refusal is news");
+        assert!(written.len() < 2000, "{} bytes", written.len());
+        let again = Refusal::new(&words(200), 500, 1_800_000_060, Some(&first));
+        let later = Memory { refused: Some(again), ..Memory::default() };
+        assert_eq!(later.to_write(Some(&written), Duration::from_secs(3600)), Some(written));
     }
 }

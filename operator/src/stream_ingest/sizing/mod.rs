@@ -8,7 +8,7 @@ pub mod memory;
 
 use gristmill_crds::plan::IngestPlan;
 use gristmill_crds::{ScalingMode, SizingStatus};
-use gristmill_sizing::{Change, Decision, Obstacle, ObstacleKind, Size};
+use gristmill_sizing::{Change, Decision, History, Note, Obstacle, ObstacleKind, Size};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Container;
@@ -78,12 +78,16 @@ pub fn decide(situation: Situation<'_>) -> Sizing {
     let replicas = size::decide(plan, situation.partitions, live);
     let is_at_rest = replicas.wanted == 0;
     match plan.scaling.mode {
-        ScalingMode::Manual => by_document(replicas, &situation, Memory::default(), None),
+        ScalingMode::Manual => {
+            let memory = Memory { history: History::default(), decided: None, ..memory.clone() };
+            by_document(replicas, &situation, memory, None)
+        }
         ScalingMode::Advise if is_at_rest => by_document(replicas, &situation, memory.clone(), None),
         ScalingMode::Advise => {
             let running = Size { replicas: count(replicas.wanted), cpu: document_cpu };
-            let (decision, memory) = decided(&situation, running, None);
-            by_document(replicas, &situation, Memory { decided: None, refused: None, ..memory }, Some(decision))
+            let (decision, advised) = decided(&situation, running, None);
+            let memory = Memory { decided: None, history: advised, ..memory.clone() };
+            by_document(replicas, &situation, memory, Some(decision))
         }
         ScalingMode::Auto => automatic(replicas, &situation, is_at_rest),
     }
@@ -111,8 +115,8 @@ fn automatic(replicas: Replicas, situation: &Situation<'_>, is_at_rest: bool) ->
     let start = memory.decided.unwrap_or_else(|| start(&replicas, situation));
     if let Some(Limit::Scaler(scaler)) = &replicas.limit {
         let running = Size { replicas: count(replicas.wanted), ..start };
-        let (decision, memory) = decided(situation, running, Some(scaler));
-        let memory = Memory { decided: None, refused: None, ..memory };
+        let (decision, history) = decided(situation, running, Some(scaler));
+        let memory = Memory { decided: None, refused: None, less_refused: None, history, ..situation.memory.clone() };
         return with_sticky_template(
             situation,
             start.cpu,
@@ -125,10 +129,11 @@ fn automatic(replicas: Replicas, situation: &Situation<'_>, is_at_rest: bool) ->
     }
     let blocked = smallest_pod(situation).filter(|cpu| is_blocked(situation) && *cpu < start.cpu);
     let running = Size { cpu: blocked.unwrap_or(start.cpu), ..start };
-    let (decision, mut memory) = decided(situation, running, None);
-    // What is refused stays the wish until something else is decided, so that a node or a quota with room is enough.
-    let size = if decision.change == Change::Stay && blocked.is_some() { start } else { decision.target };
-    memory.decided = Some(size);
+    let (decision, history) = decided(situation, running, None);
+    // What is refused stays the wish while it is needed, so that a node or a quota with room is enough.
+    let is_wished = blocked.is_some() && decision.change == Change::Stay && decision.may_need_more();
+    let size = if is_wished { start } else { decision.target };
+    let memory = Memory { decided: Some(size), less_refused: less_refused(situation), history, ..memory.clone() };
     let workers = i32::try_from(size.replicas).unwrap_or(i32::MAX);
     let replicas = Replicas { replicas: Some(workers), wanted: workers, limit: None };
     let sizing = by_document(replicas, situation, memory, Some(decision));
@@ -143,20 +148,36 @@ fn start(replicas: &Replicas, situation: &Situation<'_>) -> Size {
     Size { replicas: count(workers), cpu: pods.max().unwrap_or(situation.document_cpu) }
 }
 
-fn decided(situation: &Situation<'_>, running: Size, scaler: Option<&str>) -> (Decision, Memory) {
+fn decided(situation: &Situation<'_>, running: Size, scaler: Option<&str>) -> (Decision, History) {
     let Situation { plan, observed, memory, partitions, now, .. } = situation;
-    let obstacles: Vec<Obstacle> = facts::obstacles(observed, memory, scaler);
-    let facts = facts::facts(&plan.scaling, observed, running, obstacles, (*partitions, *now));
-    let (decision, history) = gristmill_sizing::decide(&facts, &memory.history);
-    (decision, Memory { history, ..memory.clone() })
+    let facts = facts::facts(&plan.scaling, observed, running, obstacles(situation, scaler), (*partitions, *now));
+    gristmill_sizing::decide(&facts, &memory.history)
+}
+
+/// What keeps a decision from being carried out. Resizes that are refused on the way back to the document do not.
+fn obstacles(situation: &Situation<'_>, scaler: Option<&str>) -> Vec<Obstacle> {
+    let is_auto = situation.plan.scaling.mode == ScalingMode::Auto;
+    let refused = situation.memory.refused.as_ref().filter(|_| is_auto);
+    let less_refused = less_refused(situation).filter(|_| is_auto);
+    facts::obstacles(situation.observed, refused, less_refused.as_ref(), scaler)
+}
+
+/// A refusal of less CPU, until it is tried again: a LimitRange that was lowered tells nobody.
+fn less_refused(situation: &Situation<'_>) -> Option<Refusal> {
+    let now = facts::seconds(situation.now);
+    let interval = situation.plan.scaling.scale_down.as_secs();
+    situation.memory.less_refused.clone().filter(|refused| now.saturating_sub(refused.tried) < interval)
 }
 
 fn is_blocked(situation: &Situation<'_>) -> bool {
     let is_cpu = |kind: &ObstacleKind| match kind {
         ObstacleKind::ResizeOverQuota | ObstacleKind::ResizeNodeFull => true,
-        ObstacleKind::PodOverQuota | ObstacleKind::PodUnschedulable | ObstacleKind::ForeignOwner(_) => false,
+        ObstacleKind::LessCpuRefused { .. }
+        | ObstacleKind::PodOverQuota
+        | ObstacleKind::PodUnschedulable
+        | ObstacleKind::ForeignOwner(_) => false,
     };
-    facts::obstacles(situation.observed, &situation.memory, None).iter().any(|obstacle| is_cpu(&obstacle.kind))
+    obstacles(situation, None).iter().any(|obstacle| is_cpu(&obstacle.kind))
 }
 
 fn smallest_pod(situation: &Situation<'_>) -> Option<u32> {
@@ -208,9 +229,14 @@ impl Sizing {
         let is_carried_out =
             |decision: &&Decision| decision.acts && decision.change != Change::Stay && self.memory.refused.is_none();
         let decision = self.decision.as_ref().filter(is_carried_out)?;
-        let Decision { running, target, .. } = decision;
-        let of = |size: &Size| format!("{} x {}", size.replicas, quantity::of_millicores(size.cpu).0);
-        Some(format!("from {} to {}: {}", of(running), of(target), decision.sentence()))
+        // Less CPU may have been refused while workers were taken away.
+        let (running, to) = (decision.running, self.memory.decided.unwrap_or(decision.target));
+        if running == to {
+            return None;
+        }
+        let of = |size: Size| format!("{} x {}", size.replicas, quantity::of_millicores(size.cpu).0);
+        let kept = if to == decision.target { "" } else { "; a pod is refused less CPU" };
+        Some(format!("from {} to {}: {}{kept}", of(running), of(to), decision.sentence()))
     }
 
     /// What `status.sizing` says; none where nothing is computed.
@@ -227,16 +253,13 @@ impl Sizing {
         })
     }
 
-    /// What `ScalingLimited` says of the decision, if the operator carries it out.
+    /// What `ScalingLimited` says of resizes that are refused, and of the decision if the operator carries it out.
     pub fn limited(&self, observed: &Observed) -> Option<State> {
-        let decision = self.decision.as_ref().filter(|decision| decision.acts)?;
-        if let Some(refused) = &self.memory.refused {
-            let message = format!(
-                "the namespace refuses more CPU for a pod: {}; raise its ResourceQuota or LimitRange, or lower spec.scaling.maxCpuPerWorker; after a stabilizationInterval workers are added instead",
-                refused.message
-            );
-            return Some(State::holds(Reason::QuotaExceeded, message));
+        let decision = self.decision.as_ref().filter(|decision| decision.acts);
+        if let Some(refused) = self.refusal(decision) {
+            return Some(refused);
         }
+        let decision = decision?;
         let pending = observed.workers.iter().find_map(|worker| Some((&worker.pod, pod_cpu::pending(&worker.pod)?)));
         if let Some((pod, condition)) = pending {
             let message = format!(
@@ -258,5 +281,27 @@ impl Sizing {
             (None, None) if decision.reason.is_limit() => Some(State::holds(reason, decision.sentence())),
             (None, None) => None,
         }
+    }
+
+    /// A resize that is refused and still asked for. Without a decision, pods are on their way back to the document.
+    fn refusal(&self, decision: Option<&Decision>) -> Option<State> {
+        let Memory { refused, less_refused, .. } = &self.memory;
+        let less_refused = less_refused
+            .as_ref()
+            .filter(|_| decision.is_none_or(|decision| decision.notes.contains(&Note::LessRefused)));
+        let direction = if refused.is_some() { "more" } else { "less" };
+        let act = match (decision, refused) {
+            (Some(_), Some(_)) => {
+                "raise what the namespace allows (ResourceQuota, LimitRange), or lower spec.scaling.maxCpuPerWorker; after a stabilizationInterval workers are added instead"
+            }
+            (Some(_), None) => {
+                "lower the minimum that the namespace demands (LimitRange); it is tried again after a scaleDownInterval"
+            }
+            (None, _) => {
+                "change what the namespace allows (ResourceQuota, LimitRange) or spec.pod.cpu; the pods keep what they have until then"
+            }
+        };
+        let message = &refused.as_ref().or(less_refused)?.message;
+        Some(State::holds(Reason::QuotaExceeded, format!("{direction} CPU for a pod is refused: {message}; {act}")))
     }
 }

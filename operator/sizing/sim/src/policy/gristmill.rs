@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use gristmill_sizing::{Facts, History, HotPartition, Limits, Mode, Phase, StuckPartitions, Worker, decide};
+use gristmill_sizing::{
+    Change, Facts, History, HotPartition, Limits, Mode, Obstacle, ObstacleKind, Phase, Size, StuckPartitions, Worker,
+    decide,
+};
 
 use super::{Policy, Resize};
 use crate::cluster::{Cluster, Step};
@@ -12,6 +15,9 @@ use crate::{MAX_CPU, MAX_REPLICAS, PARTITIONS, STEP};
 
 /// End offsets of a partition have to be seen twice before its arrival is known.
 const ARRIVAL_KNOWN_AFTER: u64 = 30;
+
+/// When the day begins, in seconds since 1970.
+const START: u64 = 1_800_000_000;
 
 /// The decision function with what it is asked by.
 #[derive(Debug)]
@@ -51,7 +57,11 @@ impl Policy for Gristmill {
         }
         let (decision, history) = decide(&self.facts(cluster), &self.history);
         self.history = history;
-        (decision.target != cluster.size).then_some(Resize::InPlace(decision.target))
+        // What is refused stays the wish while it is needed, as the operator has it.
+        let is_wished =
+            cluster.refused_since().is_some() && decision.change == Change::Stay && decision.may_need_more();
+        let size = if is_wished { cluster.size } else { decision.target };
+        (size != cluster.size).then_some(Resize::InPlace(size))
     }
 }
 
@@ -77,13 +87,14 @@ impl Gristmill {
         let workers = (0..ready).map(|number| worker(cluster, number, phase, self.window));
         // Pods that have not joined yet.
         let starting = (ready..ready + starting).map(|number| Worker::silent(name(number), Phase::Starting, 0));
+        let refused = cluster.refused_since().map(|since| START + since).into_iter();
         Facts {
-            time: 1_800_000_000 + cluster.time,
+            time: START + cluster.time,
             limits: self.limits.clone(),
             partitions: PARTITIONS as u32,
             workers: workers.chain(starting).collect(),
-            obstacles: Vec::new(),
-            running: cluster.size,
+            obstacles: refused.map(|since| Obstacle { kind: ObstacleKind::ResizeNodeFull, since }).collect(),
+            running: Size { cpu: cluster.granted(), ..cluster.size },
         }
     }
 }
@@ -113,7 +124,7 @@ fn worker(cluster: &Cluster, number: usize, phase: Phase, window: u64) -> Worker
         window: Duration::from_secs(seconds),
         cpu_seconds: window.iter().map(|step| step.cpu_seconds[number]).sum(),
         records: window.iter().map(|step| step.processed[number]).sum::<f64>() as u64,
-        cpu: cluster.size.cpu,
+        cpu: cluster.granted(),
         partitions: own.len() as u32,
         arrival: is_known.then(|| own.iter().map(|partition| arrival(*partition)).sum()),
         backlog: own.iter().map(|partition| cluster.backlog(*partition)).sum::<f64>() as u64,
