@@ -10,10 +10,10 @@ use gristmill_crds::{Quantity, StreamIngest};
 use gristmill_sizing::{Facts, History, Limits, Phase, Size, Worker, decide};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, ResourceRequirements};
 use kube::ResourceExt;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
 use crate::error::{Error, describe};
@@ -29,11 +29,13 @@ const NAME_WIDTH: usize = 13;
 #[serde(default)]
 struct Remembered {
     decided: Option<Size>,
+    /// A resize to more that is refused.
+    refused: Option<Value>,
     history: History,
 }
 
 /// What the size is computed from.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Told {
     /// Workers, those included that have told nothing.
     pub workers: Vec<Worker>,
@@ -45,6 +47,8 @@ pub struct Told {
     pub replicas: Option<i32>,
     /// Why workers are silent.
     pub silent: Vec<String>,
+    /// Whether a node has not granted a worker its CPU.
+    pub waits_for_cpu: bool,
 }
 
 /// Asks the workers, and reads what the operator remembers.
@@ -63,7 +67,7 @@ pub async fn read(cluster: &Cluster, stream: &Resource) -> Result<Told, Error> {
         Ok(workers) => workers.ask_each::<IngestReport>("/status").await,
         Err(error @ Error::NoWorker { .. }) => {
             let silent = vec![describe(&error)];
-            return Ok(Told { workers: Vec::new(), partitions: None, remembered, replicas, silent });
+            return Ok(Told { remembered, replicas, silent, ..Told::default() });
         }
         Err(error) => return Err(error),
     };
@@ -77,8 +81,9 @@ pub async fn read(cluster: &Cluster, stream: &Resource) -> Result<Told, Error> {
 
 /// What all have told. Pure.
 pub fn hear(answers: Vec<(Pod, Result<IngestReport, Error>)>) -> Told {
-    let mut told = Told { workers: Vec::new(), partitions: None, remembered: None, replicas: None, silent: Vec::new() };
+    let mut told = Told::default();
     for (pod, answer) in answers {
+        told.waits_for_cpu |= is_waiting_for_cpu(&pod);
         match answer {
             Ok(report) => {
                 told.partitions = told.partitions.max(Some(report.partitions).filter(|partitions| *partitions > 0));
@@ -98,12 +103,25 @@ fn starting(pod: &Pod) -> Worker {
     Worker::silent(pod.name_any(), Phase::Starting, cpu(pod))
 }
 
+/// CPU that a pod has, in thousandths of a core: what it asks for, but for a resize that its node has not granted yet.
 fn cpu(pod: &Pod) -> u32 {
     let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
     let ours = containers.into_iter().find(|container| container.name == CONTAINER);
-    let requests = ours.and_then(|container| container.resources.as_ref()?.requests.as_ref());
-    let cpu = requests.and_then(|requests| requests.get("cpu")).map(|cpu| Quantity(cpu.0.clone()));
-    cpu.and_then(|cpu| cpu.to_millicores().ok()).unwrap_or(0)
+    let asked = ours.and_then(|container| requested(container.resources.as_ref()?));
+    let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+    let ours = statuses.into_iter().find(|status| status.name == CONTAINER);
+    let granted = ours.and_then(|status| requested(status.resources.as_ref()?));
+    granted.filter(|_| is_waiting_for_cpu(pod)).or(asked).unwrap_or(0)
+}
+
+fn requested(resources: &ResourceRequirements) -> Option<u32> {
+    Quantity(resources.requests.as_ref()?.get("cpu")?.0.clone()).to_millicores().ok()
+}
+
+/// Whether the node of a pod has not granted it the CPU that it asks for.
+fn is_waiting_for_cpu(pod: &Pod) -> bool {
+    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.into_iter().any(|condition| condition.type_ == "PodResizePending" && condition.status == "True")
 }
 
 /// The computation as a person reads it. Pure.
@@ -120,7 +138,8 @@ pub fn render(stream: &Resource, told: &Told, now: Timestamp) -> String {
     };
     if let Some(sizing) = stream.ingest_status().sizing {
         let age = since(Some(&sizing.time), now);
-        text += &paragraph(&format!("the operator, {age} ago: {}", sizing.explanation), 0);
+        let said = format!("the operator wrote {age} ago, and only words have changed since: {}", sizing.explanation);
+        text += &paragraph(&said, 0);
     }
     if let Some(limited) = stream.condition("ScalingLimited").filter(|limited| limited.status != "False") {
         let said = format!("ScalingLimited={} {}: {}", limited.status, limited.reason, limited.message);
@@ -176,6 +195,11 @@ fn explanation(stream: &Resource, told: &Told, now: Timestamp) -> Result<String,
         replicas: told.replicas.and_then(|replicas| u32::try_from(replicas).ok()).unwrap_or(0),
         cpu: told.workers.iter().map(|worker| worker.cpu).max().unwrap_or(0),
     };
+    let decided = remembered.decided.unwrap_or(there);
+    // As for the operator, pods that wait for their CPU or are refused it have what they have.
+    let is_blocked = told.waits_for_cpu || remembered.refused.is_some();
+    let least = told.workers.iter().map(|worker| worker.cpu).filter(|_| is_blocked).min();
+    let running = Size { cpu: least.unwrap_or(decided.cpu).min(decided.cpu), ..decided };
     let partitions = told.partitions.or(stream.ingest_status().partitions);
     let facts = Facts {
         time: u64::try_from(now.as_second()).unwrap_or(0),
@@ -183,7 +207,7 @@ fn explanation(stream: &Resource, told: &Told, now: Timestamp) -> Result<String,
         partitions: partitions.and_then(|partitions| u32::try_from(partitions).ok()).unwrap_or(0),
         workers: told.workers.clone(),
         obstacles: Vec::new(),
-        running: remembered.decided.unwrap_or(there),
+        running,
     };
     Ok(decide(&facts, &remembered.history).0.explanation())
 }

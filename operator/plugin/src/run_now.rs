@@ -84,7 +84,7 @@ pub enum State {
     },
     /// It has ended well.
     Succeeded {
-        /// What it said of itself, unless its pod is gone.
+        /// What it said of itself, unless a pod of it is gone.
         report: Option<Box<CompactionReport>>,
         /// When its process began.
         began: Option<Timestamp>,
@@ -108,7 +108,13 @@ pub fn state(job: &Job, pods: &[Pod]) -> State {
             let reports = well().filter_map(|ended| serde_json::from_str(ended.message.as_deref()?).ok());
             let mut reports: Vec<CompactionReport> = reports.collect();
             let is_shared = reports.iter().all(|report| report.buckets.is_some());
-            let report = if is_shared { of_shards(&reports) } else { reports.pop() };
+            let pods = job.spec.as_ref().and_then(|spec| spec.completions).unwrap_or(1);
+            // Figures of a part of the run are not those of the run.
+            let is_whole = usize::try_from(pods).is_ok_and(|pods| reports.len() >= pods);
+            let report = match is_shared {
+                true => of_shards(&reports).filter(|_| is_whole),
+                false => reports.pop(),
+            };
             let began = well().filter_map(|ended| Some(ended.started_at.as_ref()?.0)).min();
             State::Succeeded { report: report.map(Box::new), began }
         }
@@ -183,7 +189,7 @@ pub fn summary(job: &Job, report: Option<&CompactionReport>, began: Option<Times
     let took = took.map(|seconds| format!(" in {}", duration(seconds))).unwrap_or_default();
     let mut text = format!("Job {} succeeded{took}\n", job.name_any());
     let Some(CompactionReport { version: _, zone, source: _, processed_through, runs, .. }) = report else {
-        return text + "  its pod is gone; the figures of its run come with the status\n";
+        return text + "  a pod of it is gone; the figures of its run come with the status\n";
     };
     // A run without new records adds none to the ledger.
     let is_ours = |run: &&Run| match (run.start_time.parse::<Timestamp>(), began) {

@@ -136,6 +136,8 @@ impl Reason {
 /// Why nothing is computed: the size stays as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hold {
+    /// There is no worker: the stream is suspended, or its pods are not created yet.
+    NoWorker,
     /// No worker has told how many partitions there are.
     PartitionsUnknown,
     /// A worker has told nothing.
@@ -190,7 +192,8 @@ impl Hold {
     /// The reason that a condition has for it.
     pub fn reason(&self) -> Reason {
         match self {
-            Hold::PartitionsUnknown
+            Hold::NoWorker
+            | Hold::PartitionsUnknown
             | Hold::NoFigures { .. }
             | Hold::Stale { .. }
             | Hold::Moving { .. }

@@ -273,6 +273,7 @@ impl Decision {
 impl Hold {
     fn sentence(&self) -> String {
         match self {
+            Hold::NoWorker => "no worker runs".into(),
             Hold::PartitionsUnknown => "no worker has told yet how many partitions there are".into(),
             Hold::NoFigures { worker } => format!("worker {worker} gives no figures"),
             Hold::Stale { worker, age } => format!("the figures of worker {worker} are {} old", duration(*age)),

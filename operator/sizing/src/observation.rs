@@ -46,6 +46,9 @@ pub(crate) struct Observation {
 
 /// The figures of all partitions, or why they are not known.
 pub(crate) fn observe(facts: &Facts, remembered: Option<Cost>) -> Result<Observation, Hold> {
+    if facts.workers.is_empty() {
+        return Err(Hold::NoWorker);
+    }
     let workers: Vec<&Worker> = facts.workers.iter().filter(|worker| takes_part(worker)).collect();
     for worker in &workers {
         check(worker)?;

@@ -69,3 +69,26 @@ fn worker_that_is_silent_holds_the_size_and_is_named_with_what_limits_it() {
         narrow(render(&read(sized(&[limited])), &remembering(hear(answers)), now()))
     );
 }
+
+#[test]
+fn cpu_of_a_worker_is_what_its_node_has_granted() {
+    let mut waiting = serde_json::to_value(pod("books-ingest-1", "1400m")).unwrap();
+    waiting["status"] = json!({
+        "conditions": [{"type": "PodResizePending", "status": "True", "reason": "Deferred"}],
+        "containerStatuses": [{"name": "gristmill", "image": "", "imageID": "", "ready": true, "restartCount": 0,
+            "resources": {"requests": {"cpu": "500m"}}}],
+    });
+    let pod: Pod = serde_json::from_value(waiting).unwrap();
+    let told = remembering(hear(vec![(pod, Ok(working(8, 1600.0, 18_200)))]));
+    let text = narrow(render(&read(sized(&[])), &told, now()));
+    for expected in ["books-ingest-1  500m", "with 99 % of the CPU", "running      1 worker x 500m"] {
+        assert!(text.contains(expected), "{expected}:\n{text}");
+    }
+}
+
+#[test]
+fn stream_without_workers_says_so() {
+    let told = Told { replicas: Some(0), ..Told::default() };
+    let text = narrow(render(&read(sized(&[])), &told, now()));
+    assert!(text.contains("held         no worker runs\n"), "{text}");
+}

@@ -269,6 +269,21 @@ async fn run_that_pods_have_shared_is_told_as_one() {
 }
 
 #[tokio::test]
+async fn figures_of_a_shared_run_are_not_told_by_a_part_of_its_pods() {
+    let mut template = cron_job();
+    template["spec"]["jobTemplate"]["spec"]["completions"] = json!(2);
+    let cluster = quickstart().with(template);
+    let mut report = compaction_report("2026-11-23T05:13:01Z");
+    report["buckets"] = json!({"first": 0, "last": 0});
+    report["runs"][0]["buckets"] = report["buckets"].clone();
+    let (told, ()) = tokio::join!(cluster.run("run-now books --wait"), end(&cluster, "Complete", 0, report));
+    insta::assert_snapshot!(told.unwrap(), @r"
+    Job books-compaction-now-1f0c9 succeeded in 23s
+      a pod of it is gone; the figures of its run come with the status
+    ");
+}
+
+#[tokio::test]
 async fn run_that_found_nothing_new_does_not_show_the_run_before_it() {
     let cluster = quickstart().with(cron_job());
     let report = compaction_report("2026-11-23T05:05:03Z");
