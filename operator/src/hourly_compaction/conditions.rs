@@ -22,6 +22,9 @@ use crate::stream_ingest::ready::is_by_quota;
 const SUSPENDED: &str =
     "spec.suspend is true: no run is started; set it to false to go on, and the next run takes what has come meanwhile";
 
+/// What one says that is paused while its CronJob is suspended.
+const SUSPENDED_WHILE_PAUSED: &str = "its CronJob is suspended, and the operator changes none of its objects; remove the annotation gristmill.dev/reconcile to go on";
+
 /// All conditions that are to be written, in their order. `last` is the newest ending that can be seen.
 pub fn conditions(
     compaction: &Compaction,
@@ -47,7 +50,7 @@ pub fn conditions(
     }
     states.extend(condition::progress(&states).or_else(|| stalled(compaction, outcome, last)));
     if outcome.as_ref().is_ok_and(|plan| plan.suspend) {
-        states.push((ConditionType::Suspended, State::holds(Reason::Suspended, SUSPENDED)));
+        states.push((ConditionType::Suspended, State::holds(Reason::Suspended, suspended(compaction))));
     }
     if compaction.is_paused() {
         states.push((ConditionType::ReconciliationPaused, State::holds(Reason::ReconcileDisabled, PAUSED)));
@@ -71,7 +74,7 @@ fn ready(
 ) -> State {
     if plan.suspend {
         // The wish is fulfilled: tools that wait for Ready are not kept waiting by it.
-        return State::holds(Reason::Suspended, SUSPENDED);
+        return State::holds(Reason::Suspended, suspended(compaction));
     }
     if refs.status == Truth::False {
         return refs.clone();
@@ -86,16 +89,24 @@ fn ready(
         Some(Ending { job, time, result: Err(Failure { reason, message, .. }), .. }) => {
             State::fails(Reason::LastRunFailed, format!("Job {job} at {time}: {reason}: {message}"))
         }
-        None => before_any_ending(compaction, plan),
+        None => before_any_ending(compaction, observed, plan),
     }
 }
 
+fn suspended(compaction: &Compaction) -> &'static str {
+    if compaction.is_paused() { SUSPENDED_WHILE_PAUSED } else { SUSPENDED }
+}
+
 /// No ending is in sight: the status remembers the last one, or there was none.
-fn before_any_ending(compaction: &Compaction, plan: &CompactionPlan) -> State {
+fn before_any_ending(compaction: &Compaction, observed: &Observed, plan: &CompactionPlan) -> State {
     let known = condition::find(&compaction.status.conditions, ConditionType::Ready);
     let ended = [Reason::LastRunSucceeded, Reason::LastRunFailed];
     match known.filter(|known| ended.iter().any(|ended| known.reason == ended.as_str())) {
         Some(known) => State::of(known),
+        None if compaction.is_paused() && observed.cron_job.is_none() => State::unknown(
+            Reason::NoRunYet,
+            "it has no CronJob, and the operator creates none; remove the annotation gristmill.dev/reconcile to go on",
+        ),
         None => {
             let cron_job = labels::compaction_name(compaction.name());
             State::unknown(

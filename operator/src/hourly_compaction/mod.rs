@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gristmill_crds::plan::{CompactionPlan, IngestPlan};
+use gristmill_crds::plan::{CompactionPlan, IngestPlan, Schedule};
 use gristmill_crds::{HourlyCompaction, HourlyCompactionStatus, StreamIngest};
 use kube::ResourceExt;
 use kube::api::DynamicObject;
@@ -72,9 +72,10 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
             let settled = settle(&compaction, &plan, &observed, &template, operator).await;
             settled.map(|()| {
                 // Of a resource that is paused the size stays told that its runs have.
-                if !compaction.is_paused() {
-                    told.sizing = status;
+                if compaction.is_paused() {
+                    return carried_out(plan, &observed);
                 }
+                told.sizing = status;
                 plan
             })
         }
@@ -105,6 +106,19 @@ fn plan(compaction: &Compaction, observed: &Observed) -> Result<CompactionPlan, 
         .and_then(IngestPlan::in_cluster)
         .map_err(|invalid| refused(Error::Invalid(invalid).to_message()))?;
     CompactionPlan::try_new(typed, ingest).and_then(CompactionPlan::in_cluster).map_err(Error::Invalid)
+}
+
+/// What a resource that is paused does: what its CronJob says, whatever its spec says now.
+fn carried_out(mut plan: CompactionPlan, observed: &Observed) -> CompactionPlan {
+    let Some(live) = observed.cron_job.as_ref().and_then(|cron_job| cron_job.spec.as_ref()) else { return plan };
+    plan.suspend = live.suspend == Some(true);
+    let time_zone = live.time_zone.as_ref().unwrap_or(&plan.time_zone);
+    // Somebody may have written one that only the CronJob controller reads.
+    if Schedule::try_new(&live.schedule, time_zone).is_ok() {
+        plan.time_zone = time_zone.clone();
+        plan.schedule.clone_from(&live.schedule);
+    }
+    plan
 }
 
 /// The StreamIngest that the resource names.

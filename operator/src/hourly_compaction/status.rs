@@ -52,7 +52,9 @@ pub fn next(
         ..told
     };
     if let Ok(plan) = outcome {
-        status.next_run_time = next_run(plan, observed, now).map(|time| time.to_string());
+        let starts = observed.cron_job.is_some() || !compaction.is_paused();
+        let next = next_run(plan, observed, now).filter(|_| starts);
+        status.next_run_time = next.map(|time| time.to_string());
     }
     status
 }

@@ -1,6 +1,6 @@
 //! Scenarios of an HourlyCompaction.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
 use crate::documents::{compaction, compaction_report, ended, job, run_pod, running, stream};
@@ -242,6 +242,37 @@ async fn paused_compaction_keeps_its_objects_as_they_are() {
     cluster.reconcile_compaction().await.unwrap();
     assert_eq!(cluster.writes(), [STATUS]);
     assert_eq!(cluster.condition(COMPACTIONS, "ReconciliationPaused").0, "True/ReconcileDisabled");
+}
+
+#[tokio::test]
+async fn paused_compaction_tells_what_its_cron_job_does() {
+    let cluster = settled().await;
+    let told = |field: &str| cluster.get(COMPACTIONS, "books").unwrap()["status"][field].clone();
+    let next = told("nextRunTime");
+    cluster.edit(COMPACTIONS, "books", |compaction| {
+        compaction["metadata"]["annotations"] = json!({"gristmill.dev/reconcile": "Disabled"});
+        compaction["spec"]["schedule"] = json!("@daily");
+        compaction["spec"]["suspend"] = json!(true);
+    });
+    cluster.reconcile_compaction().await.unwrap();
+    assert_eq!(cluster.condition(COMPACTIONS, "Ready").0, "Unknown/NoRunYet", "it goes on by its former spec");
+    assert_eq!(told("nextRunTime"), next);
+    assert!(!cluster.described(COMPACTIONS).contains("Suspended"));
+
+    cluster.edit(COMPACTIONS, "books", |compaction| compaction["spec"]["suspend"] = json!(false));
+    cluster.edit("batch/cronjobs", "books-compaction", |cron_job| cron_job["spec"]["suspend"] = json!(true));
+    cluster.reconcile_compaction().await.unwrap();
+    let (ready, message) = cluster.condition(COMPACTIONS, "Ready");
+    assert_eq!(ready, "True/Suspended");
+    assert!(message.ends_with("remove the annotation gristmill.dev/reconcile to go on"), "{message}");
+    assert_eq!(told("nextRunTime"), Value::Null);
+
+    cluster.delete("batch/cronjobs", "books-compaction");
+    cluster.reconcile_compaction().await.unwrap();
+    let (ready, message) = cluster.condition(COMPACTIONS, "Ready");
+    assert_eq!(ready, "Unknown/NoRunYet");
+    assert!(message.starts_with("it has no CronJob, and the operator creates none"), "{message}");
+    assert_eq!(told("nextRunTime"), Value::Null);
 }
 
 #[tokio::test]
