@@ -140,6 +140,12 @@ impl Collector for Resources {
         )?;
         seconds(
             &mut encoder,
+            "gristmill_compaction_created_timestamp",
+            "When the resource was created, in seconds since 1970.",
+            of_compactions(&|compaction| Some(seconds_of(compaction.metadata.creation_timestamp.as_ref()?.0))),
+        )?;
+        seconds(
+            &mut encoder,
             "gristmill_compaction_schedule_period",
             "Longest time between two runs by the schedule; absent while the resource or its StreamIngest is suspended.",
             of_compactions(&|compaction| self.period(compaction, &streams)),
@@ -223,7 +229,11 @@ fn catch_up(stream: &Stream) -> Option<f64> {
     Some(duration.ok()?.as_secs_f64())
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a gauge is a floating-point number")]
 fn since_1970(time: &str) -> Option<f64> {
-    Some(time.parse::<Timestamp>().ok()?.as_millisecond() as f64 / 1000.0)
+    time.parse().ok().map(seconds_of)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a floating-point number")]
+fn seconds_of(time: Timestamp) -> f64 {
+    time.as_millisecond() as f64 / 1000.0
 }

@@ -43,6 +43,8 @@ impl Told {
                 "result": "Succeeded", "rows": {"read": 1, "duplicateInDelta": 0, "duplicateInZone": 0, "written": 1},
                 "files": {"before": 0, "after": 1}, "cpu": "750m"}],
             "conditions": ready("True")});
+        let mut compaction = compaction;
+        compaction["metadata"]["creationTimestamp"] = json!("2026-11-22T16:00:00Z");
         told.compactions.apply_watcher_event(&Event::Apply(object(compaction, &status)));
         told
     }
