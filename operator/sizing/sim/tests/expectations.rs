@@ -53,16 +53,21 @@ fn four_times_a_small_load_under_small_limits() {
     assert_eq!(day.seconds_over(120.0), 0);
 }
 
-/// One worker with 900m would do for most of the day, and no node gives a worker more than 500m.
+/// Nodes that give a worker no more than 500m, on a day on which one would need up to 3.5 cores.
 #[test]
-fn partitions_do_not_move_each_hour_where_nodes_have_no_room() {
-    let mut full = Cluster::new(Trace::BrokerOutage);
+fn workers_that_stand_in_for_cpu_are_not_given_up_for_cpu_that_no_node_has() {
+    let mut full = Cluster::new(Trace::Diurnal);
     full.node_cpu = Some(500);
     let day = day_on(full, Box::new(Gristmill::default()));
-    let after = day.changes.iter().filter(|change| change.moves && change.time > 8 * 3600).count();
-    assert_eq!(after, 0, "{:?}", day.changes);
-    assert_eq!(day.points.last().unwrap().size, Size { replicas: 2, cpu: 500 });
-    assert_eq!(day.points.last().unwrap().lag, 0.0);
+    assert!(
+        day.changes.windows(2).all(|pair| {
+            let (before, after) = (pair[0].size, pair[1].size);
+            after.replicas >= before.replicas || after.cpu <= 500
+        }),
+        "{:?}",
+        day.changes
+    );
+    assert_eq!(day.seconds_over(300.0), 0);
 }
 
 #[test]
