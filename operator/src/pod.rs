@@ -256,7 +256,7 @@ pub fn with_live_text(mut wanted: ConfigMap, live: &[Arc<ConfigMap>]) -> ConfigM
 }
 
 /// What a ConfigMap holds, if that is documents and nothing else.
-fn documents(map: &ConfigMap) -> Option<Vec<serde_json::Value>> {
+pub fn documents(map: &ConfigMap) -> Option<Vec<serde_json::Value>> {
     let data = map.data.as_ref().filter(|data| data.len() == 1 && map.binary_data.is_none())?;
     serde_saphyr::from_multiple(data.get(DOCUMENT_KEY)?).ok()
 }

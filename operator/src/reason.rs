@@ -17,6 +17,8 @@ pub enum Reason {
     RunResized,
     /// Workers, or the CPU of each, were changed.
     Resized,
+    /// `startFrom` was edited, and the zone has a log.
+    StartFromIgnored,
     /// No pods are to run.
     Suspended,
     /// No workers are asked for.
@@ -179,6 +181,7 @@ impl Reason {
             Reason::NoRunYet => "NoRunYet",
             Reason::Resized => "Resized",
             Reason::RunResized => "RunResized",
+            Reason::StartFromIgnored => "StartFromIgnored",
             Reason::Suspended => "Suspended",
             Reason::ScaledToZero => "ScaledToZero",
             Reason::Pending => "Pending",

@@ -67,6 +67,11 @@ pub async fn publish_resize<K, S>(
     tell(operator, resource, EventType::Normal, reason.as_str(), change).await;
 }
 
+/// Publishes that something which was asked for has no effect.
+pub async fn publish_warning<K, S>(operator: &Operator, resource: &CustomResource<K, S>, reason: Reason, note: &str) {
+    tell(operator, resource, EventType::Warning, reason.as_str(), note.to_owned()).await;
+}
+
 async fn tell<K, S>(
     operator: &Operator,
     resource: &CustomResource<K, S>,

@@ -8,6 +8,7 @@ pub mod ready;
 pub mod resume;
 pub mod size;
 pub mod sizing;
+pub mod start_from;
 pub mod status;
 pub mod tries;
 
@@ -97,7 +98,11 @@ async fn settle(stream: &Stream, observed: &Observed, context: &Context) -> Outc
 
     let applier = Applier::new(&operator.client, stream.namespace(), stream.owner_reference());
     applier.apply(service_account, observed.service_account.as_deref()).await?;
+    let is_start_ignored = start_from::is_ignored(stream, observed, &config_map);
     applier.apply(config_map, observed.config_map(&current)).await?;
+    if is_start_ignored {
+        transitions::publish_warning(operator, stream, Reason::StartFromIgnored, start_from::IGNORED).await;
+    }
     // Before the pods, so that none runs without it.
     match network_policy {
         Some(wanted) => applier.apply(wanted, observed.network_policy.as_deref()).await?,

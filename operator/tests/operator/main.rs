@@ -17,6 +17,7 @@ mod run_size;
 mod runs_under_way;
 mod served_schema;
 mod sizing;
+mod start_from;
 mod stream_ingest;
 mod whole;
 mod workers;
