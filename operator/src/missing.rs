@@ -65,14 +65,20 @@ pub fn resolved_refs<'a>(
     options: &PodOptions,
     namespace: &str,
 ) -> State {
-    let told = failures.into_iter().find(|failure| failure.reason.is_reference());
-    match told {
-        Some(Failure { missing: Some(missing), .. }) => {
-            State::fails(missing.reason(), sentence(missing, uses, options, namespace))
-        }
-        Some(Failure { reason, message, missing: None }) => State::fails(reason.clone(), message.clone()),
-        None => State::holds(Reason::Resolved, ""),
+    let told: Vec<&Failure> = failures.into_iter().filter(|failure| failure.reason.is_reference()).collect();
+    let Some(Failure { reason, message, missing }) = told.first() else { return State::holds(Reason::Resolved, "") };
+    if missing.is_empty() {
+        return State::fails(reason.clone(), message.clone());
     }
+    // All at once: a user who is told of one at a time waits two minutes for the next.
+    let mut sentences: Vec<String> = Vec::new();
+    for missing in told.iter().flat_map(|failure| &failure.missing) {
+        let sentence = sentence(missing, uses, options, namespace);
+        if !sentences.contains(&sentence) {
+            sentences.push(sentence);
+        }
+    }
+    State::fails(reason.clone(), sentences.join("; "))
 }
 
 fn sentence(missing: &Missing, uses: &[ReferenceUse], options: &PodOptions, namespace: &str) -> String {

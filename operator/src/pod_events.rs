@@ -11,7 +11,7 @@ use kube::api::{Api, ListParams};
 use tracing::warn;
 
 use crate::context::Operator;
-use crate::missing;
+use crate::missing::{self, Missing};
 use crate::pod_state::{self, PodState};
 
 /// A pod whose volumes and image are at hand starts within this time.
@@ -35,8 +35,9 @@ pub async fn explained(pod: &Pod, state: PodState, operator: &Operator) -> PodSt
     if taken.is_none_or(|taken| (operator.now)().duration_since(taken.0) < USUAL) {
         return state;
     }
-    match trouble(&events_of(pod, operator).await) {
-        Some((reason, note)) => pod_state::with_event(state, reason, note),
+    let events = events_of(pod, operator).await;
+    match trouble(&events) {
+        Some((reason, note)) => pod_state::with_event(state, reason, note, missing(&events)),
         None => state,
     }
 }
@@ -69,15 +70,34 @@ fn refusal(events: &[Event]) -> Option<&str> {
 /// Reason and note of the newest trouble, if nothing has gone well since. One that names what is missing is told before
 /// others of its time, such as the time that ran out for all volumes together.
 fn trouble(events: &[Event]) -> Option<(&str, &str)> {
+    let told =
+        recent_troubles(events).into_iter().max_by_key(|event| (missing::read(note(event)).is_some(), time(event)))?;
+    Some((reason(told)?, note(told)))
+}
+
+/// All that is missing by these events, what the newest one tells first.
+fn missing(events: &[Event]) -> Vec<Missing> {
+    let mut troubles = recent_troubles(events);
+    troubles.sort_by_key(|event| std::cmp::Reverse(time(event)));
+    let mut missing: Vec<Missing> = Vec::new();
+    for one in troubles.into_iter().filter_map(|event| missing::read(note(event))) {
+        if !missing.contains(&one) {
+            missing.push(one);
+        }
+    }
+    missing
+}
+
+/// Troubles since which nothing has gone well, and which the kubelet has had lately.
+fn recent_troubles(events: &[Event]) -> Vec<&Event> {
     let success = events.iter().filter(|event| event.type_.as_deref() != Some("Warning")).map(time).max().flatten();
     let troubles = events.iter().filter(|event| reason(event).is_some() && time(event) >= success);
-    let newest = troubles.clone().map(time).max()?;
+    let newest = troubles.clone().filter_map(time).max();
     let is_recent = |event: &&Event| match (time(event), newest) {
         (Some(time), Some(newest)) => newest.duration_since(time) < REPEATED_WITHIN,
         (time, newest) => time == newest,
     };
-    let told = troubles.filter(is_recent).max_by_key(|event| (missing::read(note(event)).is_some(), time(event)))?;
-    Some((reason(told)?, note(told)))
+    troubles.filter(is_recent).collect()
 }
 
 fn reason(event: &Event) -> Option<&str> {

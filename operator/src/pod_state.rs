@@ -40,8 +40,8 @@ pub struct Failure {
     pub reason: Reason,
     /// What is wrong, and the next act.
     pub message: String,
-    /// The Secret or ConfigMap that the kubelet misses, if that is it.
-    pub missing: Option<Missing>,
+    /// The Secrets and ConfigMaps that the kubelet misses, if that is it.
+    pub missing: Vec<Missing>,
 }
 
 /// The state of a pod of ours.
@@ -85,12 +85,11 @@ pub fn read(pod: &Pod) -> PodState {
 
 /// The state of a pod on its way of which the cluster tells this.
 ///
-/// That a volume can't be mounted stands nowhere but in events.
-pub fn with_event(state: PodState, event: &str, note: &str) -> PodState {
-    let missing = missing::read(note);
+/// That a volume can't be mounted stands nowhere but in events; each volume has its own.
+pub fn with_event(state: PodState, event: &str, note: &str, missing: Vec<Missing>) -> PodState {
     match state {
         PodState::Coming(_) => PodState::Failing(Failure {
-            reason: missing.as_ref().map_or(Reason::WorkerUnavailable, Missing::reason),
+            reason: missing.first().map_or(Reason::WorkerUnavailable, Missing::reason),
             message: format!("{event}: {}; the kubelet tries again within two minutes", note.trim_end_matches('.')),
             missing,
         }),
@@ -182,7 +181,7 @@ fn waits(pod: &Pod, reason: &str, message: Option<&str>) -> Failure {
         _ => {
             let missing = message.and_then(missing::read);
             let reason = missing.as_ref().map_or(Reason::WorkerUnavailable, Missing::reason);
-            Failure { reason, message: told, missing }
+            Failure { reason, message: told, missing: missing.into_iter().collect() }
         }
     }
 }
@@ -220,7 +219,7 @@ fn is_run(pod: &Pod) -> bool {
 }
 
 fn plain(reason: Reason, message: String) -> Failure {
-    Failure { reason, message, missing: None }
+    Failure { reason, message, missing: Vec::new() }
 }
 
 fn sentence(reason: &str, message: Option<&str>) -> String {

@@ -141,7 +141,7 @@ fn job_failure(job: &Job) -> Option<Ending> {
         trigger: Some(trigger(job)),
         cpu: None,
         memory_refused: None,
-        result: Err(Failure { reason: reason.unwrap_or(Reason::CrashLoop), message, missing: None }),
+        result: Err(Failure { reason: reason.unwrap_or(Reason::CrashLoop), message, missing: Vec::new() }),
     })
 }
 

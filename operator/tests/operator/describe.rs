@@ -94,6 +94,15 @@ fn config_map_missing(cluster: &Cluster) {
     mount_fails(cluster, "MountVolume.SetUp failed for volume \"reference-0\" : configmap \"hadoop-conf\" not found");
 }
 
+fn secret_and_config_map_missing(cluster: &Cluster) {
+    keytab_missing(cluster);
+    let uid = cluster.get("/pods", "books-ingest-1").unwrap()["metadata"]["uid"].clone();
+    let note = "MountVolume.SetUp failed for volume \"reference-0\" : configmap \"hadoop-conf\" not found";
+    let mut event = pod_event("another", &uid, "Warning", "FailedMount", note);
+    event["lastTimestamp"] = json!("2026-11-23T05:09:40Z");
+    cluster.put(event);
+}
+
 fn volume_not_mounted(cluster: &Cluster) {
     mount_fails(cluster, "MountVolume.SetUp failed for volume \"tmp\" : no space left on device.");
 }
@@ -151,6 +160,7 @@ fn crash_loop(cluster: &Cluster) {
 #[case::path_not_writable(path_not_writable)]
 #[case::keytab_missing(keytab_missing)]
 #[case::config_map_missing(config_map_missing)]
+#[case::secret_and_config_map_missing(secret_and_config_map_missing)]
 #[case::volume_not_mounted(volume_not_mounted)]
 #[case::secret_of_a_variable_missing(secret_of_a_variable_missing)]
 #[case::key_of_a_variable_missing(key_of_a_variable_missing)]
