@@ -1,7 +1,8 @@
 //! Events of a resource: one when a condition turns, none while it stays.
 //!
 //! What is compared is the status as it was written last with the one that was just written, so that a restart of the
-//! operator tells nothing anew. Repeated events of one reason become a series of one event.
+//! operator tells nothing anew. Repeated events of one reason and one action become a series of one event, which keeps the
+//! note of the first.
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -15,6 +16,11 @@ use crate::resource::CustomResource;
 
 /// The API allows 1 kB in a note.
 const LONGEST_NOTE: usize = 1_000;
+/// It allows so many bytes in an action.
+const LONGEST_ACTION: usize = 128;
+
+/// What the operator does when it tells of a condition.
+const RECONCILE: &str = "Reconcile";
 
 /// A condition that has turned.
 #[derive(Debug, Clone, Copy)]
@@ -53,23 +59,27 @@ pub async fn publish<K, S>(
     next: &[Condition],
 ) {
     for Transition { condition, severity } in transitions(previous, next) {
-        tell(operator, resource, severity, &condition.reason, note(condition)).await;
+        tell(operator, resource, severity, &condition.reason, RECONCILE, note(condition)).await;
     }
 }
 
 /// Publishes that a size was changed, and why. Like a condition's, the event is not worth a failure.
+///
+/// What the change begins with, up to a colon, is the action of its event: another change is another event then.
 pub async fn publish_resize<K, S>(
     operator: &Operator,
     resource: &CustomResource<K, S>,
     reason: Reason,
     change: String,
 ) {
-    tell(operator, resource, EventType::Normal, reason.as_str(), change).await;
+    let action = change.split_once(": ").map_or(change.as_str(), |(action, _)| action);
+    let action = action[..action.floor_char_boundary(LONGEST_ACTION)].to_owned();
+    tell(operator, resource, EventType::Normal, reason.as_str(), &action, change).await;
 }
 
 /// Publishes that something which was asked for has no effect.
 pub async fn publish_warning<K, S>(operator: &Operator, resource: &CustomResource<K, S>, reason: Reason, note: &str) {
-    tell(operator, resource, EventType::Warning, reason.as_str(), note.to_owned()).await;
+    tell(operator, resource, EventType::Warning, reason.as_str(), RECONCILE, note.to_owned()).await;
 }
 
 async fn tell<K, S>(
@@ -77,6 +87,7 @@ async fn tell<K, S>(
     resource: &CustomResource<K, S>,
     type_: EventType,
     reason: &str,
+    action: &str,
     mut note: String,
 ) {
     let reference = ObjectReference {
@@ -88,10 +99,10 @@ async fn tell<K, S>(
         ..Default::default()
     };
     note.truncate(note.floor_char_boundary(LONGEST_NOTE));
-    let action = "Reconcile".to_owned();
-    let event = Event { type_, reason: reason.to_owned(), note: Some(note), action, secondary: None };
+    let (reason, action) = (reason.to_owned(), action.to_owned());
+    let event = Event { type_, reason, note: Some(note), action, secondary: None };
     if let Err(error) = operator.recorder.publish(&event, &reference).await {
-        warn!(resource = resource.title(), reason, %error, "event not written");
+        warn!(resource = resource.title(), reason = event.reason, %error, "event not written");
     }
 }
 

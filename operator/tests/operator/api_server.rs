@@ -95,6 +95,7 @@ impl Objects {
         if target.resource == "events.k8s.io/events" {
             let event: Value = serde_json::from_slice(body).unwrap();
             let text = |field: &str| event[field].as_str().unwrap().to_owned();
+            assert!((1..=128).contains(&text("action").len()), "the API server takes no action {:?}", event["action"]);
             self.events.push(format!("{} {}: {}", text("type"), text("reason"), text("note")));
             return success(&event);
         }

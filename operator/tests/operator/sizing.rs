@@ -140,6 +140,20 @@ async fn workers_are_added_where_one_may_have_no_more_cpu() {
     assert!(events[0].starts_with("Normal Resized: from 1 x 500m to 4 x 350m: arrival 3100/s"), "{events:?}");
 }
 
+/// Events of one action are a series, of which the API server keeps the first note only.
+#[tokio::test]
+async fn each_change_is_an_event_with_its_own_sizes() {
+    let cluster = busy(json!({"mode": "Auto", "scaleDownInterval": "10m"})).await;
+    watch(&cluster, 120).await;
+    cluster.report(Some(work(4, 900.0, 0)));
+    watch(&cluster, 900).await;
+    let events = cluster.events();
+    let changes: Vec<&str> = events.iter().filter_map(|event| event.strip_prefix("Normal Resized: ")).collect();
+    assert_eq!(changes.len(), 2, "{events:?}");
+    assert!(changes[0].starts_with("from 1 x 500m to 1 x 1400m: "), "{changes:?}");
+    assert!(changes[1].starts_with("from 1 x 1400m to 1 x "), "{changes:?}");
+}
+
 #[tokio::test]
 async fn size_is_held_while_figures_are_missing() {
     let cluster = busy(json!({"mode": "Auto"})).await;
