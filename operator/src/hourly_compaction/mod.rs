@@ -26,6 +26,7 @@ use crate::reason::Reason;
 use crate::resource::CustomResource;
 use crate::transitions;
 use build::{Wanted, build};
+use endings::Ending;
 use observe::{Active, Cache, Observed, observe};
 use size::{NextSize, RunSize, Seen};
 
@@ -81,7 +82,10 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
         }
         Err(error) => Err(error),
     };
-    let status = status::next(&compaction, told, &observed, &outcome, endings.last(), now);
+    // A failure stays in sight with its Job, for days. A good run that came after it may be gone with its node.
+    let is_last = |ending: &&Ending| ending.result.is_ok() || status::is_after_last_success(&told, ending);
+    let last = endings.last().filter(is_last);
+    let status = status::next(&compaction, told, &observed, &outcome, last, now);
     // Nothing in it changes all the time: it is written whenever it differs.
     if status != compaction.status {
         crate::status::write(&operator.client, &compaction, &status, observed.outdated.as_ref()).await?;

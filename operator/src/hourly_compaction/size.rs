@@ -19,6 +19,7 @@ use kube::ResourceExt;
 use super::build::DEFAULT_MEMORY;
 use super::endings::{Ending, trigger};
 use super::observe::Observed;
+use super::status::{is_after_last_success, last_success};
 use crate::labels;
 use crate::pod::{CONTAINER, DEFAULT_CPU};
 use crate::quantity;
@@ -172,7 +173,7 @@ fn start_of_next(Seen { plan, told, observed, endings, now, .. }: &Seen<'_>) -> 
     let cron_job = observed.cron_job.as_ref().and_then(|cron_job| cron_job.status.as_ref());
     let scheduled = cron_job.and_then(|status| status.last_schedule_time.as_ref()).map(|time| time.0);
     let active = observed.active.as_ref().map(|active| active.job.as_ref());
-    let succeeded = told.last_successful_time.as_ref().and_then(|time| time.parse::<Timestamp>().ok());
+    let succeeded = last_success(told);
     let is_over = |ending: &&Ending| active.is_none_or(|job| job.name_any() != ending.job);
     let ended = endings.iter().filter(is_over).map(|ending| ending.time).max();
     let last = [scheduled.filter(|_| active.is_none()), succeeded, ended].into_iter().flatten().max()?;
@@ -194,8 +195,7 @@ fn start_of_next(Seen { plan, told, observed, endings, now, .. }: &Seen<'_>) -> 
 fn least_memory(told: &HourlyCompactionStatus, endings: &[Ending]) -> Option<u64> {
     let remembered = told.sizing.as_ref().and_then(|sizing| sizing.least_memory.clone());
     let remembered = remembered.and_then(|memory| Quantity(memory).to_bytes().ok());
-    let succeeded = told.last_successful_time.as_ref().and_then(|time| time.parse::<Timestamp>().ok());
-    let since = endings.iter().filter(|ending| succeeded.is_none_or(|succeeded| ending.time > succeeded));
+    let since = endings.iter().filter(|ending| is_after_last_success(told, ending));
     let refused = since.filter_map(|ending| ending.memory_refused).map(MemoryRefused::least);
     // A text that a quantity can't hold would not be read again.
     refused.chain(remembered).max().map(|bytes| bytes.min(i64::MAX as u64))

@@ -34,6 +34,16 @@ pub fn told(previous: &HourlyCompactionStatus, endings: &[Ending]) -> HourlyComp
     status
 }
 
+/// Whether no run has succeeded since this ending. The status knows of runs whose pods and Jobs are gone.
+pub fn is_after_last_success(status: &HourlyCompactionStatus, ending: &Ending) -> bool {
+    last_success(status).is_none_or(|succeeded| ending.time > succeeded)
+}
+
+/// When a run has succeeded last.
+pub fn last_success(status: &HourlyCompactionStatus) -> Option<Timestamp> {
+    status.last_successful_time.as_ref()?.parse().ok()
+}
+
 /// The status after a reconcile, from the one with what runs told. `last` is the newest ending that can be seen.
 pub fn next(
     compaction: &Compaction,
@@ -88,7 +98,7 @@ fn next_run(plan: &CompactionPlan, observed: &Observed, now: Timestamp) -> Optio
 }
 
 fn take_report(status: &mut HourlyCompactionStatus, report: Option<&CompactionReport>, ending: &Ending) {
-    let known = status.last_successful_time.as_ref().and_then(|time| time.parse::<Timestamp>().ok());
+    let known = last_success(status);
     if known.is_some_and(|known| known > ending.time) {
         return;
     }

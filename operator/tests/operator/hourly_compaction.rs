@@ -315,6 +315,26 @@ async fn run_that_failed_says_why_and_keeps_the_figures_of_the_last_good_one() {
     );
 }
 
+/// The pod of the good run went with its node, and somebody deleted its Job.
+#[tokio::test]
+async fn failure_before_a_good_run_is_not_told_again_once_that_one_is_gone() {
+    let cluster = settled().await;
+    cluster.put(job("books-compaction-1", Some("Failed")));
+    cluster.reconcile_compaction().await.unwrap();
+    assert_eq!(cluster.condition(COMPACTIONS, "Ready").0, "False/LastRunFailed");
+    cluster.put(job("books-compaction-2", Some("Complete")));
+    cluster.put(run_pod("books-compaction-2", ended(0, "2026-11-23T06:06:13Z", &compaction_report(1))));
+    cluster.reconcile_compaction().await.unwrap();
+    let succeeded = cluster.condition(COMPACTIONS, "Ready");
+    assert_eq!(succeeded.0, "True/LastRunSucceeded");
+    cluster.delete("/pods", "books-compaction-2-x");
+    cluster.delete("batch/jobs", "books-compaction-2");
+    cluster.writes();
+    cluster.reconcile_compaction().await.unwrap();
+    assert_eq!(cluster.condition(COMPACTIONS, "Ready"), succeeded);
+    assert_eq!(cluster.writes(), Vec::<String>::new());
+}
+
 #[tokio::test]
 async fn job_that_failed_without_a_pod_is_told() {
     let cluster = settled().await;
