@@ -123,9 +123,10 @@ async fn active(jobs: &[Arc<Job>], pods: &[Arc<Pod>], operator: &Operator) -> Op
     let job = unfinished.max_by_key(|job| (job.creation_timestamp(), job.name_any()))?;
     let of_job: Vec<Arc<Pod>> = pods.iter().filter(|pod| job_of(pod) == Some(&job.name_any())).cloned().collect();
     let is_shared = of_job.iter().any(|pod| matches!(pod_state::read(pod), PodState::Running { .. }));
-    let pod = match telling(of_job) {
+    let read = |pod: &Pod| patiently(pod, pod_state::read(pod), is_shared, (operator.now)());
+    let pod = match telling(of_job, read) {
         Some(pod) => {
-            let state = patiently(&pod, pod_state::read(&pod), is_shared, (operator.now)());
+            let state = read(&pod);
             let state = pod_events::explained(&pod, state, operator).await;
             Some((pod, state))
         }
@@ -158,7 +159,7 @@ fn patiently(pod: &Pod, state: PodState, is_shared: bool, now: Timestamp) -> Pod
 
 /// The pod that says most about a Job: the newest of each shard counts, and of those one that can't start, then one that
 /// has not started.
-fn telling(pods: Vec<Arc<Pod>>) -> Option<Arc<Pod>> {
+fn telling(pods: Vec<Arc<Pod>>, read: impl Fn(&Pod) -> PodState) -> Option<Arc<Pod>> {
     let mut by_shard: BTreeMap<Option<u32>, Vec<Arc<Pod>>> = BTreeMap::new();
     for pod in pods {
         by_shard.entry(Shard::of(&pod).map(|shard| shard.index)).or_default().push(pod);
@@ -166,7 +167,7 @@ fn telling(pods: Vec<Arc<Pod>>) -> Option<Arc<Pod>> {
     let newest = by_shard.values().filter_map(|pods| pod_state::newest(pods));
     newest.max_by_key(|pod| {
         let waits = pod_state::termination(pod).is_none();
-        let state = match pod_state::read(pod) {
+        let state = match read(pod) {
             PodState::Failing(_) if waits => 2,
             PodState::Coming(_) if waits => 1,
             PodState::Coming(_) | PodState::Failing(_) | PodState::Running { .. } | PodState::Ended => 0,

@@ -134,6 +134,17 @@ async fn run_without_a_node_is_told_after_two_minutes_and_not_while_others_of_it
     let cluster = sharing().await;
     cluster.put(without_node(0, "2026-11-23T05:01:00Z"));
     cluster.reconcile_compaction().await.unwrap();
+#[tokio::test]
+async fn shard_that_cannot_start_is_told_although_another_one_waits_for_a_node() {
+    let cluster = sharing().await;
+    let waiting = json!({"state": {"waiting": {"reason": "ErrImagePull", "message": "not found"}}});
+    cluster.put(shard_pod("books-compaction-1", 1, 3, 0, waiting));
+    // The newest one.
+    cluster.put(without_node(2, "2026-11-23T05:01:00Z"));
+    cluster.reconcile_compaction().await.unwrap();
+    assert_eq!(cluster.condition(COMPACTIONS, "Ready").0, "False/ImagePullFailed", "shard 0 runs");
+}
+
     assert_eq!(cluster.condition(COMPACTIONS, "Ready").0, "Unknown/NoRunYet", "two others run");
     for index in [1, 2] {
         cluster.put(without_node(index, "2026-11-23T05:09:00Z"));
