@@ -62,9 +62,11 @@ async fn events_of<K: ResourceExt>(object: &K, operator: &Operator) -> Vec<Event
 }
 
 /// What the newest event of a Job says, if that is of a pod which can't be created.
-fn refusal(events: &[Event]) -> Option<&str> {
+fn refusal<'e>(events: &'e [Event]) -> Option<&'e str> {
     let newest = events.iter().max_by_key(|event| time(event))?;
-    (newest.reason.as_deref() == Some("FailedCreate")).then(|| note(newest))
+    // A pod has a new name with each try, and the same sentence is no news.
+    let words = |note: &'e str| note.split_once(" is forbidden: ").map_or(note, |(_, words)| words);
+    (newest.reason.as_deref() == Some("FailedCreate")).then(|| words(note(newest)))
 }
 
 /// Reason and note of the newest trouble, if nothing has gone well since. One that names what is missing is told before

@@ -77,10 +77,15 @@ async fn size_that_no_node_has_is_mended_although_its_run_waits() {
 async fn pods_that_the_namespace_refuses_are_told_with_its_words() {
     let cluster = with_sizing(json!({"mode": "Auto"})).await;
     cluster.put(job("books-compaction-1", None));
-    let words = "pods \"books-compaction-1-x\" is forbidden: exceeded quota: small, requested: requests.memory=8Gi";
+    let words = "exceeded quota: small, requested: requests.memory=8Gi";
+    let note = |pod: &str| format!("Error creating: pods \"books-compaction-1-{pod}\" is forbidden: {words}");
     let uid = cluster.get("batch/jobs", "books-compaction-1").unwrap()["metadata"]["uid"].clone();
-    cluster.put(pod_event("refused", &uid, "Warning", "FailedCreate", words));
+    cluster.put(pod_event("refused", &uid, "Warning", "FailedCreate", &note("x7k2p")));
     cluster.reconcile_compaction().await.unwrap();
+    cluster.writes();
+    cluster.put(pod_event("refused-again", &uid, "Warning", "FailedCreate", &note("4mzqd")));
+    cluster.reconcile_compaction().await.unwrap();
+    assert_eq!(cluster.writes(), Vec::<String>::new(), "another name is no news");
     let (ready, message) = cluster.condition(COMPACTIONS, "Ready");
     assert_eq!(ready, "False/QuotaExceeded");
     assert!(message.starts_with(&format!("a pod of Job books-compaction-1 is refused: {words}; raise ")), "{message}");
@@ -130,11 +135,6 @@ fn without_node(index: u32, since: &str) -> Value {
 }
 
 #[tokio::test]
-async fn run_without_a_node_is_told_after_two_minutes_and_not_while_others_of_it_go_on() {
-    let cluster = sharing().await;
-    cluster.put(without_node(0, "2026-11-23T05:01:00Z"));
-    cluster.reconcile_compaction().await.unwrap();
-#[tokio::test]
 async fn shard_that_cannot_start_is_told_although_another_one_waits_for_a_node() {
     let cluster = sharing().await;
     let waiting = json!({"state": {"waiting": {"reason": "ErrImagePull", "message": "not found"}}});
@@ -145,6 +145,11 @@ async fn shard_that_cannot_start_is_told_although_another_one_waits_for_a_node()
     assert_eq!(cluster.condition(COMPACTIONS, "Ready").0, "False/ImagePullFailed", "shard 0 runs");
 }
 
+#[tokio::test]
+async fn run_without_a_node_is_told_after_two_minutes_and_not_while_others_of_it_go_on() {
+    let cluster = sharing().await;
+    cluster.put(without_node(0, "2026-11-23T05:01:00Z"));
+    cluster.reconcile_compaction().await.unwrap();
     assert_eq!(cluster.condition(COMPACTIONS, "Ready").0, "Unknown/NoRunYet", "two others run");
     for index in [1, 2] {
         cluster.put(without_node(index, "2026-11-23T05:09:00Z"));
