@@ -77,16 +77,13 @@ fn trouble(events: &[Event]) -> Option<(&str, &str)> {
     Some((reason(told)?, note(told)))
 }
 
-/// All that is missing by these events, what the newest one tells first.
+/// All that is missing by these events, in an order that does not depend on which one was repeated last.
 fn missing(events: &[Event]) -> Vec<Missing> {
-    let mut troubles = recent_troubles(events);
-    troubles.sort_by_key(|event| std::cmp::Reverse(time(event)));
-    let mut missing: Vec<Missing> = Vec::new();
-    for one in troubles.into_iter().filter_map(|event| missing::read(note(event))) {
-        if !missing.contains(&one) {
-            missing.push(one);
-        }
-    }
+    let troubles = recent_troubles(events).into_iter();
+    let mut missing: Vec<Missing> = troubles.filter_map(|event| missing::read(note(event))).collect();
+    let place = |missing: &Missing| (missing.reason().to_string(), missing.name.clone(), missing.key.clone());
+    missing.sort_by_key(place);
+    missing.dedup();
     missing
 }
 
@@ -158,6 +155,19 @@ mod tests {
         assert_eq!(refusal(std::slice::from_ref(&refused)), Some("why"));
         assert_eq!(refusal(&[refused, created]), None);
         assert_eq!(refusal(&[]), None);
+    }
+
+    #[test]
+    fn missing_objects_keep_their_order_whichever_was_tried_last() {
+        let of = |object: &str, time: &str| {
+            let mut event = event("Warning", "FailedMount", time);
+            event.message = Some(format!("MountVolume.SetUp failed for volume \"reference-0\" : {object} not found"));
+            event
+        };
+        let both = |secret: &str, map: &str| missing(&[of("secret \"books\"", secret), of("configmap \"books\"", map)]);
+        let first = both("2026-11-23T05:00:00Z", "2026-11-23T05:01:00Z");
+        assert_eq!(first.len(), 2);
+        assert_eq!(first, both("2026-11-23T05:01:00Z", "2026-11-23T05:00:00Z"));
     }
 
     #[test]
