@@ -52,6 +52,7 @@ pub fn decide(facts: &Facts, history: &History) -> (Decision, History) {
         reason: Reason::DesiredWithinRange,
         hold: None,
         figures: None,
+        may_need_more: true,
         notes: facts.obstacles.iter().filter_map(of_obstacle).collect(),
         limits,
     };
@@ -96,6 +97,9 @@ fn computed(decision: &mut Decision, facts: &Facts, observation: &Observation, m
         false => situation.down(&history, peak, &mut decision.notes),
     };
     if let Some((size, change)) = step {
+    let seen = history.largest().unwrap_or(need);
+    decision.may_need_more =
+        is_short || (situation.lacks(seen) && situation.is_larger(situation.larger(seen, situation.limits)));
         decision.target = size;
         decision.change = change;
         let adds = if change == Change::Up { Adds::More } else { Adds::Less };

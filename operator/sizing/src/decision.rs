@@ -19,6 +19,8 @@ pub struct Decision {
     pub acts: bool,
     /// Whether the fullest worker needs more than it has and may be given more, even if only since a moment.
     pub short: bool,
+    /// Whether more may be needed than there is: now, at some time of the scale-down interval, or because nothing tells.
+    pub may_need_more: bool,
     /// What keeps the size from what is needed.
     pub reason: Reason,
     /// Why nothing could be computed.
@@ -270,9 +272,10 @@ pub enum Note {
 }
 
 impl Decision {
-    /// Whether more may be needed than there is: a larger size that was decided before, and is refused, is still to be had.
-    pub fn may_need_more(&self) -> bool {
-        self.short || self.hold.is_some()
+    /// The size to be had, where `wish` is the one that was to be had before and may be refused. It stays the wish until
+    /// less than it has done for a scale-down interval, as anything is taken away.
+    pub fn wish(&self, wish: Size) -> Size {
+        if self.change == Change::Stay && self.may_need_more { wish } else { self.target }
     }
 
     /// A decision that leaves the size to the document.
@@ -285,6 +288,7 @@ impl Decision {
             change: Change::Stay,
             acts: false,
             short: false,
+            may_need_more: false,
             reason: Reason::DesiredWithinRange,
             hold: None,
             figures: None,

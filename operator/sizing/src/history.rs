@@ -144,6 +144,11 @@ impl History {
         if self.seen(time) < limits.scale_down || since > time {
             return None;
         }
+        self.largest()
+    }
+
+    /// The largest need of what has been seen of the scale-down interval.
+    pub(crate) fn largest(&self) -> Option<Need> {
         self.peaks.iter().map(|(_, need)| *need).reduce(Need::or_more)
     }
 

@@ -91,9 +91,13 @@ async fn refused_wish_ends_with_its_need() {
     cluster.refuse_resize(Some((403, "exceeded quota: small")));
     watch(&cluster, 105).await;
     assert_eq!(cluster.condition(STREAMS, "ScalingLimited").0, "True/QuotaExceeded");
-    // 0.45 cores: what there is does.
+    // 0.45 cores: what there is does. It has to do for as long as before anything is taken away.
     cluster.report(Some(work(4, 1000.0, 0)));
     watch(&cluster, 75).await;
+    assert_eq!(cluster.condition(STREAMS, "ScalingLimited").0, "True/QuotaExceeded");
+    watch(&cluster, 675).await;
+    let events = cluster.events();
+    assert!(events.iter().any(|event| event.contains("Resized: from 1 x 1400m to 1 x 500m: ")), "{events:?}");
     cluster.writes();
     watch(&cluster, 600).await;
     assert_eq!(of_pods(cluster.writes()), Vec::<String>::new());

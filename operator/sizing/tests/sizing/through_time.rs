@@ -84,9 +84,7 @@ fn run_on_full_nodes(stream: &mut Stream, minutes: u64, most: u32) -> Vec<(u64, 
         if decision.change != Change::Stay {
             changes.push((second, decision.change, decision.target));
         }
-        if decision.change != Change::Stay || !decision.may_need_more() {
-            wish = decision.target;
-        }
+        wish = decision.wish(wish);
     }
     changes
 }

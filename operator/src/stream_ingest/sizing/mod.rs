@@ -52,6 +52,8 @@ pub struct Sizing {
     pub replicas: Replicas,
     /// CPU that each pod is to have; none leaves the pods as they are.
     pub cpu: Option<u32>,
+    /// The size that was to be had before, where mode Auto carries it out.
+    pub before: Option<Size>,
     /// CPU of the template.
     pub template: TemplateCpu,
     /// What was decided; none where nothing is computed.
@@ -102,6 +104,7 @@ fn by_document(replicas: Replicas, situation: &Situation<'_>, memory: Memory, de
         Sizing {
             replicas,
             cpu: is_at_hand.then_some(cpu),
+            before: None,
             template: TemplateCpu { kept: None, next: cpu },
             decision,
             memory: Memory { template_off_since: None, ..memory },
@@ -130,14 +133,13 @@ fn automatic(replicas: Replicas, situation: &Situation<'_>, is_at_rest: bool) ->
     let blocked = smallest_pod(situation).filter(|cpu| is_blocked(situation) && *cpu < start.cpu);
     let running = Size { cpu: blocked.unwrap_or(start.cpu), ..start };
     let (decision, history) = decided(situation, running, None);
-    // What is refused stays the wish while it is needed, so that a node or a quota with room is enough.
-    let is_wished = blocked.is_some() && decision.change == Change::Stay && decision.may_need_more();
-    let size = if is_wished { start } else { decision.target };
+    // What is refused stays the wish while it may be needed, so that a node or a quota with room is enough.
+    let size = if blocked.is_some() { decision.wish(start) } else { decision.target };
     let memory = Memory { decided: Some(size), less_refused: less_refused(situation), history, ..memory.clone() };
     let workers = i32::try_from(size.replicas).unwrap_or(i32::MAX);
     let replicas = Replicas { replicas: Some(workers), wanted: workers, limit: None };
     let sizing = by_document(replicas, situation, memory, Some(decision));
-    with_sticky_template(situation, size.cpu, Sizing { cpu: Some(size.cpu), ..sizing })
+    with_sticky_template(situation, size.cpu, Sizing { cpu: Some(size.cpu), before: Some(start), ..sizing })
 }
 
 /// The size that mode Auto begins with: what there is, else the fewest workers with the CPU of the document.
@@ -226,16 +228,17 @@ fn count(workers: i32) -> u32 {
 impl Sizing {
     /// A change that is carried out now, unless it is refused: before, after and why.
     pub fn resized(&self) -> Option<String> {
-        let is_carried_out =
-            |decision: &&Decision| decision.acts && decision.change != Change::Stay && self.memory.refused.is_none();
+        let is_carried_out = |decision: &&Decision| decision.acts && self.memory.refused.is_none();
         let decision = self.decision.as_ref().filter(is_carried_out)?;
         // Less CPU may have been refused while workers were taken away.
-        let (running, to) = (decision.running, self.memory.decided.unwrap_or(decision.target));
+        let to = self.memory.decided.unwrap_or(decision.target);
+        // Without a change, a wish that was refused may have ended.
+        let running = if decision.change == Change::Stay { self.before? } else { decision.running };
         if running == to {
             return None;
         }
         let of = |size: Size| format!("{} x {}", size.replicas, quantity::of_millicores(size.cpu).0);
-        let kept = if to == decision.target { "" } else { "; a pod is refused less CPU" };
+        let kept = if to.cpu <= decision.target.cpu { "" } else { "; a pod is refused less CPU" };
         Some(format!("from {} to {}: {}{kept}", of(running), of(to), decision.sentence()))
     }
 

@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use gristmill_sizing::{
-    Change, Facts, History, HotPartition, Limits, Mode, Obstacle, ObstacleKind, Phase, Size, StuckPartitions, Worker,
-    decide,
+    Facts, History, HotPartition, Limits, Mode, Obstacle, ObstacleKind, Phase, Size, StuckPartitions, Worker, decide,
 };
 
 use super::{Policy, Resize};
@@ -57,10 +56,7 @@ impl Policy for Gristmill {
         }
         let (decision, history) = decide(&self.facts(cluster), &self.history);
         self.history = history;
-        // What is refused stays the wish while it is needed, as the operator has it.
-        let is_wished =
-            cluster.refused_since().is_some() && decision.change == Change::Stay && decision.may_need_more();
-        let size = if is_wished { cluster.size } else { decision.target };
+        let size = if cluster.refused_since().is_some() { decision.wish(cluster.size) } else { decision.target };
         (size != cluster.size).then_some(Resize::InPlace(size))
     }
 }
