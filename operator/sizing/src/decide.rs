@@ -43,19 +43,25 @@ pub fn decide(facts: &Facts, history: &History) -> (Decision, History) {
     let is_foreign = facts.obstacles.iter().any(|obstacle| matches!(obstacle.kind, ObstacleKind::ForeignOwner(_)));
     let acts = limits.mode == Mode::Auto && !is_foreign;
     let running = if acts { facts.running } else { history.advised.unwrap_or(facts.running) };
+    let bounds = limits.keeping(kept_cpu(facts, running));
+    let target = bounded(running, facts.partitions, &bounds);
+    let target = Size { cpu: target.cpu.max(kept_cpu(facts, running)), ..target };
     let mut decision = Decision {
         running,
-        target: bounded(running, facts.partitions, &limits),
+        target,
         change: Change::Stay,
         acts,
         short: false,
+        may_need_more: true,
         reason: Reason::DesiredWithinRange,
         hold: None,
         figures: None,
-        may_need_more: true,
         notes: facts.obstacles.iter().filter_map(of_obstacle).collect(),
         limits,
     };
+    if target.cpu > bounded(running, facts.partitions, &decision.limits).cpu {
+        decision.notes.push(Note::LessRefused);
+    }
     let mut history = history.clone().until(facts.time);
     match observe(facts, history.cost) {
         Err(hold) => {
@@ -63,7 +69,7 @@ pub fn decide(facts: &Facts, history: &History) -> (Decision, History) {
             decision.reason = hold.reason();
             decision.hold = Some(hold);
         }
-        Ok(observation) => history = computed(&mut decision, facts, &observation, history),
+        Ok(observation) => history = computed(&mut decision, facts, bounds, &observation, history),
     }
     if decision.change == Change::Stay && decision.target != running {
         decision.change = Change::Bounds;
@@ -74,8 +80,13 @@ pub fn decide(facts: &Facts, history: &History) -> (Decision, History) {
 }
 
 /// The decision where all figures are there.
-fn computed(decision: &mut Decision, facts: &Facts, observation: &Observation, mut history: History) -> History {
-    let limits = decision.limits.clone();
+fn computed(
+    decision: &mut Decision,
+    facts: &Facts,
+    limits: Limits,
+    observation: &Observation,
+    mut history: History,
+) -> History {
     let need = need(observation, &limits);
     history.cost = observation.cost.or(history.cost);
     history = history.with(facts.time, need, observation.window / 2, &limits);
@@ -86,6 +97,9 @@ fn computed(decision: &mut Decision, facts: &Facts, observation: &Observation, m
     let situation = Situation { facts, limits: &limits, observation, need, lasting, running: decision.running, within };
     let is_short = situation.is_short();
     decision.short = is_short;
+    let seen = history.largest().unwrap_or(need);
+    decision.may_need_more =
+        is_short || (situation.lacks(seen) && situation.is_larger(situation.larger(seen, situation.limits)));
     history.short_since = if is_short { history.short_since.or(Some(facts.time)) } else { None };
     if situation.has_more_than_granted(&history) {
         history.most_granted = None;
@@ -97,9 +111,6 @@ fn computed(decision: &mut Decision, facts: &Facts, observation: &Observation, m
         false => situation.down(&history, peak, &mut decision.notes),
     };
     if let Some((size, change)) = step {
-    let seen = history.largest().unwrap_or(need);
-    decision.may_need_more =
-        is_short || (situation.lacks(seen) && situation.is_larger(situation.larger(seen, situation.limits)));
         decision.target = size;
         decision.change = change;
         let adds = if change == Change::Up { Adds::More } else { Adds::Less };
@@ -216,7 +227,7 @@ impl Situation<'_> {
             notes.push(Note::Stabilizing { left });
             return None;
         }
-        let size = self.passing_obstacles(notes)?;
+        let size = self.keeping(self.passing_obstacles(notes)?);
         self.is_larger(size).then_some((size, Change::Up))
     }
 
@@ -255,10 +266,13 @@ impl Situation<'_> {
         let smaller = |need: Need| shape(need, self.partitions(), &limits).size;
         let wanted = smaller(self.need);
         // A size that is not allowed is first made so.
-        if self.within != self.running || !is_less(wanted) {
+        if self.within != self.running {
             return None;
         }
-        if self.keeping(wanted) != wanted {
+        let least = peak.filter(|peak| !self.lacks(*peak)).map(smaller).filter(|least| is_less(*least));
+        // What could be taken away lasts as the peak does. The need of this moment comes and goes.
+        let is_refused = least.is_some_and(|least| self.keeping(least) != least);
+        if is_refused && !notes.contains(&Note::LessRefused) {
             notes.push(Note::LessRefused);
         }
         if !is_less(self.keeping(wanted)) {
@@ -268,9 +282,12 @@ impl Situation<'_> {
             notes.push(Note::TooEarlyForLess { seen: history.seen(self.facts.time) });
             return None;
         };
-        let enough = self.keeping(smaller(peak));
-        if self.lacks(peak) || !is_less(enough) {
+        let Some(least) = least else {
             notes.push(Note::PeakKeeps);
+            return None;
+        };
+        let enough = self.keeping(least);
+        if !is_less(enough) {
             return None;
         }
         if let Some(left) = self.stabilizes_for(history) {
@@ -287,15 +304,7 @@ impl Situation<'_> {
 
     /// A size with no less CPU for a worker than it can be given, as far as it has that now.
     fn keeping(&self, size: Size) -> Size {
-        let kept = self.facts.obstacles.iter().filter_map(|obstacle| match obstacle.kind {
-            ObstacleKind::LessCpuRefused { kept } => Some(kept.min(self.within.cpu)),
-            ObstacleKind::ResizeOverQuota
-            | ObstacleKind::ResizeNodeFull
-            | ObstacleKind::PodOverQuota
-            | ObstacleKind::PodUnschedulable
-            | ObstacleKind::ForeignOwner(_) => None,
-        });
-        Size { cpu: size.cpu.max(kept.max().unwrap_or(0)), ..size }
+        Size { cpu: size.cpu.max(kept_cpu(self.facts, self.within)), ..size }
     }
 
     /// Whether workers have long had more CPU than what they could be given once.
@@ -333,6 +342,19 @@ impl Situation<'_> {
         let has_gained = throughput - up.throughput >= LEAST_GAIN * expected;
         (is_behind && used_percent < USED_UP_PERCENT && !has_gained).then_some(up)
     }
+}
+
+/// CPU that a worker keeps, since less is refused; as far as it has that now.
+fn kept_cpu(facts: &Facts, running: Size) -> u32 {
+    let kept = facts.obstacles.iter().filter_map(|obstacle| match obstacle.kind {
+        ObstacleKind::LessCpuRefused { kept } => Some(kept.min(running.cpu)),
+        ObstacleKind::ResizeOverQuota
+        | ObstacleKind::ResizeNodeFull
+        | ObstacleKind::PodOverQuota
+        | ObstacleKind::PodUnschedulable
+        | ObstacleKind::ForeignOwner(_) => None,
+    });
+    kept.max().unwrap_or(0)
 }
 
 fn left(whole: Duration, passed: Duration) -> Option<Duration> {

@@ -66,6 +66,14 @@ pub struct Limits {
 impl Limits {
     /// The limits as far as they make sense together: the API server refuses the others, and no order of fields is
     /// to make a decision panic.
+    /// These limits where no worker can be given less CPU than this: there are only as many as may have it together.
+    pub(crate) fn keeping(&self, cpu: u32) -> Limits {
+        let max_cpu_per_worker = self.max_cpu_per_worker.max(cpu);
+        let together = self.max_cpu.filter(|_| cpu > 0).map_or(u32::MAX, |max_cpu| max_cpu / cpu.max(1));
+        let max_replicas = self.max_replicas.min(together).max(self.min_replicas);
+        Limits { max_cpu_per_worker, max_replicas, ..self.clone() }
+    }
+
     pub(crate) fn consistent(&self) -> Limits {
         let min_replicas = self.min_replicas.clamp(1, MOST_REPLICAS);
         Limits {

@@ -122,6 +122,44 @@ fn more_that_is_granted_after_all_ends_the_memory_of_the_refusal() {
     assert_eq!(stream.history.most_granted, None);
 }
 
+/// A limit of the document below what the namespace demands: it is told, and workers are added beside those that keep more.
+#[test]
+fn limit_below_what_a_worker_keeps_changes_nothing_and_more_workers_come() {
+    let obstacle = ObstacleKind::LessCpuRefused { kept: 500 };
+    let mut stream = stream().arrival(100.0).obstacle(obstacle, 60).history(|history| history.short_since = None);
+    stream.facts.limits.max_cpu_per_worker = 100;
+    assert_eq!(run(&mut stream, 10), []);
+    assert_eq!(stream.decide().reason, Reason::QuotaExceeded);
+    let mut stream = stream.arrival(4000.0);
+    let changes = run(&mut stream, 10);
+    assert!(matches!(changes.as_slice(), [(_, Change::Up, Size { replicas: 4, cpu: 500 })]), "{changes:?}");
+}
+
+/// Together they may have two cores, and one can't be given less than one of them.
+#[test]
+fn cpu_of_all_bounds_the_workers_that_keep_theirs() {
+    let obstacle = ObstacleKind::LessCpuRefused { kept: 1000 };
+    let mut stream = stream().running(4, 1000).arrival(9000.0).obstacle(obstacle, 60);
+    stream.facts.limits.max_cpu = Some(2000);
+    assert_eq!(stream.decide().target, Size { replicas: 2, cpu: 1000 });
+    stream = stream.running(2, 1000);
+    assert_eq!(run(&mut stream, 60), []);
+}
+
+/// An evening's need at the edge of a step.
+#[test]
+fn refusal_of_less_is_told_by_the_peak_and_not_by_turns() {
+    let mut stream = stream().running(1, 100).obstacle(ObstacleKind::LessCpuRefused { kept: 100 }, 60);
+    for _ in 0..200 {
+        for arrival in [90.0, 140.0] {
+            stream = stream.arrival(arrival);
+            run(&mut stream, 1);
+        }
+    }
+    let reasons = [90.0, 140.0].map(|arrival| stream.clone().arrival(arrival).decide().reason);
+    assert_eq!(reasons[0], reasons[1]);
+}
+
 #[test]
 fn less_that_is_refused_takes_workers_and_no_cpu() {
     let mut stream = stream().running(4, 500).arrival(200.0).obstacle(ObstacleKind::LessCpuRefused { kept: 500 }, 60);
@@ -129,7 +167,9 @@ fn less_that_is_refused_takes_workers_and_no_cpu() {
     assert!(changes.iter().all(|(_, change, size)| *change == Change::Down && size.cpu >= 500), "{changes:?}");
     assert_eq!(stream.facts.running, Size { replicas: 1, cpu: 500 });
     assert_eq!(stream.decide().reason, Reason::QuotaExceeded);
-    let enough = stream.arrival(1000.0).decide();
+    let mut stream = stream.arrival(1000.0);
+    run(&mut stream, 5);
+    let enough = stream.decide();
     assert_eq!(enough.reason, Reason::DesiredWithinRange, "no less would do: {}", enough.sentence());
 }
 
