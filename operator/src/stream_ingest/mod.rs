@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use gristmill_crds::plan::IngestPlan;
 use gristmill_crds::{StreamIngest, StreamIngestStatus};
+use gristmill_sizing::Resize;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{Api, DynamicObject};
@@ -72,9 +73,7 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
         crate::status::write(&operator.client, &stream, &status, observed.outdated.as_ref()).await?;
         transitions::publish(operator, &stream, &stream.status.conditions, &status.conditions).await;
     }
-    if let Some(change) = outcome?.1.resized() {
-        transitions::publish_resize(operator, &stream, Reason::Resized, change).await;
-    }
+    outcome?;
     operator.retries.reset(&stream.reference);
     Ok(Action::requeue(REFRESH))
 }
@@ -84,7 +83,9 @@ async fn settle(stream: &Stream, observed: &Observed, context: &Context) -> Outc
     let operator = &context.operator;
     let ingest = stream.typed()?;
     let plan = IngestPlan::try_from(ingest).and_then(IngestPlan::in_cluster).map_err(Error::Invalid)?;
-    let mut sizing = sizing::decide(situation(stream, &plan, observed, context));
+    let situation = situation(stream, &plan, observed, context);
+    let last_down = situation.memory.history.last_down;
+    let mut sizing = sizing::decide(situation);
     if stream.is_paused() {
         // Nothing is carried out, so nothing is remembered as if it were.
         return Ok((plan, Sizing { decision: None, ..sizing }));
@@ -119,13 +120,21 @@ async fn settle(stream: &Stream, observed: &Observed, context: &Context) -> Outc
     let keep =
         |memory: &Memory| context.memories.keep(&stream.reference, stream.metadata.uid.as_deref(), memory.clone());
     keep(&sizing.memory);
-    applier.apply(disruption_budget, observed.disruption_budget.as_deref()).await?;
-    resume::hand_over(stream, observed, &operator.client).await?;
-    applier.prune(unused(&observed.config_maps, &current, &in_use(observed))).await?;
-    // Last, so that a right to resize that is missing keeps nothing else from being done.
-    hand_out_cpu(stream, observed, &mut sizing, operator).await?;
-    keep(&sizing.memory);
-    Ok((plan, sizing))
+    let rest = async {
+        applier.apply(disruption_budget, observed.disruption_budget.as_deref()).await?;
+        resume::hand_over(stream, observed, &operator.client).await?;
+        applier.prune(unused(&observed.config_maps, &current, &in_use(observed))).await?;
+        // Last, so that a right to resize that is missing keeps nothing else from being done.
+        hand_out_cpu(stream, observed, &mut sizing, last_down, operator).await?;
+        keep(&sizing.memory);
+        Ok(())
+    };
+    let rest = rest.await;
+    // Also if something of it failed: the next decision begins with this size, and says nothing of it.
+    if let Some(change) = sizing.resized() {
+        transitions::publish_resize(operator, stream, Reason::Resized, change).await;
+    }
+    rest.map(|()| (plan, sizing))
 }
 
 /// What the size is decided by. An operator that has just started reads what the one before it wrote.
@@ -150,6 +159,7 @@ async fn hand_out_cpu(
     stream: &Stream,
     observed: &Observed,
     sizing: &mut Sizing,
+    last_down: Option<Resize>,
     operator: &Operator,
 ) -> Result<(), Error> {
     let api: Api<Pod> = Api::namespaced(operator.client.clone(), stream.namespace());
@@ -173,7 +183,8 @@ async fn hand_out_cpu(
         }
     }
     let live = observed.pods.iter().filter(|pod| pod_cpu::is_live(pod));
-    tries.end(live.filter_map(|pod| pod_cpu::requested(pod)).min());
+    let before = sizing.decision.as_ref().map(|decision| (decision.running, last_down));
+    tries.end(live.filter_map(|pod| pod_cpu::requested(pod)).min(), before);
     Ok(())
 }
 

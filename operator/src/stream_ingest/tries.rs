@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use gristmill_sizing::{Resize, Size};
+
 use super::sizing::{Memory, Refusal};
 
 /// Shortest time between two tries of a resize that is refused.
@@ -69,11 +71,18 @@ impl<'a> Tries<'a> {
     }
 
     /// What none of the pods can do without is part of the size that was decided: driving on to less would only be refused
-    /// again. The refusal stays known, and keeps the next decisions from it for a while. `least` is what each pod has.
-    pub fn end(self, least: Option<u32>) {
+    /// again. The refusal stays known, and keeps the next decisions from it for a while. `least` is what each pod has, and
+    /// `before` the size that was in effect, with the last change that took away: if nothing has become of this one, it is no
+    /// change for which the next one would have to wait.
+    pub fn end(self, least: Option<u32>, before: Option<(Size, Option<Resize>)>) {
         let Some(decided) = self.memory.decided.as_mut() else { return };
         match &self.memory.less_refused {
-            Some(_) => decided.cpu = decided.cpu.max(least.unwrap_or(0)),
+            Some(_) => {
+                decided.cpu = decided.cpu.max(least.unwrap_or(0));
+                if let Some((_, last_down)) = before.filter(|(running, _)| running == decided) {
+                    self.memory.history.last_down = last_down;
+                }
+            }
             None => self.memory.less_refused = self.less_before,
         }
     }
