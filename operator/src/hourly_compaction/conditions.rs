@@ -176,7 +176,7 @@ impl<'a> Blocking<'a> {
 
 /// Whether it is the size of a pod that the namespace refuses.
 fn is_by_namespace(message: &str) -> bool {
-    is_by_quota(message) || message.contains(" usage per ")
+    is_by_quota(message) || message.contains(" usage per ") || message.contains("request ratio per ")
 }
 
 fn failure_of(last: Option<&Ending>) -> Option<&Failure> {

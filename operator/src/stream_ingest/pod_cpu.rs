@@ -90,7 +90,8 @@ fn resources(pod: &Pod, cpu: u32) -> Value {
     let limit = match (limit(pod), requested(pod)) {
         (Some(limit), Some(request)) if limit > request && request > 0 => {
             let (limit, request) = (u64::from(limit), u64::from(request));
-            let scaled = (limit * u64::from(cpu) + request / 2) / request;
+            // Never above the ratio, which may be the most that is allowed.
+            let scaled = limit * u64::from(cpu) / request;
             u32::try_from(scaled).unwrap_or(u32::MAX).max(cpu.saturating_add(1))
         }
         (Some(_), _) => cpu,
@@ -117,9 +118,10 @@ pub async fn annotate(api: &Api<Pod>, pod: &Pod) -> Result<(), Error> {
     }
 }
 
-/// A quota, or a limit range: `maximum cpu usage per Container is 1, but limit is 2`. A right that is missing is neither.
+/// A quota, or a limit range: `maximum cpu usage per Container is 1, but limit is 2`, or `cpu max limit to request ratio per
+/// Container is 2, but provided ratio is 3`. A right that is missing is neither.
 fn is_by_namespace(message: &str) -> bool {
-    message.contains("quota") || message.contains("cpu usage per ")
+    message.contains("quota") || message.contains("cpu usage per ") || message.contains("request ratio per ")
 }
 
 fn parameters() -> PatchParams {

@@ -42,6 +42,28 @@ async fn limit_above_the_request_keeps_its_ratio_and_the_class_of_the_pod() {
 }
 
 #[tokio::test]
+async fn limit_never_rises_above_the_ratio_that_a_pod_has() {
+    let cluster = busy(json!({"mode": "Auto"})).await;
+    cluster.edit("/pods", "books-ingest-1", |pod| {
+        pod["spec"]["containers"][0]["resources"]["limits"]["cpu"] = json!("1001m");
+    });
+    watch(&cluster, 120).await;
+    let pod = cluster.get("/pods", "books-ingest-1").unwrap();
+    assert_eq!(pod["spec"]["containers"][0]["resources"]["limits"]["cpu"], "2802m", "2.002 times 1400m is 2802.8m");
+}
+
+#[tokio::test]
+async fn ratio_that_a_limit_range_refuses_is_told() {
+    let cluster = busy(json!({"mode": "Auto"})).await;
+    let words = "pods \"books-ingest-1\" is forbidden: cpu max limit to request ratio per Container is 2, but provided ratio is 2.004000";
+    cluster.refuse_resize(Some((403, words)));
+    watch(&cluster, 105).await;
+    let (limited, message) = cluster.condition(STREAMS, "ScalingLimited");
+    assert_eq!(limited, "True/QuotaExceeded");
+    assert!(message.contains(words), "{message}");
+}
+
+#[tokio::test]
 async fn resize_that_is_invalid_is_told_and_fails_nothing_else() {
     let cluster = busy(json!({"mode": "Auto"})).await;
     let words = "Pod \"books-ingest-1\" is invalid: spec: Forbidden: only cpu and memory resources are mutable";
