@@ -138,7 +138,7 @@ pub fn render(stream: &Resource, told: &Told, now: Timestamp) -> String {
     };
     if let Some(sizing) = stream.ingest_status().sizing {
         let age = since(Some(&sizing.time), now);
-        let said = format!("the operator wrote {age} ago, and only words have changed since: {}", sizing.explanation);
+        let said = format!("status.sizing is {age} old (words alone are not written again): {}", sizing.explanation);
         text += &paragraph(&said, 0);
     }
     if let Some(limited) = stream.condition("ScalingLimited").filter(|limited| limited.status != "False") {
