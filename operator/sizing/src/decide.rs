@@ -262,6 +262,9 @@ impl Situation<'_> {
         };
         // Fewer workers with CPU that was refused before would soon be more workers again.
         let most = history.most_granted(self.facts.time).unwrap_or(u32::MAX);
+        // Nor has a node more for a worker than it has, where none has room for another one.
+        let is_full = self.facts.obstacles.iter().any(|obstacle| obstacle.kind == ObstacleKind::PodUnschedulable);
+        let most = if is_full { most.min(self.within.cpu) } else { most };
         let limits = Limits { max_cpu_per_worker: self.limits.max_cpu_per_worker.min(most), ..self.limits.clone() };
         let smaller = |need: Need| shape(need, self.partitions(), &limits).size;
         let wanted = smaller(self.need);
