@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use axum::body::Body as AnswerBody;
 use axum::extract::State;
@@ -74,6 +74,7 @@ struct Shared {
     /// Live as long as an operator: what one reconcile leaves behind the next ones see.
     rollouts: Arc<Rollouts>,
     silences: Arc<Silences>,
+    recorder: OnceLock<Recorder>,
     /// The cache that they count.
     counted: Mutex<Writer<Deployment>>,
 }
@@ -94,6 +95,7 @@ impl Cluster {
             memories: Mutex::default(),
             rollouts: Arc::new(rollouts),
             silences: Arc::default(),
+            recorder: OnceLock::new(),
             counted: Mutex::new(counted),
         }))
     }
@@ -295,6 +297,8 @@ impl Cluster {
         let served = ServedSchema::new(std::time::Duration::from_millis(20));
         let client = self.client();
         served.look(&client).await;
+        let new_recorder = || Recorder::new(self.client(), "gristmill-operator".to_owned().into());
+        let recorder = self.0.recorder.get_or_init(new_recorder).clone();
         Arc::new(Operator {
             client,
             settings: Settings {
@@ -306,7 +310,7 @@ impl Cluster {
             workers: WorkerClient::new(self.serve_worker().await),
             silences: Arc::clone(&self.0.silences),
             now: Box::new(move || *cluster.0.time.lock().unwrap()),
-            recorder: Recorder::new(self.client(), "gristmill-operator".to_owned().into()),
+            recorder,
             retries: Retries::default(),
             metrics: OperatorMetrics::default(),
             rollouts: Arc::clone(&self.0.rollouts),
