@@ -6,7 +6,7 @@ help: ## List the targets
 
 demo: ## Produce, ingest, compact and show the result: in-process broker, local folder
 	cargo build --release --locked --package gristmill
-	./$${CARGO_TARGET_DIR:-target}/release/gristmill demo
+	$${CARGO_TARGET_DIR:-target}/release/gristmill demo
 
 build: ## Release binaries in target/release: gristmill, gristmill-operator, kubectl-gristmill
 	cargo build --release --locked --workspace
@@ -48,7 +48,7 @@ bench-decode: ## MB/s and records/s on one core, from reading the bytes over bar
 # Of the programs that test-live builds too, so that a run of all builds them once.
 bench-guard: ## Instructions of decode and Parquet encode against bench/guard.yaml; RENEW="reason" writes them (needs valgrind)
 	cargo build --release --locked --workspace
-	./$${CARGO_TARGET_DIR:-target}/release/bench-guard bench/guard.yaml $${RENEW:+--renew "$$RENEW"}
+	$${CARGO_TARGET_DIR:-target}/release/bench-guard bench/guard.yaml $${RENEW:+--renew "$$RENEW"}
 
 STAGE ?= decode
 profile-decode: ## Where the instructions of a record go, by function; STAGE=encode for Parquet (needs valgrind)

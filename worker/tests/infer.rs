@@ -56,6 +56,16 @@ fn the_narrowest_type_that_holds_every_text_is_taken() {
     assert_snapshot!(draft(&[], &[&first, &second]));
 }
 
+/// One of two orders has a date: a line of the other one would get it.
+#[test]
+fn what_stands_in_a_parent_that_repeats_is_no_column() {
+    let order = |more: &str| format!("<order>{more}<line><sku>a</sku></line><line><sku>b</sku></line></order>");
+    let document = format!("<orders><sent>1</sent>{}{}</orders>", order("<shipped>2026-11-23</shipped>"), order(""));
+    let text = draft(&["--row-path", "/orders/order/line"], &[&document]);
+    assert!(text.contains("# left out: /orders/order/shipped: it repeats outside of the rows"), "{text}");
+    assert!(text.contains("path: /orders/sent"), "{text}");
+}
+
 #[test]
 fn what_is_missing_empty_or_repeated_in_a_row_is_not_required() {
     let document = "<feed version='2' xmlns='urn:feed'><title>x</title><link>a</link><link>b</link>\

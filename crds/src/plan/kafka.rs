@@ -41,10 +41,10 @@ pub(super) fn check_servers(at: &str, servers: &str, problems: &mut Problems) {
         problems.add(at, "has more than 4096 characters; a few brokers to begin with are enough");
     }
     for server in servers.split(',') {
-        let valid = server
-            .trim()
-            .rsplit_once(':')
-            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0));
+        let valid = server.trim().rsplit_once(':').is_some_and(|(host, port)| {
+            // A blank in it is a comma that was forgotten.
+            !host.is_empty() && !host.contains(char::is_whitespace) && port.parse::<u16>().is_ok_and(|port| port > 0)
+        });
         if !valid {
             problems.add(at, format!("{server:?} is not a broker; write host:port, several separated by commas"));
         }

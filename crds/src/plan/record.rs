@@ -1,6 +1,6 @@
 //! The plan of a `record` block: the row's path, its columns, and what becomes of messages that are not as expected.
 
-use super::path::{Prefixes, is_name};
+use super::path::{ColumnPath, Origin, Prefixes, is_name};
 use super::pattern::PatternBudget;
 use super::{ColumnPlan, Problems, RowPath};
 use crate::record::{Column, Limits, Namespace, OnEmptyMessage, OnInvalidRow, Record, UnknownElements};
@@ -21,6 +21,15 @@ pub struct RecordPlan {
     pub limits: MessageLimits,
     /// Columns in the order of the document; names are unique.
     pub columns: Vec<ColumnPlan>,
+}
+
+impl RecordPlan {
+    /// The innermost element around the rows, but for the root, that an absolute path leads through; none if there is none.
+    pub(super) fn parent_in_common(&self, path: &ColumnPath) -> Option<String> {
+        let steps = if path.origin == Origin::Root { path.steps.as_slice() } else { &[] };
+        let common = self.row_path.steps().iter().zip(steps).take_while(|(row, step)| row == step).count();
+        (common > 1).then(|| steps[..common].iter().map(|step| format!("/{step}")).collect())
+    }
 }
 
 /// What one message may ask for.

@@ -29,6 +29,15 @@ impl IngestPlan {
             let message = "sends the password readable over the network; add security.tls, or use ScramSha512";
             warn("spec.source.kafka.security.sasl.mechanism", message.to_owned());
         }
+        for (index, column) in self.record.columns.iter().enumerate() {
+            if let Some(around) = self.record.parent_in_common(&column.path) {
+                let message = format!(
+                    "leads through {around}, in which the rows stand too; where a message has several of it, a row does not \
+                     take what its own one has, but what any has: send one in a message, or have the value in the row"
+                );
+                warn(&format!("spec.record.columns[{index}].path"), message);
+            }
+        }
         if self.rejected.budget.action == BudgetAction::Continue && self.rejected.budget.max_percent() == "100" {
             let message = "with action Continue no share of rejects is ever reported; lower it to see a broken feed";
             warn("spec.rejected.maxPercent", message.to_owned());

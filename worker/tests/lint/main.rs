@@ -149,6 +149,22 @@ fn the_quickstart_is_valid_with_a_word_about_its_many_files() {
     ");
 }
 
+/// A row would take what another parent has.
+#[test]
+fn path_through_a_parent_of_the_rows_is_warned_of() {
+    let quickstart = include_str!("../../../manifests/quickstart/books.yaml");
+    let warned = |path: &str| {
+        let text = quickstart
+            .replace("rowPath: /library/book", "rowPath: /library/shelf/book")
+            .replace("/library/@region", path)
+            .replace("files: {maxAge: 10s}", "files: {maxAge: 5m}");
+        verdict(&[&text]).summaries[0].split_once("\n  warning: ").map(|(_, warning)| warning.to_owned())
+    };
+    assert_eq!(warned("/library/@region"), None);
+    assert_eq!(warned("/library/address/town"), None);
+    insta::assert_snapshot!(warned("/library/shelf/@room").expect("it is one of several"), @"spec.record.columns[4].path: leads through /library/shelf, in which the rows stand too; where a message has several of it, a row does not take what its own one has, but what any has: send one in a message, or have the value in the row");
+}
+
 /// A first run may fail, and who is not registered holds nothing.
 #[test]
 fn retention_that_is_shorter_than_two_gaps_of_the_schedule_is_warned_of() {

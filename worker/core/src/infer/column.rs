@@ -14,6 +14,8 @@ pub(super) struct Column {
     pub(super) steps: Vec<String>,
     pub(super) attribute: Option<String>,
     pub(super) is_absolute: bool,
+    /// Whether it, or an element around it, was seen several times in one parent; of what is outside of the rows only.
+    pub(super) repeats: bool,
     pub(super) texts: Texts,
     /// Rows, or documents, that have it with a text that is not empty.
     pub(super) present: usize,
@@ -130,6 +132,7 @@ impl Reading<'_> {
             steps,
             attribute: key.1.clone(),
             is_absolute: !self.in_row,
+            repeats: !self.in_row && self.survey.repeats(id),
             texts: Texts::default(),
             present: 0,
             of: 0,

@@ -95,7 +95,7 @@ fn write_columns(yaml: &mut String, columns: &[Column]) {
         let path = column.path();
         let why_not = if ColumnPath::parse(&path, &Prefixes::default()).is_err() {
             Some("paths cannot write its name")
-        } else if column.is_absolute && column.most > 1 {
+        } else if column.repeats {
             Some("it repeats outside of the rows")
         } else if written == MAX_COLUMNS {
             Some("a resource has at most 1000 columns")
