@@ -6,6 +6,8 @@ mod typed;
 mod values;
 mod words;
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use gristmill_crds::plan::{CompactionPlan, IngestPlan};
@@ -80,6 +82,19 @@ pub struct Documents {
     pub config_maps: Vec<ValueDocument>,
 }
 
+/// Longest file of documents that is read, in bytes. A cluster takes 1.5 MiB of a resource.
+const LONGEST: u64 = 16 << 20;
+
+fn read(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LONGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LONGEST {
+        let why = format!("it is longer than {} MiB, which no file of resources is", LONGEST >> 20);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+    }
+    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
 impl Documents {
     /// Reads every document of every file.
     ///
@@ -95,7 +110,7 @@ impl Documents {
         let mut documents = Self::default();
         let mut errors = Vec::new();
         for path in paths {
-            match std::fs::read_to_string(path) {
+            match read(path) {
                 Ok(text) => errors.extend(documents.add(path, &text)),
                 Err(source) => errors.push(Error::Read { path: path.clone(), source }),
             }

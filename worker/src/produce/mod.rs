@@ -20,7 +20,7 @@ use crate::kafka::{Connection, KafkaFault, Obstacle};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The client refuses its settings, or no broker answers.
-    #[error("{0}; without a document these are --bootstrap-servers and --config")]
+    #[error("{}; without a document these are --bootstrap-servers and --config", with_causes(.0))]
     Connect(Box<KafkaFault>),
     /// The topic is not there and can't be made.
     #[error("cannot create topic {topic:?}; create it with another tool, or ask for the right to")]
@@ -70,6 +70,10 @@ pub enum Error {
 
 fn obstacle(why: Option<&Obstacle>) -> String {
     why.map_or_else(|| "; are the brokers up?".to_owned(), |why| format!(": {why}"))
+}
+
+fn with_causes(fault: &KafkaFault) -> String {
+    Failure::new(Exit::Kafka, "SourceUnavailable", fault).message
 }
 
 impl From<Error> for Failure {

@@ -68,6 +68,30 @@ fn produce_without_brokers_is_4_with_what_stood_in_the_way() {
 }
 
 #[test]
+fn setting_that_librdkafka_refuses_is_named() {
+    let output = output(&[
+        "produce",
+        "--bootstrap-servers",
+        "127.0.0.1:1",
+        "--topic",
+        "books",
+        "--config",
+        "security.protocol=foo",
+    ]);
+    assert_eq!(output.status.code(), Some(4));
+    let said = stderr(&output);
+    assert!(said.contains("security.protocol") && !said.contains("foo"), "{said}");
+}
+
+/// It has no end.
+#[test]
+fn file_that_is_no_file_of_resources_is_not_read_whole() {
+    let output = output(&["lint", "-f", "/dev/zero"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("/dev/zero") && stderr(&output).contains("longer than 16 MiB"), "{output:?}");
+}
+
+#[test]
 fn produce_that_waits_says_for_what_and_ends_by_a_signal() {
     let mut child = gristmill(&["produce", "--bootstrap-servers", "127.0.0.1:1", "--topic", "books", "--wait", "10m"])
         .stdout(Stdio::piped())
