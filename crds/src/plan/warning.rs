@@ -75,9 +75,14 @@ impl CompactionPlan {
     /// What is valid and probably not meant, in the order of the document.
     pub fn warnings(&self) -> Vec<Problem> {
         let warn = |path: &str, message| Problem { path: path.to_owned(), message };
-        let schedule = self.short_retention().map(|message| warn("spec.schedule", message));
+        let schedule = Schedule::try_new(&self.schedule, &self.time_zone).ok();
+        let never = schedule.filter(|schedule| schedule.longest_gap().is_none()).map(|_| {
+            let message = format!("{:?} never starts a run: no such day comes; correct day or month", self.schedule);
+            warn("spec.schedule", message)
+        });
+        let short = self.short_retention().map(|message| warn("spec.schedule", message));
         let local = only_local(&self.processed_path).map(|message| warn("spec.processed.path", message));
-        schedule.into_iter().chain(local).collect()
+        never.into_iter().chain(short).chain(local).collect()
     }
 
     /// A compaction holds RAW's rows from its first run on; until then they go by age, and one run may fail.

@@ -165,6 +165,20 @@ fn path_through_a_parent_of_the_rows_is_warned_of() {
     insta::assert_snapshot!(warned("/library/shelf/@room").expect("it is one of several"), @"spec.record.columns[4].path: leads through /library/shelf, in which the rows stand too; where a message has several of it, a row does not take what its own one has, but what any has: send one in a message, or have the value in the row");
 }
 
+#[test]
+fn schedule_that_never_starts_is_warned_of() {
+    let quickstart = include_str!("../../../manifests/quickstart/books.yaml");
+    let warned = |schedule: &str| {
+        let summaries = verdict(&[&quickstart.replace("\"5 * * * *\"", &format!("{schedule:?}"))]).summaries;
+        summaries[1].split_once("\n  warning: ").map(|(_, warning)| warning.to_owned())
+    };
+    assert_eq!(warned("0 0 29 2 *"), None);
+    assert_eq!(
+        warned("0 0 31 2 *").as_deref(),
+        Some("spec.schedule: \"0 0 31 2 *\" never starts a run: no such day comes; correct day or month")
+    );
+}
+
 /// A first run may fail, and who is not registered holds nothing.
 #[test]
 fn retention_that_is_shorter_than_two_gaps_of_the_schedule_is_warned_of() {
