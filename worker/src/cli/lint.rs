@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::print;
+use super::{for_terminal, print};
 use crate::documents::Documents;
 use crate::exit::{Exit, Failure};
 use crate::lint::{Verdict, lint};
@@ -24,7 +24,7 @@ pub(super) fn run(args: &LintArgs) -> Result<(), Failure> {
     let (documents, unreadable) = Documents::survey(&args.files);
     let Verdict { summaries, refusals } = lint(&documents, unreadable);
     for summary in summaries {
-        print(&(summary + "\n"))?;
+        print(&(for_terminal(&summary) + "\n"))?;
     }
     if refusals.is_empty() {
         return Ok(());

@@ -98,7 +98,7 @@ impl Cli {
         match to_its_end(dispatch(self.command, with_bar)) {
             Ok(Ok(())) => ExitCode::SUCCESS,
             Ok(Err(failure)) => {
-                eprintln!("gristmill: {failure}");
+                eprintln!("gristmill: {}", for_terminal(&failure.to_string()));
                 ExitCode::from(&failure)
             }
             Err(error) => {
@@ -115,6 +115,11 @@ impl Cli {
             _ => false,
         }
     }
+}
+
+/// Text that others may have written, such as names in a document, with nothing in it that a terminal obeys. Lines stay.
+fn for_terminal(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '·' } else { c }).collect()
 }
 
 /// Runs a future on a runtime of its own, and does not wait for what it left behind: a call that hangs in a dead mount

@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 use gristmill_core::raw::Reason;
 use serde::Serialize;
 
-use super::print;
 use super::zone::{ZoneArgs, duration};
+use super::{for_terminal, print};
 use crate::exit::{Exit, Failure};
 use crate::rejected::{self, Filter, ReasonCount, Reject, RejectedMessage};
 
@@ -212,8 +212,7 @@ fn message_text(message: &RejectedMessage) -> String {
     let kept =
         if payload.len() as i64 == *payload_length { String::new() } else { format!(", {} kept", payload.len()) };
     say(format!("payload of {payload_length} bytes{kept} (SHA-256 {payload_sha256}):"));
-    // A terminal must not obey what a message says.
-    say(String::from_utf8_lossy(payload).chars().map(|c| if c.is_control() && c != '\n' { '·' } else { c }).collect());
+    say(for_terminal(&String::from_utf8_lossy(payload)));
     text
 }
 

@@ -83,6 +83,22 @@ fn setting_that_librdkafka_refuses_is_named() {
     assert!(said.contains("security.protocol") && !said.contains("foo"), "{said}");
 }
 
+#[test]
+fn names_in_a_document_do_not_reach_the_terminal_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("foreign.yaml");
+    std::fs::write(
+        &path,
+        "apiVersion: gristmill.dev/v1alpha1\nkind: StreamIngest\nmetadata: {name: a}\nspec: {\"x\\u009b31m\": 1}\n",
+    )
+    .unwrap();
+    let output = output(&["lint", "-f", text(&path)]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = format!("{}{}", stdout(&output), stderr(&output));
+    assert!(said.contains("spec.x·31m"), "{said:?}");
+    assert!(!said.chars().any(|c| c.is_control() && c != '\n'), "{said:?}");
+}
+
 /// It has no end.
 #[test]
 fn file_that_is_no_file_of_resources_is_not_read_whole() {
