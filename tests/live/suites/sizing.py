@@ -42,8 +42,8 @@ BACKLOG = 300
 CATCH_UP = 120
 SCALING = {"mode": "Auto", "minReplicas": 1, "maxReplicas": PARTITIONS, "maxCpuPerWorker": "50m", "catchUpDuration": f"{CATCH_UP}s",
            "stabilizationInterval": "20s", "scaleDownInterval": "60s"}
-# Seconds: commits are dear beside so few messages.
-MAX_AGE = 30
+# Seconds: commits are dear beside so few messages. Several come while a cost is measured.
+MAX_AGE = size(30, 10)
 # Seconds over which the cost of a message is measured.
 MEASURED = size(120, 30)
 
