@@ -74,7 +74,7 @@ impl Survey {
 
     /// Whether an element, or one around it, occurs several times in one parent.
     pub(super) fn repeats(&self, id: ElementId) -> bool {
-        std::iter::successors(Some(id), |id| self.elements[*id].parent).any(|id| self.elements[id].most_in_parent > 1)
+        self.outwards(id).any(|id| self.elements[id].most_in_parent > 1)
     }
 
     fn note_text(&mut self, open: &[(ElementId, HashMap<ElementId, usize>)], is_text: bool) {
