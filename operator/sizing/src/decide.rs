@@ -174,16 +174,9 @@ impl Situation<'_> {
     /// Workers that share the partitions, where they are fewer than there are to be: no node or no quota has room for
     /// the others.
     fn sharing(&self) -> Option<u32> {
-        let is_refused = |kind: &ObstacleKind| match kind {
-            ObstacleKind::PodOverQuota | ObstacleKind::PodUnschedulable => true,
-            ObstacleKind::ResizeOverQuota
-            | ObstacleKind::ResizeNodeFull
-            | ObstacleKind::LessCpuRefused { .. }
-            | ObstacleKind::ForeignOwner(_) => false,
-        };
         let owners = self.facts.workers.iter().filter(|worker| worker.partitions > 0).count();
         let sharing = u32::try_from(owners).unwrap_or(u32::MAX).max(1);
-        let is_without_room = self.facts.obstacles.iter().any(|obstacle| is_refused(&obstacle.kind));
+        let is_without_room = self.facts.obstacles.iter().any(|obstacle| obstacle.kind.refuses_pod());
         Some(sharing).filter(|sharing| is_without_room && *sharing < self.within.replicas)
     }
 
@@ -312,15 +305,8 @@ impl Situation<'_> {
 
     /// Whether workers have long had more CPU than what they could be given once.
     fn has_more_than_granted(&self, history: &History) -> bool {
-        let is_resize_refused = |kind: &ObstacleKind| match kind {
-            ObstacleKind::ResizeOverQuota | ObstacleKind::ResizeNodeFull => true,
-            ObstacleKind::LessCpuRefused { .. }
-            | ObstacleKind::PodOverQuota
-            | ObstacleKind::PodUnschedulable
-            | ObstacleKind::ForeignOwner(_) => false,
-        };
         let is_at_rest = self.stabilizes_for(history).is_none();
-        let is_refused = self.facts.obstacles.iter().any(|obstacle| is_resize_refused(&obstacle.kind));
+        let is_refused = self.facts.obstacles.iter().any(|obstacle| obstacle.kind.refuses_cpu());
         let has_more = |granted: Granted| self.facts.workers.iter().all(|worker| worker.cpu > granted.cpu);
         is_at_rest && !is_refused && history.most_granted.is_some_and(has_more)
     }

@@ -221,3 +221,21 @@ pub enum ObstacleKind {
     /// Someone else sets the replicas.
     ForeignOwner(String),
 }
+
+impl ObstacleKind {
+    /// Whether pods that there are get no more CPU.
+    pub fn refuses_cpu(&self) -> bool {
+        match self {
+            Self::ResizeOverQuota | Self::ResizeNodeFull => true,
+            Self::LessCpuRefused { .. } | Self::PodOverQuota | Self::PodUnschedulable | Self::ForeignOwner(_) => false,
+        }
+    }
+
+    /// Whether there is no room for another pod.
+    pub(crate) fn refuses_pod(&self) -> bool {
+        match self {
+            Self::PodOverQuota | Self::PodUnschedulable => true,
+            Self::ResizeOverQuota | Self::ResizeNodeFull | Self::LessCpuRefused { .. } | Self::ForeignOwner(_) => false,
+        }
+    }
+}

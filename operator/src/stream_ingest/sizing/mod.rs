@@ -8,7 +8,7 @@ pub mod memory;
 
 use gristmill_crds::plan::IngestPlan;
 use gristmill_crds::{ScalingMode, SizingStatus};
-use gristmill_sizing::{Change, Decision, History, Note, Obstacle, ObstacleKind, Size};
+use gristmill_sizing::{Change, Decision, History, Note, Obstacle, Size};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Container;
@@ -172,14 +172,7 @@ fn less_refused(situation: &Situation<'_>) -> Option<Refusal> {
 }
 
 fn is_blocked(situation: &Situation<'_>) -> bool {
-    let is_cpu = |kind: &ObstacleKind| match kind {
-        ObstacleKind::ResizeOverQuota | ObstacleKind::ResizeNodeFull => true,
-        ObstacleKind::LessCpuRefused { .. }
-        | ObstacleKind::PodOverQuota
-        | ObstacleKind::PodUnschedulable
-        | ObstacleKind::ForeignOwner(_) => false,
-    };
-    obstacles(situation, None).iter().any(|obstacle| is_cpu(&obstacle.kind))
+    obstacles(situation, None).iter().any(|obstacle| obstacle.kind.refuses_cpu())
 }
 
 fn smallest_pod(situation: &Situation<'_>) -> Option<u32> {
