@@ -1,5 +1,6 @@
 """The quickstart on a real cluster, as a newcomer would apply it; see suites/quickstart."""
 
+import contextlib
 import json
 import os
 import random
@@ -54,6 +55,16 @@ def explain():
                     ["logs", "-n", "gristmill-system", "-l", "app.kubernetes.io/name=gristmill-operator", "--tail=40"]):
         done = subprocess.run(["kubectl", *command], text=True, capture_output=True)
         print(f"$ kubectl {' '.join(command)}\n{done.stdout[-6000:]}{done.stderr[-1000:]}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def explained():
+    """A suite that fails shows what a person on call would look at."""
+    try:
+        yield
+    except Failed:
+        explain()
+        raise
 
 
 def status(kind, name="books"):
@@ -188,15 +199,8 @@ def told_by_status(expected):
     return told if (told.get("accepted"), told.get("rejected")) == (expected.accepted, expected.rejected) else None
 
 
+@explained()
 def work():
-    try:
-        steps()
-    except Failed:
-        explain()
-        raise
-
-
-def steps():
     randomness = random.Random(SEED)
     say(f"{MESSAGES} messages at {RATE}/s, {KILLS} kills")
     install()

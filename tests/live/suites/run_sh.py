@@ -9,7 +9,7 @@ import duckdb
 import oracle
 import quickstart
 import topics
-from suite import BOOTSTRAP, ROOT, TMP, Failed, main, require, say
+from suite import BOOTSTRAP, ROOT, TMP, main, require, say
 
 SCRIPT = f"{ROOT}/manifests/quickstart/run.sh"
 # The script's own waits end sooner than this.
@@ -71,12 +71,10 @@ def check_table(rows, total, zone):
 def on_cluster():
     directory = os.path.join(TMP, "zones")
     try:
-        table = printed()
-        quickstart.check(directory, sum(topics.ends(quickstart.TOPIC).values()))
-        check_table(*table, f"{directory}/processed_zone")
-    except Failed:
-        quickstart.explain()
-        raise
+        with quickstart.explained():
+            table = printed()
+            quickstart.check(directory, sum(topics.ends(quickstart.TOPIC).values()))
+            check_table(*table, f"{directory}/processed_zone")
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 

@@ -12,7 +12,7 @@ import quickstart
 import topics
 from failures import apply, patch
 from quickstart import get, kubectl, processes_of, run_now, status, wait
-from suite import BOOTSTRAP_PODS, HDFS_URL, ROOT, SEED, Failed, main, require, run, say
+from suite import BOOTSTRAP_PODS, HDFS_URL, ROOT, SEED, main, require, run, say
 from zone_log import HDFS
 
 TOPIC = "shards"
@@ -118,7 +118,8 @@ def compare():
     say(f"{keys} rows, each key once: those of a single run")
 
 
-def steps():
+@quickstart.explained()
+def work():
     quickstart.install()
     kubectl("apply", "-f", f"{ROOT}/manifests/quickstart/00-namespace.yaml")
     start_anew()
@@ -139,14 +140,6 @@ def steps():
     run_now("shards-fourth")
     compare()
     kubectl("delete", "streamingest,hourlycompaction", NAME, "-n", NAMESPACE)
-
-
-def work():
-    try:
-        steps()
-    except Failed:
-        quickstart.explain()
-        raise
 
 
 if __name__ == "__main__":

@@ -280,7 +280,8 @@ def start_anew():
     topics.create(TOPIC, PARTITIONS)
 
 
-def steps():
+@quickstart.explained()
+def work():
     quickstart.install()
     kubectl("apply", "-f", f"{ROOT}/manifests/quickstart/00-namespace.yaml")
     start_anew()
@@ -314,14 +315,6 @@ def whole(arrival, sizes):
     arrival.rate = RATE
     wait("back to the arrival of before: one worker", lambda: workers(1))
     backlog()
-
-
-def work():
-    try:
-        steps()
-    except Failed:
-        quickstart.explain()
-        raise
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import quickstart
 import topics
 from failures import OPERATOR, apply, names, pods, ready_pods
 from quickstart import condition, get, kubectl, refused, wait
-from suite import BOOTSTRAP_PODS, ROOT, SEED, TMP, Failed, chosen, main, require, run, say, size
+from suite import BOOTSTRAP_PODS, ROOT, SEED, TMP, chosen, main, require, run, say, size
 
 CHART = f"{ROOT}/charts/gristmill"
 OLDER = "0.0.9"
@@ -194,7 +194,8 @@ def by_administrator(feed):
     flows(feed, "definitions applied")
 
 
-def steps():
+@quickstart.explained()
+def work():
     make_older()
     kubectl("apply", "-f", f"{ROOT}/manifests/quickstart/00-namespace.yaml")
     # What another suite has left.
@@ -212,14 +213,6 @@ def steps():
     messages, _ = oracle.read_topic(TOPIC)
     oracle.check_ingest(RAW, TOPIC, oracle.Expected(messages))
     clean()
-
-
-def work():
-    try:
-        steps()
-    except Failed:
-        quickstart.explain()
-        raise
 
 
 if __name__ == "__main__":
