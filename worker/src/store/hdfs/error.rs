@@ -3,12 +3,18 @@
 //! The client tells of a login that fails what GSSAPI says, and of a NameNode that hangs up nothing. Both depend on who we
 //! said that we are, so that the words come from there.
 
+use std::sync::LazyLock;
+
 use hdfs_native::HdfsError;
+use regex::Regex;
 
 use super::super::{HadoopAccess, Kerberos, StoreError, StoreErrorKind, StorePath};
 
 /// What the client says when the NameNode closes the connection in place of an answer.
 const HUNG_UP: &str = "RPC listener disconnected";
+
+/// What the client says when no replica of a block can be read, before all that it knows of each DataNode.
+const ALL_FAILED: &str = "All DataNodes failed";
 
 /// An error of an operation on a path, of a client that came by this access.
 pub(super) fn store_error(error: &HdfsError, act: &'static str, path: &StorePath, access: &HadoopAccess) -> StoreError {
@@ -16,6 +22,7 @@ pub(super) fn store_error(error: &HdfsError, act: &'static str, path: &StorePath
         HdfsError::GSSAPIError(_, _, text) | HdfsError::SASLError(text) => login_failed(text, access),
         HdfsError::NoSASLMechanism => login_failed("the NameNode offers no way to log in that this client has", access),
         HdfsError::IOError(error) if error.to_string() == HUNG_UP => hung_up(access),
+        HdfsError::DataTransferError(text) if text.starts_with(ALL_FAILED) => all_failed(text),
         other => first_line(&other.to_string()),
     };
     StoreError::new(kind_of(error), act, path, message)
@@ -55,6 +62,18 @@ fn hung_up(access: &HadoopAccess) -> String {
         ),
     };
     format!("the NameNode has hung up without an answer: it goes down, or it refuses this client; {look_at}")
+}
+
+/// Whom to look at. The client lists the DataNodes as Rust writes a value, a dozen fields each.
+fn all_failed(text: &str) -> String {
+    static DATANODE: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r#"ip_addr: "([^"]*)"[^}]*xfer_port: ([0-9]+)"#).expect("the pattern is written correctly"));
+    let addresses: Vec<_> = DATANODE.captures_iter(text).map(|found| format!("{}:{}", &found[1], &found[2])).collect();
+    match addresses.as_slice() {
+        [] => "the NameNode knows of no DataNode that has a block of it".to_owned(),
+        [one] => format!("the one DataNode that has a block of it can't be read from: {one}"),
+        all => format!("no DataNode that has a block of it can be read from: {}", all.join(", ")),
+    }
 }
 
 fn kind_of(error: &HdfsError) -> StoreErrorKind {
@@ -129,6 +148,23 @@ mod tests {
         let error = HdfsError::RPCError(class.to_owned(), text.to_owned());
         assert_eq!(kind_of(&error), StoreErrorKind::Unavailable);
         assert_eq!(first_line(&error.to_string()), format!("RPC error: {class} Name node is in safe mode."));
+    }
+
+    #[test]
+    fn datanodes_that_fail_are_named_by_their_address() {
+        let node = |address: &str| {
+            format!(
+                "DatanodeInfoProto {{ id: DatanodeIdProto {{ ip_addr: \"{address}\", host_name: \"node\", datanode_uuid: \
+                 \"b9d7\", xfer_port: 9866, info_port: 9864, ipc_port: 9867, info_secure_port: Some(0) }}, capacity: Some(1) }}"
+            )
+        };
+        let message = |nodes: &str| {
+            told(&HdfsError::DataTransferError(format!("All DataNodes failed: [{nodes}]")), &HadoopAccess::default()).to_string()
+        };
+        let two = message(&format!("{}, {}", node("10.0.0.1"), node("10.0.0.2")));
+        assert!(two.ends_with("no DataNode that has a block of it can be read from: 10.0.0.1:9866, 10.0.0.2:9866"), "{two}");
+        assert!(message(&node("10.0.0.1")).ends_with("can't be read from: 10.0.0.1:9866"));
+        assert!(message("").ends_with("no DataNode that has a block of it"));
     }
 
     #[test]
