@@ -78,7 +78,6 @@ def condition(kind, wanted, name="books"):
 def install():
     """The lines of the README, with the image that was just built."""
     kubectl("apply", "--server-side", "-f", f"{ROOT}/crds/")
-    kubectl("wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/part-of=gristmill", "--timeout=60s")
     kubectl("apply", "-k", f"{ROOT}/manifests/operator")
     kubectl("rollout", "status", "deployment/gristmill-operator", "-n", "gristmill-system", f"--timeout={LIMIT}s")
 
