@@ -59,7 +59,7 @@ pub struct Layout {
     pub row_group_bytes: usize,
     /// How pages are compressed.
     pub compression: gristmill_crds::Compression,
-    /// Columns of which hardly a value comes twice: a dictionary would take time and save nothing.
+    /// Columns of so many values that a dictionary would take time and save next to nothing.
     pub without_dictionary: Vec<String>,
     /// Columns with a bloom filter.
     pub bloom_filters: Vec<String>,
@@ -82,7 +82,7 @@ impl Default for Layout {
 impl Layout {
     /// The layout of a file that begins with these rows.
     pub fn beginning_with(&self, first: &RecordBatch) -> Self {
-        Self { without_dictionary: distinct_columns(first), ..self.clone() }
+        Self { without_dictionary: distinct_columns(first, self.expected_rows), ..self.clone() }
     }
 
     /// Bytes that the bloom filters of a row group in progress take: they are made for all rows that may come, and folded to

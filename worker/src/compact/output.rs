@@ -45,7 +45,7 @@ pub(super) struct Outputs<'c> {
     merging: Gate,
     writing: Gate,
     filters: Vec<String>,
-    /// Columns that need no dictionary, by the first rows that were written.
+    /// Columns that need no dictionary, by the first rows that were written and how many go with them.
     distinct: OnceLock<Vec<String>>,
     fullness: Fullness,
 }
@@ -208,7 +208,8 @@ impl<'c> Outputs<'c> {
 
     async fn create(&self, to: &PlaceFiles, first: &RecordBatch) -> Result<ParquetFile, Error> {
         let staged = self.zone.lock().await.stage().await.map_err(Error::Zone)?;
-        let without_dictionary = self.distinct.get_or_init(|| parquet_file::distinct_columns(first)).clone();
+        let distinct = || parquet_file::distinct_columns(first, to.layout.expected_rows);
+        let without_dictionary = self.distinct.get_or_init(distinct).clone();
         let layout = parquet_file::Layout { without_dictionary, ..to.layout.clone() };
         ParquetFile::create(staged, Arc::clone(&to.columns.schema), &layout).map_err(Error::File)
     }
