@@ -10,12 +10,15 @@ use arrow::datatypes::DataType;
 /// The bytes of each row of one batch.
 pub(super) struct RowBytes(Vec<u32>);
 
+/// Bytes that each row has: an offset or a value of each column; a bit of validity counts for nothing.
+fn fixed(rows: &RecordBatch) -> usize {
+    let of_column = |array: &dyn Array| array.data_type().primitive_width().unwrap_or(size_of::<i32>());
+    rows.columns().iter().map(|column| of_column(column)).sum()
+}
+
 impl RowBytes {
     pub(super) fn of(rows: &RecordBatch) -> Self {
-        // An offset, or a value; a bit of validity counts for nothing.
-        let fixed = |array: &dyn Array| array.data_type().primitive_width().unwrap_or(size_of::<i32>());
-        let of_all: usize = rows.columns().iter().map(|column| fixed(column)).sum();
-        let mut bytes = vec![u32::try_from(of_all).unwrap_or(u32::MAX); rows.num_rows()];
+        let mut bytes = vec![u32::try_from(fixed(rows)).unwrap_or(u32::MAX); rows.num_rows()];
         for column in rows.columns() {
             match Ends::of(column.as_ref()) {
                 // Nearly all of them: one pass over the offsets, which ascend.
@@ -48,9 +51,10 @@ impl RowBytes {
         ranges
     }
 
-    /// Bytes of all rows.
-    pub(super) fn sum(&self) -> usize {
-        self.0.iter().map(|bytes| *bytes as usize).sum()
+    /// Bytes of all rows of a batch, without a look at each.
+    pub(super) fn of_all(rows: &RecordBatch) -> usize {
+        let values = |column| Ends::of(column).map_or(0, |ends| ends.between(0, rows.num_rows()) as usize);
+        fixed(rows) * rows.num_rows() + rows.columns().iter().map(|column| values(column.as_ref())).sum::<usize>()
     }
 
     /// Bytes of one row.
@@ -114,6 +118,10 @@ mod tests {
         assert_eq!((bytes.row(0), bytes.row(1)), (8 + 4 + 1000 + 4 + 2 * 4 + 5, 8 + 4 + 4));
         let bytes = RowBytes::of(&rows.slice(1, 1));
         assert_eq!(bytes.row(0), 8 + 4 + 4);
+        for rows in [rows.slice(0, 0), rows.slice(1, 1), rows] {
+            let bytes = RowBytes::of(&rows);
+            assert_eq!(RowBytes::of_all(&rows), (0..rows.num_rows()).map(|row| bytes.row(row)).sum::<usize>());
+        }
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl Held {
         }
         let cut = |slice: &Slice| self.pieces[slice.piece as usize].slice(slice.start as usize, slice.rows as usize);
         let batches: Vec<RecordBatch> = slices.iter().map(cut).collect();
-        let bytes = batches.iter().map(|rows| RowBytes::of(rows).sum()).sum();
+        let bytes = batches.iter().map(RowBytes::of_all).sum();
         match batches.first() {
             Some(first) if self.is_copied(bytes) => {
                 Ok(vec![concat_batches(first.schema_ref(), &batches).map_err(failed)?])
