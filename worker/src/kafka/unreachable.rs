@@ -48,7 +48,7 @@ impl std::fmt::Display for Obstacle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { code, words } = self;
         // Trouble with TLS comes as one of the connection, whoever of the two speaks it.
-        let of_tls = ["SSL routines", "SSL handshake"].iter().any(|of_tls| words.contains(of_tls));
+        let of_tls = ["SSL routines", "SSL handshake", "SSL_HANDSHAKE"].iter().any(|of_tls| words.contains(of_tls));
         let code = if of_tls { RDKafkaErrorCode::SSL } else { *code };
         let next_act = if hung_up(words) { SPEAKS_TLS } else { next_act(code) };
         write!(f, "{words}; {next_act}")
@@ -70,7 +70,7 @@ fn next_act(code: RDKafkaErrorCode) -> &'static str {
             "check the mechanism, the user and the password of spec.source.kafka.security.sasl"
         }
         RDKafkaErrorCode::SSL => {
-            "check the certificates of spec.source.kafka.security.tls, and that this port of the brokers speaks TLS"
+            "check the certificates of spec.source.kafka.security.tls, and that this port of the brokers speaks TLS, not PLAINTEXT"
         }
         _ => "check spec.source.kafka.bootstrapServers and security, and that the brokers are up",
     }
@@ -120,12 +120,18 @@ mod tests {
         let password = (RDKafkaErrorCode::Authentication, "sasl_ssl://a:1: SASL authentication error");
         insta::assert_snapshot!(told(&[refused, password, down]), @"no broker of a:1 answers: sasl_ssl://a:1: SASL authentication error; check the mechanism, the user and the password of spec.source.kafka.security.sasl");
         let certificate = (RDKafkaErrorCode::SSL, "ssl://a:1: SSL handshake failed");
-        insta::assert_snapshot!(told(&[certificate]), @"no broker of a:1 answers: ssl://a:1: SSL handshake failed; check the certificates of spec.source.kafka.security.tls, and that this port of the brokers speaks TLS");
+        insta::assert_snapshot!(told(&[certificate]), @"no broker of a:1 answers: ssl://a:1: SSL handshake failed; check the certificates of spec.source.kafka.security.tls, and that this port of the brokers speaks TLS, not PLAINTEXT");
         let plaintext = (
             RDKafkaErrorCode::BrokerTransportFailure,
             "ssl://a:1: SSL handshake failed: connecting to a PLAINTEXT broker listener?",
         );
-        insta::assert_snapshot!(told(&[plaintext]), @"no broker of a:1 answers: ssl://a:1: SSL handshake failed: connecting to a PLAINTEXT broker listener?; check the certificates of spec.source.kafka.security.tls, and that this port of the brokers speaks TLS");
+        // The same port, when it has hung up before it answered.
+        let closed = (
+            RDKafkaErrorCode::BrokerTransportFailure,
+            "ssl://a:1: Disconnected: SSL connection closed by peer (after 0ms in state SSL_HANDSHAKE)",
+        );
+        insta::assert_snapshot!(told(&[closed]), @"no broker of a:1 answers: ssl://a:1: Disconnected: SSL connection closed by peer (after 0ms in state SSL_HANDSHAKE); check the certificates of spec.source.kafka.security.tls, and that this port of the brokers speaks TLS, not PLAINTEXT");
+        insta::assert_snapshot!(told(&[plaintext]), @"no broker of a:1 answers: ssl://a:1: SSL handshake failed: connecting to a PLAINTEXT broker listener?; check the certificates of spec.source.kafka.security.tls, and that this port of the brokers speaks TLS, not PLAINTEXT");
     }
 
     #[test]
