@@ -1,5 +1,5 @@
 # `make demo` and `make test` need Rust and the usual build tools only; `make test-live` fetches its servers itself.
-.PHONY: build demo test model-check sim test-live bench bench-page bench-decode bench-guard profile-decode bench-compact bench-compact-curves profile-compact fuzz-decode fmt lint gen sbom help
+.PHONY: build demo test model-check sim test-live bench bench-curves bench-limits bench-page bench-decode bench-guard profile-decode bench-compact bench-compact-curves profile-compact fuzz-decode fmt lint gen sbom help
 
 help: ## List the targets
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -36,11 +36,24 @@ bench: ## Ingest on file:// and HDFS beside Spark, Flink and a Python consumer: 
 	cargo build --release --locked --workspace
 	tests/live/run bench
 
-bench-page: ## The last result of `make bench` into docs/benchmarks.md
-	sed -i -e '/^<!-- ingest -->$$/,/^<!-- end -->$$/{/^<!--/!d}' \
-		-e "/^<!-- ingest -->$$/r $${CARGO_TARGET_DIR:-target}/bench/ingest.md" docs/benchmarks.md
-	mkdir -p docs/benchmarks
-	cp $${CARGO_TARGET_DIR:-target}/bench/ingest.svg docs/benchmarks/
+# A short form: BENCH_MESSAGES=2000 BENCH_HISTORY=1000 BENCH_LIVE=1000 make bench-curves
+bench-curves: ## How time and memory of the ingest grow, and those of opening a log of a million entries: tables and a picture
+	cargo build --release --locked --workspace
+	tests/live/run bench-curves
+
+# A short form: BENCH_MESSAGES=20000 BENCH_ROUNDS=1 make bench-limits
+bench-limits: ## The ingest beside its limits: Kafka's client, decoding, Parquet, HDFS and the memory, each alone
+	cargo build --release --locked --workspace
+	tests/live/run bench-limits
+
+BENCH_PARTS = ingest curves limits
+bench-page: ## The last results of `make bench`, `bench-curves` and `bench-limits` into docs/benchmarks.md
+	bench=$${CARGO_TARGET_DIR:-target}/bench; mkdir -p docs/benchmarks; \
+	for part in $(BENCH_PARTS); do \
+		test -f $$bench/$$part.md || continue; \
+		sed -i -e "/^<!-- $$part -->$$/,/^<!-- end -->$$/{/^<!--/!d}" -e "/^<!-- $$part -->$$/r $$bench/$$part.md" docs/benchmarks.md; \
+		! test -f $$bench/$$part.svg || cp $$bench/$$part.svg docs/benchmarks/; \
+	done
 
 bench-decode: ## MB/s and records/s on one core, from reading the bytes over bare quick-xml to zstd Parquet
 	cargo run --locked --profile bench --package gristmill-bench --bin bench-decode

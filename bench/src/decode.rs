@@ -3,8 +3,7 @@
 //!
 //! `bench-decode [MESSAGES] [ROUNDS]`. The stages take turns, so that a change of the machine's speed meets all.
 
-use gristmill_bench::{Failure, Input, SEED, Stage};
-use rustix::time::{ClockId, clock_gettime};
+use gristmill_bench::{Failure, Input, SEED, Stage, timed};
 
 /// How fast a stage has to be beside the event loop.
 const EXPECTED: [(Stage, f64); 2] = [(Stage::Decode, 0.8), (Stage::DecodeToParquet, 0.5)];
@@ -69,18 +68,6 @@ fn title(stage: Stage) -> &'static str {
         Stage::EncodeZstd => "zstd Parquet of decoded rows",
         Stage::DecodeToParquet => "decode to zstd Parquet",
     }
-}
-
-/// Seconds of this thread on a core, so that other processes do not count.
-fn timed(work: impl FnOnce() -> Result<(), Failure>) -> Result<f64, Failure> {
-    let start = on_core();
-    work()?;
-    Ok(on_core() - start)
-}
-
-fn on_core() -> f64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
 /// Least, median and greatest.

@@ -12,6 +12,7 @@ use gristmill_crds::plan::IngestPlan;
 use gristmill_crds::{Compression, StreamIngest};
 use parquet::arrow::ArrowWriter;
 use quick_xml::events::Event;
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
 /// As the worker has it.
@@ -146,6 +147,21 @@ impl Input {
     }
 }
 
+/// Seconds of this thread on a core, so that other processes do not count.
+///
+/// # Errors
+/// The work fails.
+pub fn timed(work: impl FnOnce() -> Result<(), Failure>) -> Result<f64, Failure> {
+    let start = on_core();
+    work()?;
+    Ok(on_core() - start)
+}
+
+fn on_core() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
 /// The rules of the quickstart and every kind of type that its messages have.
 fn plan() -> Result<IngestPlan, Failure> {
     let ingest: StreamIngest = serde_json::from_value(json!({
@@ -171,7 +187,7 @@ fn plan() -> Result<IngestPlan, Failure> {
 }
 
 /// The sum of the bytes, eight at a time: what the compiler makes of it is limited by the memory.
-fn add_up(bytes: &[u8]) -> u64 {
+pub fn add_up(bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
     let sum = words.iter().fold(0_u64, |sum, word| sum.wrapping_add(u64::from_le_bytes(*word)));
     rest.iter().fold(sum, |sum, byte| sum.wrapping_add(u64::from(*byte)))

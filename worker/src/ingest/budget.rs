@@ -42,7 +42,7 @@ impl Budget {
 
     /// How much librdkafka may bring into memory, the largest message that is decoded included. A resource may ask for
     /// less ahead, and for larger fetches.
-    pub(super) fn reception(&self, connection: &Connection, message: u64) -> Reception {
+    pub fn reception(&self, connection: &Connection, message: u64) -> Reception {
         let set = |name| connection.setting(name).and_then(|text| text.parse::<u64>().ok());
         let queued = set("queued.max.messages.kbytes").map_or(self.queued, |kbytes| (kbytes << 10).min(self.queued));
         let fetch = set("fetch.max.bytes").unwrap_or(self.fetch);
