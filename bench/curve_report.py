@@ -21,14 +21,14 @@ def cost_title(curve):
 
 def table(curve):
     yield [curve["x"], "messages", "MB", "records", "s", "CPU s", "records/s", "MB/CPU s", cost_title(curve), "of the first",
-           "peak MiB", "files", "MB written"]
+           "peak MiB", "files", "row groups", "MB written"]
     first = cost(curve, curve["points"][0])
     for point in curve["points"]:
         sent = point["sent"]
         yield [point["label"], f"{sent['messages']:,}", f"{sent['bytes'] / 1e6:.0f}", f"{sent['rows']:,}", f"{point['seconds']:.2f}",
                f"{point['cpu']:.2f}", f"{sent['rows'] / point['seconds']:,.0f}", f"{sent['bytes'] / 1e6 / point['cpu']:.0f}",
                f"{cost(curve, point):.2f}", f"{cost(curve, point) / first:.2f}" if first else "-", f"{point['peak']:.0f}",
-               f"{point['files']:.0f}", f"{point['bytes'] / 1e6:.1f}"]
+               f"{point['files']:.0f}", f"{point['row_groups']:.0f}", f"{point['bytes'] / 1e6:.1f}"]
 
 
 def log_table(points):

@@ -53,6 +53,7 @@ class Point:
     document: dict = dataclasses.field(default_factory=dict)
     arguments: list = dataclasses.field(default_factory=list)
     prefix: list = dataclasses.field(default_factory=list)
+    memory: str = MEMORY
 
 
 @dataclasses.dataclass
@@ -133,6 +134,8 @@ def record(columns, rules=0):
 
 def columns():
     points = [Point(f"{count}", count, table(count), document=record(count)) for count in (5, 50, 500)]
+    # What an encoder takes before its first value is what limits many columns: 96Mi, and 1Mi a column.
+    points.append(Point("500, 600Mi", 500, table(500), document=record(500), memory="600Mi"))
     return Curve("columns", "value", "columns", points), lambda point: rows_of(point) * point.x
 
 
@@ -142,16 +145,16 @@ def rules():
 
 
 def cores():
-    """By the processors that the process may run on, and by the option that a pod is told its CPU with."""
+    """By the processors that the process may run on, and by `--cpu-file`, with which a pod is told its CPU."""
     points = []
     allowed = sorted(os.sched_getaffinity(0))
     for count in range(1, CORES + 1):
         chosen = ",".join(map(str, allowed[:count]))
-        points.append(Point(f"{count} of the machine", count, usual(), prefix=["taskset", "-c", chosen]))
+        points.append(Point(f"taskset {count}", count, usual(), prefix=["taskset", "-c", chosen]))
     for count in range(1, CORES + 1):
         told = pathlib.Path(TMP) / f"cpu-{count}"
         told.write_text(str(count), encoding="ascii")
-        points.append(Point(f"--cpu-file says {count}", count, usual(), arguments=["--cpu-file", str(told)]))
+        points.append(Point(f"told {count}", count, usual(), arguments=["--cpu-file", str(told)]))
     return Curve("cores", "record", "cores", points), rows_of
 
 
@@ -173,7 +176,7 @@ def drain(curve, point):
     document = manifest.ingest("curve", point.topic.name, "file:///raw", max_age="5m")
     document["spec"].update(point.document)
     command = [*point.prefix, "gristmill", "ingest", "-f", manifest.write(document), "--local", str(place), "--until-caught-up",
-               "--memory", MEMORY, *point.arguments]
+               "--memory", point.memory, *point.arguments]
     program = Program(command, os.path.join(TMP, "ingest.log"))
     figures = program.join()
     program.check()

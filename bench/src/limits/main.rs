@@ -26,7 +26,9 @@ async fn main() -> Result<(), Failure> {
         ["write", url, file] => write::write(url, file.as_ref(), None).await?,
         ["write", url, file, user] => write::write(url, file.as_ref(), Some(user)).await?,
         _ => {
-            return Err("bench-limits memory | stages MESSAGES ROUNDS | consume DOCUMENT | write URL FILE [USER]".into());
+            return Err(
+                "bench-limits memory | stages MESSAGES ROUNDS | consume DOCUMENT | write URL FILE [USER]".into()
+            );
         }
     };
     println!("{told}");

@@ -15,11 +15,12 @@ use gristmill::store::{FileStore, FileWriter, Listed, Store, StoreError, StorePa
 use gristmill::zone::{Opened, Surroundings, Zone};
 use gristmill_bench::Failure;
 use gristmill_core::log::Digest;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::expected;
 
-pub(crate) async fn open(directory: &Path) -> Result<(), Failure> {
+/// What it took, and what was read.
+pub(crate) async fn open(directory: &Path) -> Result<Value, Failure> {
     let directory = std::path::absolute(directory)?;
     let store = Arc::new(Counting::default());
     let surroundings =
@@ -44,9 +45,8 @@ pub(crate) async fn open(directory: &Path) -> Result<(), Failure> {
         "bytes": of(bytes),
         "checkpoint_bytes": of(checkpoint),
     });
-    println!("{told}");
     zone.close().await;
-    Ok(())
+    Ok(told)
 }
 
 /// Largest resident size of this process, in MiB.

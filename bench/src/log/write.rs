@@ -18,7 +18,7 @@ use gristmill_core::log::{
     CHECKPOINT_EVERY, Data, Digest, FILES_A_PASS, FileZone, PartitionRange, PartitionStart, RawData, RetentionAges,
     layout,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::expected;
 
@@ -61,7 +61,8 @@ impl Clock for Steps {
     async fn sleep(&self, _duration: Duration) {}
 }
 
-pub(crate) async fn write(directory: &Path, live: u64, entries: &[u64]) -> Result<(), Failure> {
+/// One object for each zone.
+pub(crate) async fn write(directory: &Path, live: u64, entries: &[u64]) -> Result<Vec<Value>, Failure> {
     let clock = Arc::new(Steps(AtomicI64::new(BEGINNING)));
     let of_store = Arc::clone(&clock);
     let memory = MemoryStore::with_clock(Arc::new(move || of_store.time()));
@@ -73,15 +74,16 @@ pub(crate) async fn write(directory: &Path, live: u64, entries: &[u64]) -> Resul
     };
     let starts = (0..PARTITIONS).map(|partition| PartitionStart { partition, start_offset: 0 });
     let mut history = History { zone: empty.create_raw(starts.collect()).await?, clock, live, checkpoint_cpu: None };
+    let mut told = Vec::new();
     for wanted in entries {
         history.reach(*wanted).await?;
         put(&memory, &directory.join(wanted.to_string()))?;
         let fold = history.zone.fold();
         let (head, live) = (fold.head().0, fold.live().len());
         let of_checkpoint = history.checkpoint_cpu.map(|cpu| cpu.as_secs_f64());
-        println!("{}", json!({"entries": head, "live": live, "checkpoint_cpu": of_checkpoint}));
+        told.push(json!({"entries": head, "live": live, "checkpoint_cpu": of_checkpoint}));
     }
-    Ok(())
+    Ok(told)
 }
 
 struct History {
