@@ -4,9 +4,8 @@
 //! memory of one row group. Reading fetches the footer, then the columns asked for, one row group at a time.
 
 mod distinct;
+mod encoded;
 mod reader;
-
-use std::mem;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -17,6 +16,7 @@ use parquet::file::properties::{DEFAULT_BLOOM_FILTER_NDV, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
 pub(crate) use self::distinct::distinct_columns;
+use self::encoded::Encoded;
 pub use self::reader::{Batches, ParquetReader};
 use crate::zone::{StagedFile, StagedWriter, ZoneError};
 
@@ -128,7 +128,7 @@ impl Layout {
 
 /// A Parquet file that is being written. Dropping it leaves a staged name that is never committed.
 pub struct ParquetFile {
-    encoder: ArrowWriter<Vec<u8>>,
+    encoder: ArrowWriter<Encoded>,
     staged: StagedWriter,
     rows: u64,
     most_memory: usize,
@@ -149,7 +149,7 @@ impl ParquetFile {
     /// # Errors
     /// Parquet can't hold the schema.
     pub fn create(staged: StagedWriter, schema: SchemaRef, layout: &Layout) -> Result<Self, Error> {
-        let encoder = ArrowWriter::try_new(Vec::new(), schema, Some(layout.properties())).map_err(encode)?;
+        let encoder = ArrowWriter::try_new(Encoded::default(), schema, Some(layout.properties())).map_err(encode)?;
         Ok(Self { encoder, staged, rows: 0, most_memory: layout.row_group_bytes + layout.filter_bytes() })
     }
 
@@ -193,11 +193,10 @@ impl ParquetFile {
     /// # Errors
     /// The store fails; the file is then of no use.
     pub async fn hand_over(&mut self) -> Result<(), Error> {
-        let encoded = mem::take(self.encoder.inner_mut());
-        if encoded.is_empty() {
-            return Ok(());
+        while let Some(piece) = self.encoder.inner_mut().take_piece() {
+            self.staged.write(piece).await.map_err(Error::Zone)?;
         }
-        self.staged.write(encoded.into()).await.map_err(Error::Zone)
+        Ok(())
     }
 
     /// Rows so far.
