@@ -8,13 +8,18 @@ use crate::memory::Memory;
 /// More decoded rows at a time make nothing faster: it is about 10,000 rows of a usual message.
 const MOST_DECODED: u64 = 8 << 20;
 
+/// What librdkafka fetches ahead, unless the resource says otherwise: what is decoded while a fetch is under way, and while
+/// rows are encoded. Twice as much made nothing faster and took 30 MiB more of the process at its most.
+const USUAL_QUEUE: u64 = 8 << 20;
+const USUAL_FETCH: u64 = 4 << 20;
+
 /// The shares, in bytes. With buffers at twice their data they add up to 3/4 of the budget; the rest is for one large
 /// message, as it arrives and as it is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
-    /// Messages that wait in librdkafka, of all partitions together.
+    /// Messages that wait in librdkafka, of all partitions together, at the most that a resource may ask for.
     pub queued: u64,
-    /// One fetch from a broker, on its way.
+    /// One fetch from a broker, on its way, if the resource says nothing.
     pub fetch: u64,
     /// Messages that wait while the worker waits for its store.
     pub held: u64,
@@ -32,7 +37,7 @@ impl Budget {
         let total = memory.buffers();
         Self {
             queued: total / 8,
-            fetch: total / 16,
+            fetch: (total / 16).min(USUAL_FETCH),
             held: total / 16,
             decoded: (total / 20).min(MOST_DECODED),
             row_group: total / 7,
@@ -41,12 +46,12 @@ impl Budget {
     }
 
     /// How much librdkafka may bring into memory, the largest message that is decoded included. A resource may ask for
-    /// less ahead, and for larger fetches.
+    /// less ahead or for more of its share, and for larger fetches.
     pub fn reception(&self, connection: &Connection, message: u64) -> Reception {
         let set = |name| connection.setting(name).and_then(|text| text.parse::<u64>().ok());
-        let queued = set("queued.max.messages.kbytes").map_or(self.queued, |kbytes| (kbytes << 10).min(self.queued));
+        let queued = set("queued.max.messages.kbytes").map_or(USUAL_QUEUE, |kbytes| kbytes.saturating_mul(1024));
         let fetch = set("fetch.max.bytes").unwrap_or(self.fetch);
-        Reception { queued, fetch, message }
+        Reception { queued: queued.min(self.queued), fetch, message }
     }
 
     /// Bytes that may be buffered outside librdkafka.
@@ -74,6 +79,16 @@ mod tests {
         let memory = Memory::of_bytes(memory);
         let Budget { queued, fetch, held, decoded, row_group, reject_row_group } = Budget::of(memory);
         assert!(queued + fetch + held + 2 * decoded + row_group + reject_row_group <= memory.buffers() / 4 * 3);
+    }
+
+    #[test]
+    fn more_memory_is_not_filled_with_what_is_fetched_ahead() {
+        let reception = |memory: u64| {
+            Budget::of(Memory::of_bytes(memory)).reception(&Connection::plaintext("127.0.0.1:1"), 8 << 20)
+        };
+        assert_eq!((reception(256 << 20).queued, reception(256 << 20).fetch), (8 << 20, 4 << 20));
+        assert_eq!(reception(8 << 30), reception(256 << 20));
+        assert_eq!((reception(128 << 20).queued, reception(128 << 20).fetch), (4 << 20, 2 << 20));
     }
 
     #[test]
