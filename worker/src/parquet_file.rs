@@ -15,7 +15,7 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::{DEFAULT_BLOOM_FILTER_NDV, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
-pub(crate) use self::distinct::distinct_columns;
+use self::distinct::distinct_columns;
 use self::encoded::Encoded;
 pub use self::reader::{Batches, ParquetReader};
 use crate::zone::{StagedFile, StagedWriter, ZoneError};

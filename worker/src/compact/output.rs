@@ -1,6 +1,6 @@
 //! The outputs: the rows of each place in files of about the target size, a bounded number of them open at a time.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -45,8 +45,6 @@ pub(super) struct Outputs<'c> {
     merging: Gate,
     writing: Gate,
     filters: Vec<String>,
-    /// Columns that need no dictionary, by the first rows that were written and how many go with them.
-    distinct: OnceLock<Vec<String>>,
     fullness: Fullness,
 }
 
@@ -71,7 +69,6 @@ impl<'c> Outputs<'c> {
             merging: Gate::new(budget.sorting, budget.to_merge()),
             writing: Gate::new(budget.writing, budget.to_merge()),
             filters: filtered_columns(&plan.key, compaction.layout.file()),
-            distinct: OnceLock::new(),
             fullness: Fullness::of(plan.target_size, plan.max_records),
         }
     }
@@ -208,10 +205,7 @@ impl<'c> Outputs<'c> {
 
     async fn create(&self, to: &PlaceFiles, first: &RecordBatch) -> Result<ParquetFile, Error> {
         let staged = self.zone.lock().await.stage().await.map_err(Error::Zone)?;
-        let distinct = || parquet_file::distinct_columns(first, to.layout.expected_rows);
-        let without_dictionary = self.distinct.get_or_init(distinct).clone();
-        let layout = parquet_file::Layout { without_dictionary, ..to.layout.clone() };
-        ParquetFile::create(staged, Arc::clone(&to.columns.schema), &layout).map_err(Error::File)
+        ParquetFile::create(staged, Arc::clone(&to.columns.schema), &to.layout.beginning_with(first)).map_err(Error::File)
     }
 
     /// Closes a file; once it is encoded the turn is another's.
