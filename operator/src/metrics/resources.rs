@@ -8,6 +8,7 @@ use gristmill_crds::Quantity;
 use gristmill_crds::plan::{DEFAULT_CATCH_UP, DEFAULT_SCHEDULE, DEFAULT_TIME_ZONE, Schedule};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::DynamicObject;
 use kube::runtime::reflector::Store;
 use prometheus_client::collector::Collector;
@@ -170,15 +171,19 @@ fn ready(
     streams: &[Stream],
     compactions: &[Compaction],
 ) -> Result<(), fmt::Error> {
-    let help = "1 if the condition Ready of the resource is True, else 0.";
+    let help = "1 if the condition Ready of the resource is True, else 0; absent of a compaction that has not run.";
     let mut metric = encoder.encode_descriptor("gristmill_resource_ready", help, None, MetricType::Gauge)?;
-    let all = streams
+    let status = |conditions: &[Condition]| {
+        crate::condition::find(conditions, ConditionType::Ready).map(|ready| ready.status.clone()).unwrap_or_default()
+    };
+    let streams = streams.iter().map(|of| ("StreamIngest", of.namespace(), of.name(), status(&of.status.conditions)));
+    // Unknown is a worker that does not come; of a compaction it is that its first run is due some time.
+    let compactions = compactions
         .iter()
-        .map(|of| ("StreamIngest", of.namespace(), of.name(), &of.status.conditions))
-        .chain(compactions.iter().map(|of| ("HourlyCompaction", of.namespace(), of.name(), &of.status.conditions)));
-    for (kind, namespace, name, conditions) in all {
-        let condition = crate::condition::find(conditions, ConditionType::Ready);
-        let value = i64::from(condition.is_some_and(|condition| condition.status == "True"));
+        .map(|of| ("HourlyCompaction", of.namespace(), of.name(), status(&of.status.conditions)))
+        .filter(|(.., status)| ["True", "False"].contains(&status.as_str()));
+    for (kind, namespace, name, status) in streams.chain(compactions) {
+        let value = i64::from(status == "True");
         let labels = [("kind", kind), ("namespace", namespace), ("name", name)];
         ConstGauge::new(value).encode(metric.encode_family(&labels)?)?;
     }

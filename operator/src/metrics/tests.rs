@@ -91,6 +91,19 @@ fn series_of_a_deleted_resource_are_gone() {
 }
 
 #[test]
+fn compaction_that_has_not_run_is_not_told_as_one_that_failed() {
+    let mut told = Told::of_quickstart();
+    let [_, compaction] = documents();
+    for (status, value) in [("Unknown", None), ("False", Some("0")), ("True", Some("1"))] {
+        let ready = json!([{"type": "Ready", "status": status, "reason": "R", "message": "", "lastTransitionTime": "2026-11-23T05:00:00Z"}]);
+        told.compactions.apply_watcher_event(&Event::Apply(object(compaction.clone(), &json!({"conditions": ready}))));
+        let text = told.text();
+        let line = text.lines().find(|line| line.starts_with("gristmill_resource_ready{kind=\"HourlyCompaction\""));
+        assert_eq!(line.and_then(|line| line.split(' ').next_back()), value, "{status}");
+    }
+}
+
+#[test]
 fn compaction_that_is_suspended_itself_or_by_its_ingest_is_not_expected_to_run() {
     let mut told = Told::of_quickstart();
     let period = "gristmill_compaction_schedule_period_seconds{";
