@@ -276,7 +276,8 @@ fn stream_ingests(
                 let metrics = context.operator.metrics.clone();
                 metrics.measure("StreamIngest", stream_ingest::reconcile(object, context)).await
             },
-            after_error(&operator, kind),
+            // Workers of the spec before go on, and so do their figures.
+            after_error(&operator, kind, Action::requeue(stream_ingest::REFRESH)),
             context,
         )
         .for_each(move |outcome| {
@@ -335,7 +336,7 @@ fn hourly_compactions(
                 let metrics = context.operator.metrics.clone();
                 metrics.measure("HourlyCompaction", hourly_compaction::reconcile(object, context)).await
             },
-            after_error(&operator, kind),
+            after_error(&operator, kind, Action::await_change()),
             context,
         )
         .for_each(move |outcome| {
@@ -413,10 +414,12 @@ fn compactions_of(
     }
 }
 
-/// What happens after a reconcile that failed: the one place that logs it and decides when to try again.
+/// What happens after a reconcile that failed: the one place that logs it and decides when to try again. `refused` is what
+/// comes after a spec that only an edit mends.
 fn after_error<C>(
     operator: &Arc<Operator>,
     kind: ApiResource,
+    refused: Action,
 ) -> impl Fn(Arc<DynamicObject>, &Error, Arc<C>) -> Action + use<C> {
     let operator = Arc::clone(operator);
     move |object, error, _| {
@@ -430,7 +433,7 @@ fn after_error<C>(
             Fault::External => warn!(%reference, %reason, error = text, "reconcile failed"),
         }
         match error.retry() {
-            Retry::OnChange => Action::await_change(),
+            Retry::OnChange => refused.clone(),
             Retry::Backoff => Action::requeue(operator.retries.after_failure(reference)),
         }
     }

@@ -11,7 +11,7 @@ use super::observe::{Observed, Worker};
 use super::ready::{self, SUSPENDED, is_rolling_out, replica_failure};
 use super::sizing::Sizing;
 use crate::condition::{self, ConditionType, State, Truth};
-use crate::error::Error;
+use crate::error::{Error, Fault};
 use crate::labels;
 use crate::missing::resolved_refs;
 use crate::reason::Reason;
@@ -33,7 +33,7 @@ pub fn conditions(
         Err(error) => {
             // Pods of the former spec go on, and so does what is known of them.
             states.extend(remembered(stream, &[ConditionType::ResolvedRefs]));
-            states.push((ConditionType::Ready, State::fails(error.reason(), error.to_message())));
+            states.push((ConditionType::Ready, State::fails(error.reason(), refused(error, observed))));
             states.extend(remembered(
                 stream,
                 &[
@@ -49,6 +49,17 @@ pub fn conditions(
         states.push((ConditionType::ReconciliationPaused, State::holds(Reason::ReconcileDisabled, PAUSED)));
     }
     states
+}
+
+/// Why there is no plan, and what the workers of the former spec do meanwhile.
+fn refused(error: &Error, observed: &Observed) -> String {
+    let message = error.to_message();
+    match (error.fault(), observed.report()) {
+        (Fault::Spec, Some(report)) if report.phase == IngestPhase::Ingesting => {
+            format!("{message}; workers of the former spec go on: {}", ready::figures_of(report))
+        }
+        (Fault::Spec | Fault::External, _) => message,
+    }
 }
 
 fn planned(

@@ -25,8 +25,9 @@ use kube::api::{Api, DynamicObject};
 use kube::runtime::controller::Action;
 
 use crate::apply::{Applier, unused};
+use crate::condition::{ConditionType, find};
 use crate::context::Operator;
-use crate::error::Error;
+use crate::error::{Error, Retry};
 use crate::labels::SIZING;
 use crate::pod::{document_cpu, mounted_config_map};
 use crate::reason::Reason;
@@ -40,7 +41,7 @@ use sizing::{Memories, Memory, Situation, Sizing};
 use tries::{Direction, Tries};
 
 /// How often the figures of a worker are read.
-const REFRESH: Duration = Duration::from_secs(15);
+pub const REFRESH: Duration = Duration::from_secs(15);
 
 /// A StreamIngest as the cluster holds it.
 pub type Stream = CustomResource<StreamIngest, StreamIngestStatus>;
@@ -73,9 +74,24 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
         crate::status::write(&operator.client, &stream, &status, observed.outdated.as_ref()).await?;
         transitions::publish(operator, &stream, &stream.status.conditions, &status.conditions).await;
     }
+    if let Err(error) = &outcome
+        && error.retry() == Retry::OnChange
+        && is_told(&stream.status, &status)
+    {
+        return Ok(Action::requeue(REFRESH));
+    }
     outcome?;
     operator.retries.reset(&stream.reference);
     Ok(Action::requeue(REFRESH))
+}
+
+/// Whether the refusal of this very spec was told before: it is logged and counted once.
+fn is_told(before: &StreamIngestStatus, now: &StreamIngestStatus) -> bool {
+    let accepted = |status: &StreamIngestStatus| {
+        let accepted = find(&status.conditions, ConditionType::Accepted)?;
+        Some((accepted.status.clone(), accepted.reason.clone(), accepted.observed_generation))
+    };
+    accepted(before) == accepted(now)
 }
 
 /// Plan, size, build, apply; of a resource that is paused the plan and the size alone.

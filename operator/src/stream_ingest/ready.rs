@@ -112,8 +112,14 @@ fn figures(flowing: usize, workers: usize, observed: &Observed) -> String {
         workers => format!("{flowing} of {workers} workers, "),
     };
     let Some(report) = observed.report() else { return format!("{figures}messages flowed a moment ago") };
+    figures.push_str(&figures_of(report));
+    figures
+}
+
+/// What a report says of the zone's partitions, and of what waits.
+pub fn figures_of(report: &IngestReport) -> String {
     let IngestReport { partitions, lag, unpublished, .. } = report;
-    figures.push_str(&format!("{partitions} {}", if *partitions == 1 { "partition" } else { "partitions" }));
+    let mut figures = format!("{partitions} {}", if *partitions == 1 { "partition" } else { "partitions" });
     if let Some(lag) = lag {
         let age = lag.seconds.filter(|_| lag.records > 0).map(|seconds| format!(", {seconds} s")).unwrap_or_default();
         figures.push_str(&format!(", {} messages behind{age}", lag.records));

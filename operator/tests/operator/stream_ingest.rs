@@ -1,5 +1,6 @@
 //! Scenarios of a StreamIngest.
 
+use kube::runtime::controller::Action;
 use serde_json::json;
 
 use crate::cluster::{Cluster, STREAMS, ingesting, settled};
@@ -121,6 +122,30 @@ async fn worker_of_an_earlier_spec_is_left_alone_when_the_next_is_refused() {
     let stream = cluster.get(STREAMS, "books").unwrap();
     assert_eq!(stream["status"]["observedGeneration"], 2);
     assert_eq!(stream["status"]["rows"]["accepted"], 180);
+}
+
+#[tokio::test]
+async fn figures_of_workers_go_on_while_the_next_spec_is_refused() {
+    let cluster = ingesting().await;
+    cluster.edit(STREAMS, "books", |stream| stream["spec"]["record"]["rowPath"] = json!("book"));
+    cluster.reconcile_stream().await.unwrap_err();
+    let mut report = ingest_report("Ingesting");
+    report["lag"] = json!({"records": 7000, "seconds": 90});
+    cluster.report(Some(report));
+    cluster.edit("apps/deployments", "books-ingest", |deployment| deployment["status"] = json!({"replicas": 3}));
+    cluster.wait_seconds(61);
+    let next = cluster.reconcile_stream().await.expect("it is logged and counted once");
+    assert_eq!(next, Action::requeue(std::time::Duration::from_secs(15)));
+    let status = cluster.get(STREAMS, "books").unwrap()["status"].clone();
+    assert_eq!((&status["lag"]["records"], &status["replicas"]), (&json!(7000), &json!(3)));
+    assert_eq!(cluster.whole_condition(STREAMS, "Accepted")["observedGeneration"], 2);
+    let (ready, message) = cluster.condition(STREAMS, "Ready");
+    assert_eq!(ready, "False/Invalid");
+    let flows = "; workers of the former spec go on: 4 partitions, 7000 messages behind, 90 s";
+    assert!(message.ends_with(flows), "{message}");
+    // Another spec that is refused is told anew.
+    cluster.edit(STREAMS, "books", |stream| stream["spec"]["record"]["rowPath"] = json!("books"));
+    cluster.reconcile_stream().await.unwrap_err();
 }
 
 #[tokio::test]
