@@ -294,7 +294,7 @@ impl Hold {
 
 fn obstacle(kind: &ObstacleKind) -> String {
     match kind {
-        ObstacleKind::ResizeOverQuota => "a quota refuses more CPU for a pod".into(),
+        ObstacleKind::ResizeOverQuota => "more CPU for a pod is refused".into(),
         ObstacleKind::ResizeNodeFull => "the node of a pod has no more CPU for it".into(),
         ObstacleKind::LessCpuRefused { kept } => format!("a pod is refused less CPU than {}", cpu(u64::from(*kept))),
         ObstacleKind::PodOverQuota => "a quota refuses another pod".into(),

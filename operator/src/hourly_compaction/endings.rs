@@ -24,6 +24,9 @@ const JOB_NAME: &str = "batch.kubernetes.io/job-name";
 /// Annotation by which `kubectl create job --from=cronjob/...` marks a Job.
 const INSTANTIATED: &str = "cronjob.kubernetes.io/instantiate";
 
+/// Annotation by which the CronJob controller marks a Job with the start that it is for.
+const SCHEDULED: &str = "batch.kubernetes.io/cronjob-scheduled-timestamp";
+
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ending {
@@ -92,6 +95,11 @@ pub fn trigger(job: &Job) -> RunTrigger {
     let of_cron_job =
         job.owner_references().iter().any(|owner| owner.kind == "CronJob" && owner.controller == Some(true));
     if of_cron_job && !by_hand { RunTrigger::Schedule } else { RunTrigger::Manual }
+}
+
+/// The time of the schedule that a Job was started for. It is there with the Job, and the CronJob tells it a moment later.
+pub fn scheduled(job: &Job) -> Option<Timestamp> {
+    job.annotations().get(SCHEDULED)?.parse().ok()
 }
 
 fn pod_ending(pod: &Pod, observed: &Observed) -> Option<Ending> {

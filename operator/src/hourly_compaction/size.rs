@@ -17,7 +17,7 @@ use k8s_openapi::api::batch::v1::CronJob;
 use kube::ResourceExt;
 
 use super::build::DEFAULT_MEMORY;
-use super::endings::{Ending, trigger};
+use super::endings::{self, Ending, trigger};
 use super::observe::Observed;
 use super::status::{is_after_last_success, last_success};
 use crate::labels;
@@ -182,7 +182,7 @@ fn start_of_next(Seen { plan, told, observed, endings, now, .. }: &Seen<'_>) -> 
     if let Some(job) = active {
         // It may have begun long after the last one: that start was missed before.
         let began = match trigger(job) {
-            RunTrigger::Schedule => scheduled,
+            RunTrigger::Schedule => endings::scheduled(job).or(scheduled),
             RunTrigger::Manual => job.creation_timestamp().map(|time| time.0),
         };
         return began.map_or(Some(start), |began| Some(start.max(began)));

@@ -9,6 +9,7 @@ use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
 
+use super::ready::is_by_quota;
 use crate::error::Error;
 use crate::labels::MANAGER;
 use crate::pod::CONTAINER;
@@ -19,7 +20,7 @@ use crate::quantity;
 pub enum Resized {
     /// The pod is to have it; its node may still keep it waiting.
     Accepted(Box<Pod>),
-    /// A quota or a limit range of the namespace forbids it, or the API server finds it invalid, in these words.
+    /// A quota, a limit range or a policy of the namespace forbids it, or the API server finds it invalid, in these words.
     Refused(String),
     /// The cluster can't change pods in place.
     NotServed,
@@ -71,7 +72,7 @@ pub async fn resize(api: &Api<Pod>, pod: &Pod, cpu: u32) -> Result<Resized, Erro
             let named = answer.details.as_ref().is_some_and(|details| details.name == name);
             Ok(if named { Resized::Gone } else { Resized::NotServed })
         }
-        Err(kube::Error::Api(answer)) if answer.code == 403 && is_by_namespace(&answer.message) => {
+        Err(kube::Error::Api(answer)) if answer.code == 403 && !is_right_missing(&answer.message) => {
             Ok(Resized::Refused(answer.message))
         }
         // The next try would end in the same way. An error would keep the rest of the resource from being told.
@@ -119,9 +120,15 @@ pub async fn annotate(api: &Api<Pod>, pod: &Pod) -> Result<(), Error> {
 }
 
 /// A quota, or a limit range: `maximum cpu usage per Container is 1, but limit is 2`, or `cpu max limit to request ratio per
-/// Container is 2, but provided ratio is 3`. A right that is missing is neither.
-fn is_by_namespace(message: &str) -> bool {
-    message.contains("quota") || message.contains("cpu usage per ") || message.contains("request ratio per ")
+/// Container is 2, but provided ratio is 3`.
+pub fn is_by_namespace(message: &str) -> bool {
+    is_by_quota(message) || message.contains("cpu usage per ") || message.contains("request ratio per ")
+}
+
+/// A right that is missing, as the API server's authorizers have it. All other refusals are of admission: quota, limit range
+/// or a policy.
+fn is_right_missing(message: &str) -> bool {
+    message.contains("cannot patch resource")
 }
 
 fn parameters() -> PatchParams {

@@ -86,7 +86,13 @@ impl Objects {
         let verbs = self.verbs(method, target, query, body);
         for used in verbs {
             if !granted.contains(&used) {
-                return refusal(403, "Forbidden", &format!("the ClusterRole does not grant {used:?}"));
+                let words = match used.0.as_str() {
+                    "/pods/resize" => {
+                        "pods is forbidden: User \"operator\" cannot patch resource \"pods/resize\"".to_owned()
+                    }
+                    _ => format!("the ClusterRole does not grant {used:?}"),
+                };
+                return refusal(403, "Forbidden", &words);
             }
             self.used.insert(used);
         }

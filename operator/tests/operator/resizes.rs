@@ -70,10 +70,23 @@ async fn resize_that_is_invalid_is_told_and_fails_nothing_else() {
     cluster.refuse_resize(Some((422, words)));
     watch(&cluster, 105).await;
     let (limited, message) = cluster.condition(STREAMS, "ScalingLimited");
-    assert_eq!(limited, "True/QuotaExceeded");
-    assert!(message.contains(words), "{message}");
+    assert_eq!(limited, "True/ReplicaFailure");
+    let told = format!("more CPU for a pod is refused: {words}; change what refuses it, or lower ");
+    assert!(message.starts_with(&told), "{message}");
     watch(&cluster, 300).await;
     assert_eq!(replicas(&cluster), 4, "workers instead");
+}
+
+#[tokio::test]
+async fn resize_that_a_policy_refuses_leaves_the_stream_ready() {
+    let cluster = busy(json!({"mode": "Auto"})).await;
+    let words = "admission webhook \"policy.example.com\" denied the request: pods are not to be resized";
+    cluster.refuse_resize(Some((403, words)));
+    watch(&cluster, 105).await;
+    assert_eq!(cluster.condition(STREAMS, "Ready").0, "True/Ingesting");
+    let (limited, message) = cluster.condition(STREAMS, "ScalingLimited");
+    assert_eq!(limited, "True/ReplicaFailure");
+    assert!(message.contains(words), "{message}");
 }
 
 #[tokio::test]

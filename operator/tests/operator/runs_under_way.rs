@@ -27,6 +27,28 @@ async fn run_under_way_keeps_the_size_of_the_next() {
     assert_eq!(sizing(&cluster), before);
 }
 
+/// The Job is there before its CronJob tells the start.
+#[tokio::test]
+async fn run_that_begins_after_missed_starts_changes_no_size() {
+    let cluster = with_sizing(json!({"mode": "Auto", "targetDuration": "20m"})).await;
+    cluster.put(succeeded("books-compaction-1", 1, &measured(1, 6, "30000000000")));
+    cluster.edit(CRON_JOBS, "books-compaction", |cron_job| {
+        cron_job["status"] = json!({"lastScheduleTime": "2026-11-23T05:05:00Z"});
+    });
+    // 05:10 to 10:04.
+    cluster.wait_seconds(4 * 3600 + 54 * 60);
+    cluster.reconcile_compaction().await.unwrap();
+    let before = sizing(&cluster);
+    cluster.wait_seconds(61);
+    let mut begun = job("books-compaction-2", None);
+    begun["metadata"]["annotations"] =
+        json!({"batch.kubernetes.io/cronjob-scheduled-timestamp": "2026-11-23T10:05:00Z"});
+    cluster.put(begun);
+    cluster.put(run_pod("books-compaction-2", running()));
+    cluster.reconcile_compaction().await.unwrap();
+    assert_eq!(sizing(&cluster), before);
+}
+
 /// A run of 80 minutes has missed the next start, which follows at once: there is always one under way.
 #[tokio::test]
 async fn run_that_is_longer_than_its_period_is_made_good_by_the_one_after_the_next() {

@@ -92,7 +92,7 @@ fn formula(facts: &CompactionFacts, figures: &CompactionFigures) -> String {
 }
 
 fn size(decision: &CompactionDecision) -> String {
-    let before = if decision.kept { " as before, a step less would do" } else { "" };
+    let before = if decision.kept { " as before, a little less would do" } else { "" };
     match decision.parallelism {
         0 | 1 => format!("{}{before}", pod(decision.pod)),
         pods => format!("{} x {}{before}", count(u64::from(pods), "pod"), pod(decision.pod)),

@@ -286,18 +286,25 @@ impl Sizing {
             .as_ref()
             .filter(|_| decision.is_none_or(|decision| decision.notes.contains(&Note::LessRefused)));
         let direction = if refused.is_some() { "more" } else { "less" };
+        let message = &refused.as_ref().or(less_refused)?.message;
+        let is_by_namespace = pod_cpu::is_by_namespace(message);
         let act = match (decision, refused) {
-            (Some(_), Some(_)) => {
+            (Some(_), Some(_)) if is_by_namespace => {
                 "raise what the namespace allows (ResourceQuota, LimitRange), or lower spec.scaling.maxCpuPerWorker; after a stabilizationInterval workers are added instead"
             }
-            (Some(_), None) => {
+            (Some(_), Some(_)) => {
+                "change what refuses it, or lower spec.scaling.maxCpuPerWorker; after a stabilizationInterval workers are added instead"
+            }
+            (Some(_), None) if is_by_namespace => {
                 "lower the minimum that the namespace demands (LimitRange); it is tried again after a scaleDownInterval"
             }
-            (None, _) => {
+            (Some(_), None) => "change what refuses it; it is tried again after a scaleDownInterval",
+            (None, _) if is_by_namespace => {
                 "change what the namespace allows (ResourceQuota, LimitRange) or spec.pod.cpu; the pods keep what they have until then"
             }
+            (None, _) => "change what refuses it, or spec.pod.cpu; the pods keep what they have until then",
         };
-        let message = &refused.as_ref().or(less_refused)?.message;
-        Some(State::holds(Reason::QuotaExceeded, format!("{direction} CPU for a pod is refused: {message}; {act}")))
+        let reason = if is_by_namespace { Reason::QuotaExceeded } else { Reason::ReplicaFailure };
+        Some(State::holds(reason, format!("{direction} CPU for a pod is refused: {message}; {act}")))
     }
 }
