@@ -8,11 +8,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::Client;
 use kube::api::DynamicObject;
-use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{ObjectRef, Store};
 
 use crate::cli::{PullPolicy, RunOptions};
 use crate::error::Error;
+use crate::events::Events;
 use crate::metrics::OperatorMetrics;
 use crate::pod::PodDefaults;
 use crate::rollout::Rollouts;
@@ -37,7 +37,7 @@ pub struct Operator {
     /// The time, in whole seconds as conditions have it.
     pub now: Box<dyn Fn() -> Timestamp + Send + Sync>,
     /// Writes events of resources.
-    pub recorder: Recorder,
+    pub events: Arc<Events>,
     /// Failures in a row.
     pub retries: Retries,
     /// What it tells of itself and of the resources.

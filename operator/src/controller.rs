@@ -31,6 +31,7 @@ use crate::cli::RunOptions;
 use crate::context::{Operator, Retries, Settings, ready, system_time};
 use crate::election::Candidate;
 use crate::error::{Error, Fault, Retry};
+use crate::events::Events;
 use crate::labels::{HOURLY_COMPACTION, MANAGER, STREAM_INGEST, owner_name};
 use crate::metrics::OperatorMetrics;
 use crate::rollout::Rollouts;
@@ -93,10 +94,10 @@ pub async fn run(options: RunOptions) -> Result<(), RunError> {
         workers: WorkerClient::new(ADMIN_PORT),
         silences: Arc::default(),
         now: Box::new(system_time),
-        recorder: Recorder::new(
+        events: Arc::new(Events::new(Recorder::new(
             client.clone(),
             Reporter { controller: MANAGER.to_owned(), instance: Some(options.pod_name.clone()) },
-        ),
+        ))),
         retries: Retries::default(),
         metrics: OperatorMetrics::default(),
         rollouts: Arc::new(Rollouts::new(options.max_concurrent_rollouts.get())),

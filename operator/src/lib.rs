@@ -23,6 +23,7 @@ pub mod context;
 pub mod controller;
 pub mod election;
 pub mod error;
+pub mod events;
 pub mod hourly_compaction;
 pub mod labels;
 pub mod metrics;

@@ -101,7 +101,7 @@ async fn tell<K, S>(
     note.truncate(note.floor_char_boundary(LONGEST_NOTE));
     let (reason, action) = (reason.to_owned(), action.to_owned());
     let event = Event { type_, reason, note: Some(note), action, secondary: None };
-    if let Err(error) = operator.recorder.publish(&event, &reference).await {
+    if let Err(error) = operator.events.publish(&event, &reference, (operator.now)()).await {
         warn!(resource = resource.title(), reason = event.reason, %error, "event not written");
     }
 }

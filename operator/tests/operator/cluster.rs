@@ -10,6 +10,7 @@ use axum::routing::get;
 use gristmill_operator::cli::PullPolicy;
 use gristmill_operator::context::{Operator, Retries, Settings};
 use gristmill_operator::error::Error;
+use gristmill_operator::events::Events;
 use gristmill_operator::metrics::OperatorMetrics;
 use gristmill_operator::pod::PodDefaults;
 use gristmill_operator::rollout::Rollouts;
@@ -74,7 +75,7 @@ struct Shared {
     /// Live as long as an operator: what one reconcile leaves behind the next ones see.
     rollouts: Arc<Rollouts>,
     silences: Arc<Silences>,
-    recorder: OnceLock<Recorder>,
+    events: OnceLock<Arc<Events>>,
     /// The cache that they count.
     counted: Mutex<Writer<Deployment>>,
 }
@@ -95,7 +96,7 @@ impl Cluster {
             memories: Mutex::default(),
             rollouts: Arc::new(rollouts),
             silences: Arc::default(),
-            recorder: OnceLock::new(),
+            events: OnceLock::new(),
             counted: Mutex::new(counted),
         }))
     }
@@ -297,8 +298,8 @@ impl Cluster {
         let served = ServedSchema::new(std::time::Duration::from_millis(20));
         let client = self.client();
         served.look(&client).await;
-        let new_recorder = || Recorder::new(self.client(), "gristmill-operator".to_owned().into());
-        let recorder = self.0.recorder.get_or_init(new_recorder).clone();
+        let recorder = || Recorder::new(self.client(), "gristmill-operator".to_owned().into());
+        let events = Arc::clone(self.0.events.get_or_init(|| Arc::new(Events::new(recorder()))));
         Arc::new(Operator {
             client,
             settings: Settings {
@@ -310,7 +311,7 @@ impl Cluster {
             workers: WorkerClient::new(self.serve_worker().await),
             silences: Arc::clone(&self.0.silences),
             now: Box::new(move || *cluster.0.time.lock().unwrap()),
-            recorder,
+            events,
             retries: Retries::default(),
             metrics: OperatorMetrics::default(),
             rollouts: Arc::clone(&self.0.rollouts),

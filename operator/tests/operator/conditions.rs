@@ -1,5 +1,7 @@
 //! Scenarios of the conditions of a StreamIngest whose worker runs.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use crate::cluster::{Cluster, STREAMS, ingesting, settled};
@@ -152,6 +154,34 @@ async fn event_is_written_when_a_condition_turns_and_none_while_it_stays_or_the_
         cluster.reconcile_stream().await.unwrap();
     }
     assert_eq!(cluster.events(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn fact_that_comes_and_goes_is_told_once_in_ten_minutes() {
+    let cluster = ingesting().await;
+    cluster.events();
+    let turns = async |minutes: usize| {
+        for _ in 0..minutes {
+            for phase in ["Held", "Ingesting"] {
+                cluster.wait_seconds(30);
+                cluster.report(Some(ingest_report(phase)));
+                cluster.reconcile_stream().await.unwrap();
+            }
+        }
+        cluster.events()
+    };
+    let held = "Warning RejectedBudgetExceeded: it is Held".to_owned();
+    let told = turns(9).await;
+    let different: BTreeSet<_> = told.iter().collect();
+    assert!(told.contains(&held) && different.len() == told.len(), "{told:?}");
+    // Other words are news, which the recorder adds to the series of that reason.
+    let mut other = ingest_report("Held");
+    other["message"] = json!("it is Held by 12 % of NotWellFormed");
+    cluster.report(Some(other));
+    cluster.reconcile_stream().await.unwrap();
+    assert_eq!(cluster.events().len(), 1);
+    let again = turns(2).await;
+    assert!(again.contains(&held), "{again:?}");
 }
 
 #[tokio::test]

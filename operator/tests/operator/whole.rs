@@ -198,10 +198,11 @@ async fn roles_grant_exactly_what_a_life_with_both_resources_needs() {
     cluster.until("the pod gets the CPU of the document", |c| c.used().contains(&resized)).await;
     let handed = ("/pods".to_owned(), "patch".to_owned());
     cluster.until("the token is handed to the pod", |c| c.used().contains(&handed)).await;
-    for suspend in [true, false, true] {
-        cluster.edit(STREAMS, "books", |stream| stream["spec"]["suspend"] = json!(suspend));
-        let turned = |c: &Cluster| (reason(c, STREAMS, "books", "Ready").as_deref() == Some("Suspended")) == suspend;
-        cluster.until("Ready turns", turned).await;
+    // Of one reason, with other words.
+    for (pattern, accepted) in [("(", "Invalid"), ("third", "Valid"), ("[", "Invalid")] {
+        cluster.edit(STREAMS, "books", |stream| stream["spec"]["record"]["columns"][0]["pattern"] = json!(pattern));
+        let turned = |c: &Cluster| reason(c, STREAMS, "books", "Accepted").as_deref() == Some(accepted);
+        cluster.until("Accepted turns", turned).await;
     }
     let repeated = ("events.k8s.io/events".to_owned(), "patch".to_owned());
     cluster.until("a repeated event becomes a series", |c| c.used().contains(&repeated)).await;
