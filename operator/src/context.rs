@@ -13,6 +13,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use crate::cli::{PullPolicy, RunOptions};
 use crate::error::Error;
 use crate::events::Events;
+use crate::installation::Installation;
 use crate::metrics::OperatorMetrics;
 use crate::pod::PodDefaults;
 use crate::rollout::Rollouts;
@@ -59,16 +60,20 @@ pub struct Settings {
     pub pod_defaults: PodDefaults,
     /// Namespace that the operator runs in: workers let it read their status.
     pub namespace: String,
+    /// What the operators are that share the Lease.
+    pub installation: Installation,
 }
 
 impl Settings {
     /// The settings of these options; `namespace` is that of the client's credentials, for where no option names it.
     pub fn new(options: &RunOptions, namespace: &str) -> Self {
+        let namespace = options.namespace.clone().unwrap_or_else(|| namespace.to_owned());
         Self {
             worker_image: options.worker_image.clone(),
             image_pull_policy: options.image_pull_policy,
             pod_defaults: options.pod_defaults.clone(),
-            namespace: options.namespace.clone().unwrap_or_else(|| namespace.to_owned()),
+            installation: Installation::new(&namespace, &options.lease_name),
+            namespace,
         }
     }
 }

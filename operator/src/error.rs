@@ -2,6 +2,7 @@
 
 use gristmill_crds::plan::Invalid;
 
+use crate::labels::INSTALLATION;
 use crate::reason::Reason;
 
 /// Name of an object in messages, for example `Deployment books-ingest`.
@@ -68,6 +69,23 @@ pub enum Error {
         /// The API server's sentence.
         message: String,
     },
+    /// Another installation of the operator has the resource.
+    #[error(
+        "{kind} {name} is of the operator installation {other}, and this one is {ours}: both watch namespace {namespace}. Leave it to one of them by --watch-namespace (watchNamespaces of the chart), or uninstall one. If {other} is gone: kubectl annotate {} -n {namespace} {name} {mark}-",
+        .kind.to_lowercase(), mark = INSTALLATION
+    )]
+    ManagedElsewhere {
+        /// Kind of the object that is marked.
+        kind: String,
+        /// Its name.
+        name: String,
+        /// Its namespace.
+        namespace: String,
+        /// The installation that has marked it.
+        other: String,
+        /// The installation of this operator.
+        ours: String,
+    },
     /// An object could not be read.
     #[error("cannot read {object}")]
     Read {
@@ -131,6 +149,7 @@ impl Error {
             Error::NameTaken { .. } => Reason::NameTaken,
             Error::FormerOwner { .. } => Reason::Pending,
             Error::Refused { .. } => Reason::Refused,
+            Error::ManagedElsewhere { .. } => Reason::ManagedElsewhere,
             Error::Read { .. } | Error::Apply { .. } | Error::Delete { .. } | Error::WriteStatus { .. } => {
                 Reason::ApplyFailed
             }
@@ -147,6 +166,7 @@ impl Error {
             | Error::NameTaken { .. }
             | Error::Refused { .. } => Fault::Spec,
             Error::CacheEnded
+            | Error::ManagedElsewhere { .. }
             | Error::FormerOwner { .. }
             | Error::Read { .. }
             | Error::Apply { .. }
@@ -164,6 +184,7 @@ impl Error {
             | Error::IngestInvalid { .. } => Retry::OnChange,
             Error::CacheEnded
             | Error::NameTaken { .. }
+            | Error::ManagedElsewhere { .. }
             | Error::FormerOwner { .. }
             | Error::Refused { .. }
             | Error::Read { .. }
@@ -196,6 +217,7 @@ impl Error {
             | Error::IngestNotFound { .. }
             | Error::IngestInvalid { .. }
             | Error::NameTaken { .. }
+            | Error::ManagedElsewhere { .. }
             | Error::Refused { .. } => self.to_string(),
         }
     }

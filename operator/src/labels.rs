@@ -12,6 +12,8 @@ use kube::api::ObjectMeta;
 pub const MANAGER: &str = "gristmill-operator";
 /// Annotation with a digest of the fields as they were applied last.
 pub const APPLIED: &str = "gristmill.dev/applied";
+/// Annotation of a Deployment or CronJob with the installation of the operator that has it.
+pub const INSTALLATION: &str = "gristmill.dev/installation";
 /// Annotation of a Deployment with the generation of the resource that its template was made for.
 pub const GENERATION: &str = "gristmill.dev/generation";
 /// Annotation of a Deployment with a digest of its template as it was applied last.

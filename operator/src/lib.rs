@@ -25,6 +25,7 @@ pub mod election;
 pub mod error;
 pub mod events;
 pub mod hourly_compaction;
+pub mod installation;
 pub mod labels;
 pub mod metrics;
 pub mod missing;

@@ -61,6 +61,8 @@ pub enum Reason {
     IngestInvalid,
     /// An object of a wanted name belongs to someone else.
     NameTaken,
+    /// Another installation of the operator has the resource.
+    ManagedElsewhere,
     /// The API server refuses what the spec leads to.
     Refused,
     /// The API server can't be read or written.
@@ -203,6 +205,7 @@ impl Reason {
             Reason::IngestNotFound => "IngestNotFound",
             Reason::IngestInvalid => "IngestInvalid",
             Reason::NameTaken => "NameTaken",
+            Reason::ManagedElsewhere => "ManagedElsewhere",
             Reason::Refused => "Refused",
             Reason::ApplyFailed => "ApplyFailed",
             Reason::Stopping => "Stopping",

@@ -41,22 +41,24 @@ pub fn build(
     let projection = CompactionProjection::new(compaction, ingest);
     let child = labels::compaction_name(&compaction.name_any());
     let config_map = labels::config_map_name(&child, &projection.digest());
+    let mut cron_job = CronJob {
+        metadata: metadata(compaction, child.clone()),
+        spec: Some(CronJobSpec {
+            schedule: plan.schedule.clone(),
+            time_zone: Some(plan.time_zone.clone()),
+            // Two runs of one zone would only do the same work twice.
+            concurrency_policy: Some("Forbid".to_owned()),
+            starting_deadline_seconds: Some(i64::try_from(plan.starting_deadline.as_secs()).unwrap_or(i64::MAX)),
+            suspend: Some(plan.suspend),
+            successful_jobs_history_limit: Some(HISTORY),
+            failed_jobs_history_limit: Some(HISTORY),
+            job_template: job_template(compaction, plan, size, &config_map, settings),
+        }),
+        ..Default::default()
+    };
+    settings.installation.mark(&mut cron_job);
     Wanted {
-        cron_job: CronJob {
-            metadata: metadata(compaction, child.clone()),
-            spec: Some(CronJobSpec {
-                schedule: plan.schedule.clone(),
-                time_zone: Some(plan.time_zone.clone()),
-                // Two runs of one zone would only do the same work twice.
-                concurrency_policy: Some("Forbid".to_owned()),
-                starting_deadline_seconds: Some(i64::try_from(plan.starting_deadline.as_secs()).unwrap_or(i64::MAX)),
-                suspend: Some(plan.suspend),
-                successful_jobs_history_limit: Some(HISTORY),
-                failed_jobs_history_limit: Some(HISTORY),
-                job_template: job_template(compaction, plan, size, &config_map, settings),
-            }),
-            ..Default::default()
-        },
+        cron_job,
         config_map: pod::config_map(metadata(compaction, config_map), &projection.documents()),
         service_account: pod::service_account(metadata(compaction, child)),
     }

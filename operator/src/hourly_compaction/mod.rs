@@ -59,6 +59,11 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     let operator = &context.operator;
     let compaction = Compaction::read(&object);
     let observed = observe(&compaction, &context).await?;
+    if let Err(error) = operator.settings.installation.check(observed.cron_job.as_deref()) {
+        // Nor the status: the other one writes it, and they would turn it all the time.
+        transitions::publish_warning(operator, &compaction, error.reason(), &error.to_message()).await;
+        return Err(error);
+    }
     let now = (operator.now)();
     let endings = endings::endings(&observed);
     let mut told = status::told(&compaction.status, &endings);

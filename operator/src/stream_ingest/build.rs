@@ -54,8 +54,10 @@ pub fn build(
     let child = labels::ingest_name(&ingest.name_any());
     let config_map = labels::config_map_name(&child, &projection.digest());
     let policy = ingest.spec.network_policy.as_ref();
+    let mut deployment = deployment(ingest, sizing, live, |cpu| template(ingest, plan, cpu, &config_map, settings));
+    settings.installation.mark(&mut deployment);
     Wanted {
-        deployment: deployment(ingest, sizing, live, |cpu| template(ingest, plan, cpu, &config_map, settings)),
+        deployment,
         disruption_budget: disruption_budget(ingest),
         network_policy: network_policy::network_policy(
             metadata(ingest, child.clone()),

@@ -68,6 +68,11 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     let operator = &context.operator;
     let stream = Stream::read(&object);
     let observed = observe(&stream, &context).await?;
+    if let Err(error) = operator.settings.installation.check(observed.deployment.as_deref()) {
+        // Nor the status: the other one writes it, and they would turn it all the time.
+        transitions::publish_warning(operator, &stream, error.reason(), &error.to_message()).await;
+        return Err(error);
+    }
     let outcome = settle(&stream, &observed, &context).await;
     let status = status::next(&stream, &observed, &outcome, (operator.now)());
     if status::is_due(&stream.status, &status) {

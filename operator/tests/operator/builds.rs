@@ -4,6 +4,7 @@ use gristmill_crds::plan::{CompactionPlan, IngestPlan};
 use gristmill_crds::{HourlyCompaction, IngestProjection, Quantity, StreamIngest};
 use gristmill_operator::context::Settings;
 use gristmill_operator::hourly_compaction::size::RunSize;
+use gristmill_operator::installation::Installation;
 use gristmill_operator::pod::PodDefaults;
 use gristmill_operator::stream_ingest::observe::Observed;
 use gristmill_operator::stream_ingest::sizing::{self, Memory, Situation};
@@ -18,6 +19,7 @@ fn settings() -> Settings {
         image_pull_policy: None,
         pod_defaults: PodDefaults::default(),
         namespace: "gristmill-system".to_owned(),
+        installation: Installation::new("gristmill-system", "gristmill-operator"),
     }
 }
 

@@ -11,6 +11,7 @@ use gristmill_operator::cli::PullPolicy;
 use gristmill_operator::context::{Operator, Retries, Settings};
 use gristmill_operator::error::Error;
 use gristmill_operator::events::Events;
+use gristmill_operator::installation::Installation;
 use gristmill_operator::metrics::OperatorMetrics;
 use gristmill_operator::pod::PodDefaults;
 use gristmill_operator::rollout::Rollouts;
@@ -307,6 +308,7 @@ impl Cluster {
                 image_pull_policy: Some(PullPolicy::IfNotPresent),
                 pod_defaults: PodDefaults::default(),
                 namespace: "gristmill-system".to_owned(),
+                installation: Installation::new("gristmill-system", "gristmill-operator"),
             },
             workers: WorkerClient::new(self.serve_worker().await),
             silences: Arc::clone(&self.0.silences),

@@ -9,6 +9,7 @@ mod describe;
 mod documents;
 mod election;
 mod hourly_compaction;
+mod installation;
 mod objects;
 mod permissions;
 mod resizes;
