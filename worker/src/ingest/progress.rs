@@ -49,7 +49,7 @@ struct Tally {
 pub(super) enum Admission {
     /// It is; what was skipped before it is counted as absent.
     Next,
-    /// It was counted before, or its partition is not read.
+    /// It was counted before, or its partition is not read or not ours any more.
     Known,
 }
 
@@ -107,10 +107,12 @@ impl Progress {
         }
     }
 
-    /// Whether a message is to be decoded.
-    pub(super) fn admit(&self, partition: i32, offset: i64) -> Admission {
+    /// Whether a message is to be decoded. One that waits of a partition that was lost meanwhile is not, although the
+    /// partition is still counted here until that is heard of: the messages between may have been dropped, and they would
+    /// count as absent.
+    pub(super) fn admit(&self, partition: i32, offset: i64, owned: impl Fn(i32) -> bool) -> Admission {
         match self.partitions.get(&partition) {
-            Some(tally) if offset >= tally.next => Admission::Next,
+            Some(tally) if offset >= tally.next && owned(partition) => Admission::Next,
             Some(_) | None => Admission::Known,
         }
     }

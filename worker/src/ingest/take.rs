@@ -36,11 +36,10 @@ impl<'m, S: Source> Worker<'m, S> {
         if self.open.is_full() { self.flush().await } else { Ok(()) }
     }
 
-    /// What was counted before, or is of a partition that is not read, is passed over. So is what waits of a partition that
-    /// was lost meanwhile: the messages between may have been dropped.
+    /// What was counted before, or is of a partition that is not read or was lost meanwhile, is passed over.
     fn is_next(&self, message: &MessageOf<'m, S>) -> bool {
-        let partition = message.partition();
-        self.feed.owns(partition) && self.progress.admit(partition, message.offset()) == Admission::Next
+        let owned = |partition| self.feed.owns(partition);
+        self.progress.admit(message.partition(), message.offset(), owned) == Admission::Next
     }
 
     /// Takes along what is here already, if that pays.

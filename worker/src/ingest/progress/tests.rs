@@ -13,7 +13,7 @@ fn at(offset: i64) -> Position {
 }
 
 fn record(progress: &mut Progress, offset: i64, verdict: Verdict) {
-    assert_eq!(progress.admit(0, offset), Admission::Next);
+    assert_eq!(progress.admit(0, offset, |_| true), Admission::Next);
     progress.record(&Origin { partition: 0, offset, timestamp: Some(offset * 10), leader_epoch: Some(3) }, verdict);
 }
 
@@ -38,16 +38,30 @@ fn every_offset_of_a_range_is_counted_once() {
 fn message_that_was_counted_is_not_counted_again() {
     let mut progress = reading(100, 100);
     record(&mut progress, 100, ACCEPTED);
-    assert_eq!(progress.admit(0, 100), Admission::Known);
-    assert_eq!(progress.admit(0, 99), Admission::Known);
+    assert_eq!(progress.admit(0, 100, |_| true), Admission::Known);
+    assert_eq!(progress.admit(0, 99, |_| true), Admission::Known);
 }
 
 #[test]
 fn message_of_a_partition_that_was_given_back_is_not_counted() {
     let mut progress = reading(100, 100);
     progress.keep(|_| false);
-    assert_eq!(progress.admit(0, 100), Admission::Known);
+    assert_eq!(progress.admit(0, 100, |_| true), Admission::Known);
     assert!(!progress.advanced());
+}
+
+#[test]
+fn message_of_a_partition_that_was_lost_is_passed_over_before_the_loss_is_heard_of() {
+    let mut progress = reading(100, 100);
+    record(&mut progress, 100, ACCEPTED);
+    let owned = |partition| partition != 0;
+    // Offsets 101 to 104 were dropped with what waited: they are not absent.
+    assert_eq!(progress.admit(0, 105, owned), Admission::Known);
+    progress.keep(owned);
+    assert_eq!(progress.next(0), None);
+    progress.begin(at(101), 101);
+    record(&mut progress, 101, ACCEPTED);
+    assert_eq!((progress.ranges("topic")[0].from, progress.ranges("topic")[0].absent), (101, 0));
 }
 
 #[test]
@@ -103,7 +117,7 @@ fn restart_forgets_what_was_not_committed() {
     record(&mut progress, 100, ACCEPTED);
     progress.restart(0, |_| at(100));
     assert!(!progress.advanced());
-    assert_eq!(progress.admit(0, 100), Admission::Next);
+    assert_eq!(progress.admit(0, 100, |_| true), Admission::Next);
 }
 
 #[test]
