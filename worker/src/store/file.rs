@@ -131,8 +131,11 @@ impl Store for FileStore {
 
     async fn prove_exclusive_rename(&self, scratch: &StorePath) -> Result<(), StoreError> {
         let disk = Arc::clone(&self.disk);
+        self.create_directories(scratch).await.map_err(|error| match error.kind {
+            StoreErrorKind::Denied => without_right(error),
+            _ => StoreError { message: format!("{}; choose a folder that can be made", error.message), ..error },
+        })?;
         on(scratch, "prove hard links in", move |scratch| {
-            make_directories(&*disk, scratch)?;
             let [first, second, target] =
                 ["first", "second", "target"].map(|name| scratch.join(format!("{name}.probe")));
             let proof = prove_links(&*disk, &first, &second, &target);
@@ -144,16 +147,7 @@ impl Store for FileStore {
         })
         .await
         .map_err(|error| match error.kind {
-            // Nothing was proven, and waiting brings no right to write.
-            StoreErrorKind::Denied => StoreError {
-                kind: StoreErrorKind::Other,
-                act: "write into",
-                message: format!(
-                    "{}; give this user the right to write there, or choose another folder",
-                    error.message
-                ),
-                ..error
-            },
+            StoreErrorKind::Denied => without_right(error),
             _ => StoreError {
                 message: format!(
                     "the volume cannot create a name exactly once ({}); use a file system with hard links, or hdfs://",
@@ -163,6 +157,12 @@ impl Store for FileStore {
             },
         })
     }
+}
+
+/// Nothing was proven, and waiting brings no right to write.
+fn without_right(error: StoreError) -> StoreError {
+    let message = format!("{}; give this user the right to write there, or choose another folder", error.message);
+    StoreError { kind: StoreErrorKind::Other, act: "write into", message, ..error }
 }
 
 fn prove_links(disk: &dyn Disk, first: &Path, second: &Path, target: &Path) -> io::Result<()> {

@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 use hdfs_native::client::FileStatus;
 use hdfs_native::{Client, ClientBuilder, HdfsError, WriteOptions};
 
-use self::error::store_error;
+use self::error::{store_error, unknown_name_service};
 use super::{
     FileWriter, HadoopAccess, Kerberos, Listed, ListedKind, Store, StoreError, StoreErrorKind, StorePath, Umask,
     ZoneUrl,
@@ -61,7 +61,12 @@ impl HdfsStore {
             settings.push(("hadoop.security.authentication", "kerberos"));
         }
         let client = builder.with_config(settings).build();
-        let client = client.map_err(|error| store_error(&error, "connect to", url.directory(), access))?;
+        let client = client.map_err(|error| match &error {
+            HdfsError::InvalidArgument(_) if !url.authority().contains(':') => {
+                invalid(&unknown_name_service(url.authority(), access, std::env::var_os("HADOOP_CONF_DIR").as_deref()))
+            }
+            _ => store_error(&error, "connect to", url.directory(), access),
+        })?;
         Ok(Self { client, calls: Calls { access: Arc::new(access.clone()) }, umask: *umask })
     }
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures::future::join_all;
 use rstest::rstest;
 
-use super::{FileStore, ListedKind, MemoryStore, Store, StoreErrorKind, StorePath, ZoneUrl};
+use super::{FileStore, HadoopAccess, HdfsStore, ListedKind, MemoryStore, Store, StoreErrorKind, StorePath, ZoneUrl};
 
 /// A store to test, with a directory in it that does not exist yet.
 struct Place {
@@ -23,6 +23,26 @@ enum Kind {
     Memory,
     File,
     Hdfs,
+}
+
+#[tokio::test]
+async fn folder_that_cannot_be_made_is_no_matter_of_hard_links() {
+    let kept = tempfile::tempdir().expect("a temporary directory");
+    let file = kept.path().join("file");
+    std::fs::write(&file, "").expect("there is room");
+    let url: ZoneUrl = format!("file://{}/raw", file.display()).parse().expect("a URL");
+    let refused = FileStore::default().prove_exclusive_rename(url.directory()).await.expect_err("a file is in the way");
+    let told = refused.to_string();
+    assert!(told.ends_with("; choose a folder that can be made") && !told.contains("hard links"), "{told}");
+}
+
+#[test]
+fn name_service_without_a_configuration_is_named() {
+    let url: ZoneUrl = "hdfs://nameservice1/raw".parse().expect("a URL");
+    let access = HadoopAccess { configuration: Some("/etc/no-such-folder".into()), ..HadoopAccess::default() };
+    let error = HdfsStore::connect(&url, &access).err().expect("there is no such name service").to_string();
+    let told = "nameservice1 has no port and is no nameservice of the Hadoop configuration in /etc/no-such-folder; ";
+    assert!(error.contains(told) && error.contains("HADOOP_CONF_DIR"), "{error}");
 }
 
 /// `None` for a store that is not there, which the output says.

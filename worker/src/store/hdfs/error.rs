@@ -3,6 +3,8 @@
 //! The client tells of a login that fails what GSSAPI says, and of a NameNode that hangs up nothing. Both depend on who we
 //! said that we are, so that the words come from there.
 
+use std::ffi::OsStr;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use hdfs_native::HdfsError;
@@ -26,6 +28,19 @@ pub(super) fn store_error(error: &HdfsError, act: &'static str, path: &StorePath
         other => first_line(&other.to_string()),
     };
     StoreError::new(kind_of(error), act, path, message)
+}
+
+/// A name without a port that no configuration has; `environment` is HADOOP_CONF_DIR.
+pub(super) fn unknown_name_service(name: &str, access: &HadoopAccess, environment: Option<&OsStr>) -> String {
+    let folder = match (&access.configuration, environment) {
+        (Some(folder), _) => format!("the Hadoop configuration in {}", folder.display()),
+        (None, Some(folder)) => format!("HADOOP_CONF_DIR ({})", Path::new(folder).display()),
+        (None, None) => "HADOOP_CONF_DIR, which is not set".to_owned(),
+    };
+    format!(
+        "{name} has no port and is no nameservice of {folder}; write hdfs://HOST:PORT, or give the folder of an \
+         hdfs-site.xml that has it, by HADOOP_CONF_DIR or by spec.hadoop.configMapRef"
+    )
 }
 
 /// What failed, for whom, and what to look at.
