@@ -1,9 +1,10 @@
 //! `gristmill consumers`: who reads a RAW zone, and thereby holds its retention.
 
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write as _};
 
 use clap::{Args, Subcommand};
-use gristmill_core::log::{ConsumerState, Digest, Fold, Genesis, ZoneId};
+use gristmill_core::log::{ConsumerState, Digest, FileZone, Fold, Genesis, ZoneId};
 use serde::Serialize;
 
 use super::zone::ZoneArgs;
@@ -64,7 +65,7 @@ struct Facts {
     id: String,
     name: String,
     position: i64,
-    entries_behind: i64,
+    entries_behind: usize,
     advanced_at: String,
 }
 
@@ -85,7 +86,7 @@ async fn rm(args: RmArgs) -> Result<(), Failure> {
     let (id, facts) = find(zone.fold(), &args.consumer)?;
     let Facts { name, position, entries_behind, .. } = &facts;
     let question =
-        format!("Consumer {name:?} ({id}) has read up to entry {position}, {entries_behind} behind. Remove it?");
+        format!("Consumer {name:?} ({id}) has read {}, {entries_behind} behind. Remove it?", read_up_to(*position));
     if !args.yes && !confirmed(&question)? {
         return print("nothing was changed\n");
     }
@@ -105,9 +106,21 @@ fn one(fold: &Fold, id: ZoneId, state: &ConsumerState) -> Facts {
         id: id.to_string(),
         name: name.clone(),
         position: *position,
-        entries_behind: fold.head().position() - position,
+        entries_behind: unread(fold, *position),
         advanced_at: advanced_at.to_string(),
     }
+}
+
+/// Entries with files that a consumer has not read. The newest entries may be others: a consumer's own word of how far it
+/// has come is one.
+fn unread(fold: &Fold, position: i64) -> usize {
+    let entries: BTreeSet<_> = fold.added_after(FileZone::Raw, position).iter().map(|live| live.sequence).collect();
+    entries.len()
+}
+
+/// How far a consumer has read.
+pub(super) fn read_up_to(position: i64) -> String {
+    if position < 0 { "nothing yet".to_owned() } else { format!("up to entry {position}") }
 }
 
 fn find(fold: &Fold, wanted: &str) -> Result<(ZoneId, Facts), Failure> {
@@ -131,7 +144,8 @@ fn text(facts: &[Facts]) -> String {
         return "no consumers\n".to_owned();
     }
     let line = |Facts { id, name, position, entries_behind, advanced_at }: &Facts| {
-        format!("{name} ({id}): read up to entry {position}, {entries_behind} behind; last moved on {advanced_at}\n")
+        let read = read_up_to(*position);
+        format!("{name} ({id}): read {read}, {entries_behind} behind; last moved on {advanced_at}\n")
     };
     facts.iter().map(line).collect()
 }
@@ -165,5 +179,6 @@ mod tests {
         };
         insta::assert_snapshot!(text(&[facts]), @"library/books (0a1b): read up to entry 41, 7 behind; last moved on 2026-11-23T05:09:41.123Z");
         assert_eq!(text(&[]), "no consumers\n");
+        assert_eq!(read_up_to(-1), "nothing yet");
     }
 }

@@ -6,6 +6,7 @@ use gristmill_core::log::{
 };
 use serde::Serialize;
 
+use super::consumers::read_up_to;
 use super::ledger::ledger;
 use super::print;
 use super::zone::ZoneArgs;
@@ -124,7 +125,7 @@ fn raw_text(raw: &RawInspection) -> String {
         }
     }
     for ConsumerFacts { id, name, position, advanced_at } in &raw.consumers {
-        text += &format!("consumer {name} ({id}) has read up to entry {position}, moved on {advanced_at}\n");
+        text += &format!("consumer {name} ({id}) has read {}, moved on {advanced_at}\n", read_up_to(*position));
     }
     text
 }

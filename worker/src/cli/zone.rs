@@ -1,5 +1,6 @@
 //! The zone that a command looks at without a resource.
 
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
@@ -7,6 +8,7 @@ use gristmill_core::log::Sequence;
 use gristmill_crds::{HumanDuration, InvalidScalar};
 
 use crate::exit::{Exit, Failure};
+use crate::local::folder;
 use crate::store::{self, HadoopAccess, ZoneUrl};
 use crate::zone::{Surroundings, ZoneReader};
 
@@ -55,6 +57,6 @@ fn absolute(zone: &str) -> Result<String, Failure> {
     if zone.contains("://") {
         return Ok(zone.to_owned());
     }
-    let path = std::path::absolute(zone).map_err(|error| Failure::new(Exit::Usage, "Invalid", &error))?;
+    let path = folder(Path::new(zone)).map_err(|error| Failure::new(Exit::Usage, "Invalid", &error))?;
     Ok(format!("file://{}", path.display()))
 }

@@ -96,6 +96,22 @@ async fn consumer_is_taken_off_the_register_by_its_name_and_holds_nothing_any_mo
 }
 
 #[tokio::test]
+async fn consumer_is_behind_by_what_it_has_not_read_and_not_by_its_own_word() {
+    let directory = tempfile::tempdir().unwrap();
+    let warehouse = Warehouse::on_disk(&directory.path().join("books"));
+    let raw = directory.path().join("books/raw");
+    let behind = || {
+        let told = String::from_utf8(consumers(&["ls", raw.to_str().unwrap()]).stdout).unwrap();
+        told.split_once(" behind;").unwrap_or_else(|| panic!("{told}")).0.rsplit(' ').next().unwrap().to_owned()
+    };
+    warehouse.ingest([book("a")]).await;
+    warehouse.compact().await;
+    assert_eq!(behind(), "0");
+    warehouse.ingest([book("b").at(1)]).await;
+    assert_eq!(behind(), "1");
+}
+
+#[tokio::test]
 async fn processed_zone_that_is_steered_by_mistake_is_refused_before_anything_is_written() {
     let directory = tempfile::tempdir().unwrap();
     let warehouse = Warehouse::on_disk(&directory.path().join("books"));

@@ -4,6 +4,8 @@ use gristmill_core::log::{FileZone, Holder, LiveFile};
 use gristmill_crds::plan::{FileEnd, IngestPlan};
 use serde::Serialize;
 
+use super::super::consumers::read_up_to;
+
 /// The keys that scripts rely on.
 #[derive(Serialize)]
 struct JsonFile<'f> {
@@ -97,8 +99,9 @@ fn json_file<'f>(plan: &IngestPlan, live: &'f LiveFile) -> JsonFile<'f> {
 fn held_text(holder: &Holder) -> String {
     let Holder { name, position, advanced_at, is_silent, files, bytes } = holder;
     let mut text = format!(
-        "{files} files of {bytes} bytes are old enough and held by {name}, which has read up to entry {position} and \
-         last moved on {advanced_at}.\n"
+        "{files} files of {bytes} bytes are old enough and held by {name}, which has read {} and \
+         last moved on {advanced_at}.\n",
+        read_up_to(*position)
     );
     if *is_silent {
         text.push_str("It is silent for more than 7 days; if it is gone for good, `gristmill consumers rm` it.\n");
