@@ -4,6 +4,7 @@ CPU of pods is what the cluster says that they were given; the kernel counts wha
 """
 
 import collections
+import json
 import os
 import random
 import re
@@ -214,6 +215,18 @@ def in_place(sizes):
     require(any(len(seen["cpu"]) > 1 for seen in sizes.containers.values()), "no pod was given another CPU in place")
 
 
+def told(sizes):
+    """Each change of the decided size has left an event of its own, which names the size before and after."""
+    events = json.loads(kubectl("get", "events", "-n", NAMESPACE, "--field-selector",
+                                f"involvedObject.name={NAME},reason=Resized", "-o", "json"))["items"]
+    notes = [event.get("message") or event.get("note", "") for event in events]
+    decided = [size for _, size, _ in sizes.decided]
+    changes = [f"from {before[0]} x {before[1]} to {after[0]} x {after[1]}: " for before, after in zip(decided, decided[1:])]
+    missing = [change for change in changes if not any(note.startswith(change) for note in notes)]
+    require(changes and not missing, f"no event tells {missing} of {changes}; there are {notes}")
+    say(f"{len(changes)} changes of the size, each with its event")
+
+
 def places():
     """(partition, offset, number of the message) of all that the topic holds, as columns."""
     ends = topics.ends(TOPIC)
@@ -296,6 +309,7 @@ def work():
     count = sum(topics.ends(TOPIC).values())
     wait("all messages are committed", lambda: committed() == count)
     in_place(sizes)
+    told(sizes)
     check(arrival.messages)
     print(kubectl("get", "events", "-n", NAMESPACE, "--field-selector", f"involvedObject.name={NAME},reason=Resized",
                   "--sort-by=.lastTimestamp"))
