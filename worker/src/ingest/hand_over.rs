@@ -21,7 +21,10 @@ impl<S: Source> Worker<'_, S> {
     }
 
     pub(super) async fn lose(&mut self, partitions: &[i32]) -> Step {
-        tracing::warn!(?partitions, "partitions lost to other members; what was read is dropped");
+        tracing::warn!(
+            ?partitions,
+            "partitions lost: the group took them, or was not reached for too long; what was read of them is dropped"
+        );
         if partitions.iter().any(|partition| self.progress.next(*partition).is_some()) {
             self.give_back();
             self.start_over().await?;

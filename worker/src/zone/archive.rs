@@ -17,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Surroundings;
 use super::maintain::{delete_files, staged};
+use super::outage::Outage;
 use crate::blocking::blocking;
 use crate::exit::{Exit, Failure};
 use crate::store::{self, HadoopAccess, ListedKind, Store, StoreError, StoreErrorKind, StorePath, ZoneUrl};
@@ -198,7 +199,8 @@ impl Archive {
 
     /// Deletes what writers have left that copy nothing any more.
     async fn delete_unfinished(&self, zone: &Surroundings, signs: &Signs) -> Result<(), StoreError> {
-        let here = Surroundings { store: Arc::clone(&self.store), ..zone.clone() };
+        let (store, outage) = (Arc::clone(&self.store), Outage::default());
+        let here = Surroundings { store, outage, ..zone.clone() };
         let root = self.url.directory().join(COPYING);
         let listed = here.patiently(|| self.store.list(&root)).await?;
         let mut copying = Vec::new();

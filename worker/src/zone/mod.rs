@@ -26,6 +26,7 @@ mod control;
 mod error;
 mod maintain;
 mod open;
+mod outage;
 mod publish;
 mod reader;
 mod retention;

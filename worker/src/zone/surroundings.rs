@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use gristmill_core::log::{CHECKPOINT_EVERY, ENTRIES_KEPT, FileZone, LogTime, ZonePath};
-use tracing::warn;
 use uuid::Uuid;
 
 use super::ZoneError;
+use super::outage::Outage;
 use super::rules::Rules;
 use crate::store::{Store, StoreError, StoreErrorKind, StorePath, ZoneUrl};
 
@@ -39,6 +39,8 @@ pub struct Surroundings {
     pub(super) checkpoint_every: u64,
     pub(super) entries_kept: u64,
     pub(super) rules: Rules,
+    /// What was told of a store that is away.
+    pub(super) outage: Outage,
 }
 
 impl Surroundings {
@@ -54,6 +56,7 @@ impl Surroundings {
             checkpoint_every: CHECKPOINT_EVERY,
             entries_kept: ENTRIES_KEPT,
             rules: Rules::all(),
+            outage: Outage::default(),
         }
     }
 
@@ -158,7 +161,7 @@ impl<'a> Pauses<'a> {
             return Err(error);
         }
         self.made += 1;
-        warn!(%error, waited_seconds = waited.as_secs(), "store operation is repeated");
+        self.surroundings.outage.tell(&self.surroundings.url, &error, clock.now());
         clock.sleep(self.next).await;
         self.next = (self.next * 2).min(LONGEST_PAUSE);
         Ok(())
