@@ -93,10 +93,8 @@ impl Zone {
 
     fn check_lost(&self, sequence: Sequence, lost: Vec<Lost>) -> Result<(), ZoneError> {
         for (file, why) in lost {
-            if self.fold().live().contains_key(&FileKey { zone: file.zone, path: file.path.clone() }) {
-                let surroundings = self.surroundings();
-                let path = surroundings.url.url_of(&surroundings.published(file.zone, &file.path));
-                return Err(ZoneError::LostFile { zone: surroundings.url.to_string(), path, sequence, why });
+            if let Some(live) = self.fold().live().get(&FileKey { zone: file.zone, path: file.path }) {
+                return Err(self.surroundings().lost(&live.file, sequence, &why));
             }
         }
         Ok(())

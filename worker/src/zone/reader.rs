@@ -289,13 +289,7 @@ impl ZoneReader {
     pub(super) fn lost(&self, file: &FileEntry, why: &str) -> ZoneError {
         let key = FileKey { zone: file.zone, path: file.path.clone() };
         let sequence = self.fold.live().get(&key).map_or(self.fold.head(), |live| live.sequence);
-        let place = self.surroundings().published(file.zone, &file.path);
-        ZoneError::LostFile {
-            zone: self.surroundings().url.to_string(),
-            path: self.surroundings().url.url_of(&place),
-            sequence,
-            why: why.to_owned(),
-        }
+        self.surroundings().lost(file, sequence, why)
     }
 }
 

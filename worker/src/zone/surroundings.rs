@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use gristmill_core::log::{CHECKPOINT_EVERY, ENTRIES_KEPT, FileZone, LogTime, ZonePath};
+use gristmill_core::log::{CHECKPOINT_EVERY, ENTRIES_KEPT, FileEntry, FileZone, LogTime, Sequence, ZonePath};
 use uuid::Uuid;
 
 use super::ZoneError;
@@ -116,6 +116,16 @@ impl Surroundings {
             ZoneError::Swept { zone: self.url.to_string(), path: source.path }
         } else {
             self.failed(source)
+        }
+    }
+
+    /// The error for a file of an entry that is not what was committed, with all that it takes to restore it.
+    pub(super) fn lost(&self, file: &FileEntry, sequence: Sequence, why: &str) -> ZoneError {
+        ZoneError::LostFile {
+            zone: self.url.to_string(),
+            path: self.url.url_of(&self.published(file.zone, &file.path)),
+            sequence,
+            why: format!("{why}; what was committed has {} bytes and the digest {}", file.bytes, file.digest),
         }
     }
 

@@ -212,7 +212,11 @@ fn schedule_14_a_zone_with_a_lost_file_is_refused_by_name() {
         Ok(open_once(&surroundings, &raw_expected()).await.map(drop))
     });
     let Ok(Err(error @ ZoneError::LostFile { .. })) = reopened else { panic!("it is refused: {reopened:?}") };
-    assert!(error.to_string().contains("it has 4 bytes where 8 were committed"), "{error}");
+    let told = error.to_string();
+    assert!(
+        told.contains("it has 4 bytes where 8 were committed; what was committed has 8 bytes and the digest "),
+        "{told}"
+    );
 }
 
 /// Schedule 15.
