@@ -254,13 +254,18 @@ impl Situation<'_> {
             size.replicas <= self.within.replicas && size.total() as f64 <= BAND_DOWN * self.within.total() as f64
         };
         // Fewer workers with CPU that was refused before would soon be more workers again.
-        let most = history.most_granted(self.facts.time).unwrap_or(u32::MAX);
+        let granted = history.most_granted(self.facts.time);
+        let most = granted.unwrap_or(u32::MAX);
         // Nor has a node more for a worker than it has, where none has room for another one.
         let is_full = self.facts.obstacles.iter().any(|obstacle| obstacle.kind == ObstacleKind::PodUnschedulable);
         let most = if is_full { most.min(self.within.cpu) } else { most };
         let limits = Limits { max_cpu_per_worker: self.limits.max_cpu_per_worker.min(most), ..self.limits.clone() };
         let smaller = |need: Need| shape(need, self.partitions(), &limits).size;
         let wanted = smaller(self.need);
+        let free = shape(self.need, self.partitions(), self.limits).size;
+        if let Some(cpu) = granted.filter(|_| free.replicas < wanted.replicas) {
+            notes.push(Note::GrantedBefore { cpu });
+        }
         // A size that is not allowed is first made so.
         if self.within != self.running {
             return None;

@@ -269,6 +269,11 @@ pub enum Note {
     WorkersInstead,
     /// Less would do, and pods can't be given less CPU.
     LessRefused,
+    /// Fewer workers would do with more CPU each than a worker could be given in the last day.
+    GrantedBefore {
+        /// What a worker had when it was given no more, in thousandths of a core.
+        cpu: u32,
+    },
 }
 
 impl Decision {

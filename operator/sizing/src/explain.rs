@@ -218,6 +218,10 @@ impl Decision {
             Note::Obstacle(kind) => obstacle(kind),
             Note::WorkersInstead => "workers are added instead of CPU".into(),
             Note::LessRefused => "less would do, but less CPU for a pod is refused".into(),
+            Note::GrantedBefore { cpu: granted } => format!(
+                "fewer workers would do, but within the last day a worker was refused more than {}, which counts for a day",
+                cpu(u64::from(*granted))
+            ),
         }
     }
 

@@ -113,6 +113,18 @@ fn cpu_that_was_refused_more_than_a_day_ago_is_asked_for_again() {
 }
 
 #[test]
+fn workers_that_stay_since_more_cpu_was_refused_are_explained() {
+    let sentence = |hours: u64| {
+        let granted = Granted { time: NOW - hours * 3600, cpu: 500 };
+        let stream = stream().running(2, 400).arrival(1800.0);
+        stream.history(|history| history.most_granted = Some(granted)).decide().sentence()
+    };
+    let told = "fewer workers would do, but within the last day a worker was refused more than 500m";
+    assert!(sentence(3).contains(told), "{}", sentence(3));
+    assert!(!sentence(25).contains(told), "{}", sentence(25));
+}
+
+#[test]
 fn more_that_is_granted_after_all_ends_the_memory_of_the_refusal() {
     let mut stream = stream().arrival(3100.0).history(|history| history.short_since = None);
     run_on_full_nodes(&mut stream, 30, 500);
