@@ -35,28 +35,42 @@ pub async fn explained(pod: &Pod, state: PodState, operator: &Operator) -> PodSt
     if taken.is_none_or(|taken| (operator.now)().duration_since(taken.0) < USUAL) {
         return state;
     }
-    let events = events_of(pod, operator).await;
+    let events = events_of(pod, operator).await.unwrap_or_default();
     match trouble(&events) {
         Some((reason, note)) => pod_state::with_event(state, reason, note, missing(&events)),
         None => state,
     }
 }
 
-/// Why the API server refuses the pods of a Job, if that is the newest that the Job controller tells.
-pub async fn refused_pods(job: &Job, operator: &Operator) -> Option<String> {
-    refusal(&events_of(job, operator).await).map(str::to_owned)
+/// Whether the API server refuses the pods of a Job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    /// It does not, by the newest that the Job controller tells.
+    No,
+    /// It does, in these words.
+    Yes(String),
+    /// Events can't be listed.
+    Unknown,
 }
 
-/// Events of an object; none if they can't be listed: the next reconcile asks again.
-async fn events_of<K: ResourceExt>(object: &K, operator: &Operator) -> Vec<Event> {
-    let (Some(namespace), Some(uid)) = (object.namespace(), object.uid()) else { return Vec::new() };
+/// Whether the API server refuses the pods of a Job, and why.
+pub async fn refused_pods(job: &Job, operator: &Operator) -> Refused {
+    match events_of(job, operator).await {
+        Some(events) => refusal(&events).map_or(Refused::No, |words| Refused::Yes(words.to_owned())),
+        None => Refused::Unknown,
+    }
+}
+
+/// Events of an object, unless they can't be listed: the next reconcile asks again.
+async fn events_of<K: ResourceExt>(object: &K, operator: &Operator) -> Option<Vec<Event>> {
+    let (Some(namespace), Some(uid)) = (object.namespace(), object.uid()) else { return None };
     let api: Api<Event> = Api::namespaced(operator.client.clone(), &namespace);
     let parameters = ListParams::default().fields(&format!("involvedObject.uid={uid}")).limit(MOST);
     match api.list(&parameters).await {
-        Ok(events) => events.items,
+        Ok(events) => Some(events.items),
         Err(error) => {
             warn!(%namespace, object = object.name_any(), %error, "cannot list events");
-            Vec::new()
+            None
         }
     }
 }

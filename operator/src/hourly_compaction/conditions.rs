@@ -13,6 +13,7 @@ use crate::condition::{self, ConditionType, State, Truth};
 use crate::error::Error;
 use crate::labels;
 use crate::missing::resolved_refs;
+use crate::pod_events::Refused;
 use crate::pod_state::{Failure, PodState};
 use crate::reason::Reason;
 use crate::resource::PAUSED;
@@ -82,6 +83,9 @@ fn ready(
     if let Some(blocking) = blocking(observed) {
         return blocking.state();
     }
+    if let Some(known) = still_refused(compaction, observed) {
+        return known;
+    }
     match last {
         Some(Ending { job, time, result: Ok(_), .. }) => {
             State::holds(Reason::LastRunSucceeded, format!("Job {job} ended at {time}"))
@@ -91,6 +95,14 @@ fn ready(
         }
         None => before_any_ending(compaction, observed, plan),
     }
+}
+
+/// What was told of pods that the API server refuses stands while events can't be listed.
+fn still_refused(compaction: &Compaction, observed: &Observed) -> Option<State> {
+    let active = observed.active.as_ref().filter(|active| active.refused == Refused::Unknown)?;
+    let known = condition::find(&compaction.status.conditions, ConditionType::Ready)?;
+    let told = [Reason::QuotaExceeded, Reason::ReplicaFailure].iter().any(|told| known.reason == told.as_str());
+    (told && known.message.contains(&active.job.name_any())).then(|| State::of(known))
 }
 
 fn suspended(compaction: &Compaction) -> &'static str {
@@ -137,7 +149,10 @@ fn blocking(observed: &Observed) -> Option<Blocking<'_>> {
         // A pod that ended is tried again by its Job.
         Some((pod, PodState::Failing(failure))) if active.is_waiting() => Some(Blocking::Pod(job, pod, failure)),
         Some((_, PodState::Failing(_) | PodState::Coming(_) | PodState::Running { .. } | PodState::Ended)) => None,
-        None => active.refused.as_deref().map(|message| Blocking::Refused(job, message)),
+        None => match &active.refused {
+            Refused::Yes(message) => Some(Blocking::Refused(job, message)),
+            Refused::No | Refused::Unknown => None,
+        },
     }
 }
 

@@ -17,7 +17,7 @@ use super::{Compaction, Context};
 use crate::context::{Operator, cached, labelled, ready};
 use crate::error::Error;
 use crate::labels::{self, HOURLY_COMPACTION};
-use crate::pod_events;
+use crate::pod_events::{self, Refused};
 use crate::pod_state::{self, PodState};
 use crate::reason::Reason;
 use crate::served_schema::Outdated;
@@ -71,8 +71,8 @@ pub struct Active {
     pub job: Arc<Job>,
     /// Its newest pod and what that says; of several pods that share the run one that can't start, if there is one.
     pub pod: Option<(Arc<Pod>, PodState)>,
-    /// Why the API server refuses its pods, if there is none.
-    pub refused: Option<String>,
+    /// Whether the API server refuses its pods, where there is none.
+    pub refused: Refused,
 }
 
 impl Active {
@@ -134,7 +134,7 @@ async fn active(jobs: &[Arc<Job>], pods: &[Arc<Pod>], operator: &Operator) -> Op
     };
     let age = job.creation_timestamp().map(|made| (operator.now)().duration_since(made.0));
     let is_late = pod.is_none() && is_without_pods(job) && age.is_some_and(|age| age > USUAL);
-    let refused = if is_late { pod_events::refused_pods(job, operator).await } else { None };
+    let refused = if is_late { pod_events::refused_pods(job, operator).await } else { Refused::No };
     Some(Active { job: Arc::clone(job), pod, refused })
 }
 

@@ -113,6 +113,11 @@ async fn pods_that_the_namespace_refuses_are_told_with_its_words() {
     assert!(message.starts_with(&format!("a pod of Job books-compaction-1 is refused: {words}; raise ")), "{message}");
     assert!(message.ends_with("`kubectl delete job -n library books-compaction-1`"), "{message}");
 
+    // The API server that can't list them tells nothing new.
+    cluster.deny("/events", "list");
+    cluster.reconcile_compaction().await.unwrap();
+    assert_eq!(cluster.condition(COMPACTIONS, "Ready").0, "False/QuotaExceeded");
+
     // A quota with room: the Job controller goes on by itself.
     cluster.put(run_pod("books-compaction-1", running()));
     cluster.reconcile_compaction().await.unwrap();
