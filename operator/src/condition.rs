@@ -192,6 +192,16 @@ pub fn find(conditions: &[Condition], condition_type: ConditionType) -> Option<&
     conditions.iter().find(|condition| condition.type_ == condition_type.as_str())
 }
 
+/// The condition of this type, if it was told of this very spec that it does not hold.
+pub fn failed_before(
+    conditions: &[Condition],
+    condition_type: ConditionType,
+    generation: Option<i64>,
+) -> Option<&Condition> {
+    let is_of_spec = |known: &&Condition| known.observed_generation == generation;
+    find(conditions, condition_type).filter(is_of_spec).filter(|known| known.status == Truth::False.as_str())
+}
+
 /// Whether conditions differ in more than their text: a message with figures changes all the time.
 pub fn differ(left: &[Condition], right: &[Condition]) -> bool {
     let essence = |condition: &Condition| {

@@ -30,12 +30,12 @@ const REPEATED_WITHIN: SignedDuration = SignedDuration::from_secs(150);
 
 /// The state of a pod on its way, with what events say of it.
 pub async fn explained(pod: &Pod, state: PodState, operator: &Operator) -> PodState {
-    let PodState::Coming(_) = state else { return state };
+    let PodState::Coming(what) = &state else { return state };
     let taken = pod.status.as_ref().and_then(|status| status.start_time.as_ref());
     if taken.is_none_or(|taken| (operator.now)().duration_since(taken.0) < USUAL) {
         return state;
     }
-    let events = events_of(pod, operator).await.unwrap_or_default();
+    let Some(events) = events_of(pod, operator).await else { return PodState::Unexplained(what.clone()) };
     match trouble(&events) {
         Some((reason, note)) => pod_state::with_event(state, reason, note, missing(&events)),
         None => state,

@@ -20,6 +20,8 @@ const LONGEST_LOG: usize = 1_000;
 pub enum PodState {
     /// It is scheduled, pulled or started, and nothing has gone wrong.
     Coming(String),
+    /// The same, and the events that would tell what keeps it can't be listed.
+    Unexplained(String),
     /// Its process runs.
     Running {
         /// Since when.
@@ -93,7 +95,7 @@ pub fn with_event(state: PodState, event: &str, note: &str, missing: Vec<Missing
             message: format!("{event}: {}; the kubelet tries again within two minutes", note.trim_end_matches('.')),
             missing,
         }),
-        state @ (PodState::Running { .. } | PodState::Failing(_) | PodState::Ended) => state,
+        state @ (PodState::Unexplained(_) | PodState::Running { .. } | PodState::Failing(_) | PodState::Ended) => state,
     }
 }
 

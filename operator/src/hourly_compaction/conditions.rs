@@ -8,7 +8,7 @@ use kube::ResourceExt;
 
 use super::Compaction;
 use super::endings::Ending;
-use super::observe::Observed;
+use super::observe::{Active, Observed};
 use crate::condition::{self, ConditionType, State, Truth};
 use crate::error::Error;
 use crate::labels;
@@ -63,7 +63,13 @@ fn refs(compaction: &Compaction, observed: &Observed, plan: &CompactionPlan, las
     let no_options = PodOptions::default();
     let options = compaction.typed().ok().and_then(|typed| typed.spec.pod.as_ref()).unwrap_or(&no_options);
     let failures = blocking(observed).into_iter().filter_map(Blocking::failure).chain(failure_of(last));
-    resolved_refs(failures, &plan.reference_uses(), options, compaction.namespace())
+    let refs = resolved_refs(failures, &plan.reference_uses(), options, compaction.namespace());
+    let is_unexplained = observed.active.as_ref().is_some_and(Active::is_unexplained);
+    let generation = compaction.metadata.generation;
+    match condition::failed_before(&compaction.status.conditions, ConditionType::ResolvedRefs, generation) {
+        Some(known) if is_unexplained && refs.status == Truth::True => State::of(known),
+        Some(_) | None => refs,
+    }
 }
 
 fn ready(
@@ -83,7 +89,7 @@ fn ready(
     if let Some(blocking) = blocking(observed) {
         return blocking.state();
     }
-    if let Some(known) = still_refused(compaction, observed) {
+    if let Some(known) = still_blocked(compaction, observed) {
         return known;
     }
     match last {
@@ -97,12 +103,25 @@ fn ready(
     }
 }
 
-/// What was told of pods that the API server refuses stands while events can't be listed.
-fn still_refused(compaction: &Compaction, observed: &Observed) -> Option<State> {
-    let active = observed.active.as_ref().filter(|active| active.refused == Refused::Unknown)?;
+/// What events have told of a run that can't start stands while they can't be listed.
+fn still_blocked(compaction: &Compaction, observed: &Observed) -> Option<State> {
+    let active = observed.active.as_ref()?;
+    let job = active.job.name_any();
+    let begins = match &active.pod {
+        Some((pod, PodState::Unexplained(_))) => waits_for(&job, &pod.name_any()),
+        None if active.refused == Refused::Unknown => refused(&job),
+        Some(_) | None => return None,
+    };
     let known = condition::find(&compaction.status.conditions, ConditionType::Ready)?;
-    let told = [Reason::QuotaExceeded, Reason::ReplicaFailure].iter().any(|told| known.reason == told.as_str());
-    (told && known.message.contains(&active.job.name_any())).then(|| State::of(known))
+    known.message.starts_with(&begins).then(|| State::of(known))
+}
+
+fn waits_for(job: &str, pod: &str) -> String {
+    format!("Job {job} waits for pod {pod}: ")
+}
+
+fn refused(job: &str) -> String {
+    format!("a pod of Job {job} is refused: ")
 }
 
 fn suspended(compaction: &Compaction) -> &'static str {
@@ -148,7 +167,14 @@ fn blocking(observed: &Observed) -> Option<Blocking<'_>> {
     match &active.pod {
         // A pod that ended is tried again by its Job.
         Some((pod, PodState::Failing(failure))) if active.is_waiting() => Some(Blocking::Pod(job, pod, failure)),
-        Some((_, PodState::Failing(_) | PodState::Coming(_) | PodState::Running { .. } | PodState::Ended)) => None,
+        Some((
+            _,
+            PodState::Failing(_)
+            | PodState::Coming(_)
+            | PodState::Unexplained(_)
+            | PodState::Running { .. }
+            | PodState::Ended,
+        )) => None,
         None => match &active.refused {
             Refused::Yes(message) => Some(Blocking::Refused(job, message)),
             Refused::No | Refused::Unknown => None,
@@ -167,16 +193,16 @@ impl<'a> Blocking<'a> {
     fn state(&self) -> State {
         let (job, reason, what) = match self {
             Self::Pod(job, pod, failure) => {
-                let what = format!("Job {} waits for pod {}: {}", job.name_any(), pod.name_any(), failure.message);
-                (job, failure.reason.clone(), what)
+                let begins = waits_for(&job.name_any(), &pod.name_any());
+                (job, failure.reason.clone(), format!("{begins}{}", failure.message))
             }
             Self::Refused(job, message) if is_by_namespace(message) => {
                 let act = "raise what the namespace allows (ResourceQuota, LimitRange), or lower spec.pod, in mode Auto maxCpuPerPod or maxMemoryPerPod of spec.sizing";
-                (job, Reason::QuotaExceeded, format!("a pod of Job {} is refused: {message}; {act}", job.name_any()))
+                (job, Reason::QuotaExceeded, format!("{}{message}; {act}", refused(&job.name_any())))
             }
             Self::Refused(job, message) => {
                 let act = "change spec.pod to what the namespace admits, or its policy";
-                (job, Reason::ReplicaFailure, format!("a pod of Job {} is refused: {message}; {act}", job.name_any()))
+                (job, Reason::ReplicaFailure, format!("{}{message}; {act}", refused(&job.name_any())))
             }
         };
         let (name, namespace) = (job.name_any(), job.namespace().unwrap_or_default());

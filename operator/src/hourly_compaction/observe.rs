@@ -80,10 +80,16 @@ impl Active {
     pub fn is_waiting(&self) -> bool {
         match &self.pod {
             Some((pod, state)) => {
-                matches!(state, PodState::Coming(_) | PodState::Failing(_)) && pod_state::termination(pod).is_none()
+                matches!(state, PodState::Coming(_) | PodState::Unexplained(_) | PodState::Failing(_))
+                    && pod_state::termination(pod).is_none()
             }
             None => is_without_pods(&self.job),
         }
+    }
+
+    /// Whether what keeps its pod can't be told, since events can't be listed.
+    pub fn is_unexplained(&self) -> bool {
+        matches!(&self.pod, Some((_, PodState::Unexplained(_))))
     }
 }
 
@@ -169,8 +175,12 @@ fn telling(pods: Vec<Arc<Pod>>, read: impl Fn(&Pod) -> PodState) -> Option<Arc<P
         let waits = pod_state::termination(pod).is_none();
         let state = match read(pod) {
             PodState::Failing(_) if waits => 2,
-            PodState::Coming(_) if waits => 1,
-            PodState::Coming(_) | PodState::Failing(_) | PodState::Running { .. } | PodState::Ended => 0,
+            PodState::Coming(_) | PodState::Unexplained(_) if waits => 1,
+            PodState::Coming(_)
+            | PodState::Unexplained(_)
+            | PodState::Failing(_)
+            | PodState::Running { .. }
+            | PodState::Ended => 0,
         };
         (state, pod.creation_timestamp(), pod.name_any())
     })

@@ -14,6 +14,7 @@ use crate::condition::{self, ConditionType, State, Truth};
 use crate::error::{Error, Fault};
 use crate::labels;
 use crate::missing::resolved_refs;
+use crate::pod_state::PodState;
 use crate::reason::Reason;
 use crate::resource::PAUSED;
 
@@ -73,6 +74,14 @@ fn planned(
     let options = stream.typed().ok().and_then(|ingest| ingest.spec.pod.as_ref()).unwrap_or(&no_options);
     let failures = observed.workers.iter().filter_map(Worker::failure);
     let refs = resolved_refs(failures, &plan.reference_uses(), options, stream.namespace());
+    // While events can't be listed, what they have told stands.
+    let is_unexplained = observed.workers.iter().any(|worker| matches!(worker.state, PodState::Unexplained(_)));
+    let known =
+        condition::failed_before(&stream.status.conditions, ConditionType::ResolvedRefs, stream.metadata.generation);
+    let refs = match known {
+        Some(known) if is_unexplained && refs.status == Truth::True => State::of(known),
+        Some(_) | None => refs,
+    };
     let ready = ready::ready(stream, observed, plan, &refs, sizing.replicas.wanted, now);
     let is_suspended = ready.reason == Reason::Suspended;
     // While all workers miss an answer, what they told a moment ago stands.

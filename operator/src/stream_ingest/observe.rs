@@ -110,7 +110,7 @@ impl Worker {
                 None | Some(IngestPhase::Starting) => last_failure.as_ref(),
                 Some(_) => None,
             },
-            PodState::Coming(_) | PodState::Ended => None,
+            PodState::Coming(_) | PodState::Unexplained(_) | PodState::Ended => None,
         }
     }
 }
@@ -179,7 +179,9 @@ async fn ask_one(pod: Arc<Pod>, operator: &Operator) -> Worker {
             let state = pod_events::explained(&pod, state, operator).await;
             return Worker { pod, state, answer: Answer::NotAsked };
         }
-        PodState::Failing(_) | PodState::Ended => return Worker { pod, state, answer: Answer::NotAsked },
+        PodState::Unexplained(_) | PodState::Failing(_) | PodState::Ended => {
+            return Worker { pod, state, answer: Answer::NotAsked };
+        }
     };
     let address = pod.status.as_ref().and_then(|status| status.pod_ip.as_ref()?.parse().ok());
     let why = match address {

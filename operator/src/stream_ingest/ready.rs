@@ -138,6 +138,10 @@ fn standing(stream: &Stream, observed: &Observed, plan: &IngestPlan, worker: &Wo
         }
         (PodState::Failing(failure), _) => Standing::Fails(failing(worker, failure)),
         (PodState::Coming(what), _) => Standing::Comes(coming(stream, observed, format!("pod {name}: {what}"))),
+        (PodState::Unexplained(what), _) => match told_before(stream, &name) {
+            Some(known) => Standing::Fails(known),
+            None => Standing::Comes(coming(stream, observed, format!("pod {name}: {what}"))),
+        },
         (PodState::Ended, _) => {
             let message = format!("pod {name}: its process ended and is started again");
             Standing::Comes(coming(stream, observed, message))
@@ -150,6 +154,15 @@ fn standing(stream: &Stream, observed: &Observed, plan: &IngestPlan, worker: &Wo
             Standing::Comes(coming(stream, observed, format!("pod {name} runs and has not been asked yet")))
         }
     }
+}
+
+/// What events have told of a pod, while they can't be listed.
+fn told_before(stream: &Stream, pod: &str) -> Option<State> {
+    let generation = stream.metadata.generation;
+    let known = condition::failed_before(&stream.status.conditions, ConditionType::Ready, generation)?;
+    let is_of_pod =
+        known.reason == Reason::WorkerUnavailable.as_str() && known.message.starts_with(&format!("pod {pod}"));
+    is_of_pod.then(|| State::of(known))
 }
 
 fn reporting(stream: &Stream, plan: &IngestPlan, worker: &Worker, report: &IngestReport, now: Timestamp) -> Standing {

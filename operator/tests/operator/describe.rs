@@ -242,3 +242,54 @@ async fn description_of_a_compaction_names_cause_object_and_next_act(#[case] fai
     let case = std::thread::current().name().and_then(|name| name.rsplit("case_").next()).unwrap()[2..].to_owned();
     insta::assert_snapshot!(format!("compaction_{case}"), cluster.described(COMPACTIONS));
 }
+
+/// Reason of Ready and ResolvedRefs.
+fn told(cluster: &Cluster, kind: &str) -> [String; 2] {
+    ["Ready", "ResolvedRefs"].map(|condition| cluster.condition(kind, condition).0)
+}
+
+#[rstest]
+#[case::keytab_missing(keytab_missing, "False/SecretNotFound", "False/SecretNotFound")]
+#[case::volume_not_mounted(volume_not_mounted, "False/WorkerUnavailable", "True/Resolved")]
+#[tokio::test]
+async fn what_keeps_a_worker_stands_while_events_cannot_be_listed(
+    #[case] fail: fn(&Cluster),
+    #[case] ready: &str,
+    #[case] refs: &str,
+) {
+    let cluster = Cluster::new().with(secured());
+    cluster.reconcile_stream().await.unwrap();
+    cluster.wait_seconds(60);
+    fail(&cluster);
+    cluster.reconcile_stream().await.unwrap();
+    assert_eq!(told(&cluster, STREAMS), [ready, refs]);
+    let before = cluster.described(STREAMS);
+    cluster.deny("/events", "list");
+    cluster.reconcile_stream().await.unwrap();
+    assert_eq!(cluster.described(STREAMS), before);
+
+    // Another spec is told of as if nothing were known.
+    cluster.edit(STREAMS, "books", |stream| stream["spec"]["raw"]["files"] = json!({"maxAge": "7m"}));
+    cluster.reconcile_stream().await.unwrap();
+    assert_eq!(cluster.condition(STREAMS, "ResolvedRefs").0, "True/Resolved");
+}
+
+#[tokio::test]
+async fn what_keeps_a_run_stands_while_events_cannot_be_listed() {
+    for note in [
+        "MountVolume.SetUp failed for volume \"reference-0\" : secret \"books-keytab\" not found",
+        "MountVolume.SetUp failed for volume \"tmp\" : no space left on device.",
+    ] {
+        let cluster = Cluster::new().with(secured()).with(compaction());
+        cluster.reconcile_compaction().await.unwrap();
+        blocked(&cluster, json!({"reason": "ContainerCreating"}));
+        let uid = cluster.get("/pods", "books-compaction-1-x").unwrap()["metadata"]["uid"].clone();
+        cluster.put(pod_event("first", &uid, "Warning", "FailedMount", note));
+        cluster.reconcile_compaction().await.unwrap();
+        let before = told(&cluster, COMPACTIONS);
+        assert!(before[0].starts_with("False/"), "{before:?}");
+        cluster.deny("/events", "list");
+        cluster.reconcile_compaction().await.unwrap();
+        assert_eq!(told(&cluster, COMPACTIONS), before);
+    }
+}

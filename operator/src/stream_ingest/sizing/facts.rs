@@ -81,8 +81,9 @@ fn worker(worker: &observe::Worker) -> Worker {
             Worker::silent(name, Phase::Ingesting, cpu)
         }
         // No process runs, so it owns nothing.
-        (PodState::Coming(_) | PodState::Failing(_) | PodState::Ended, Answer::Silence(_) | Answer::NotAsked) => {
-            Worker::silent(name, Phase::Starting, cpu)
-        }
+        (
+            PodState::Coming(_) | PodState::Unexplained(_) | PodState::Failing(_) | PodState::Ended,
+            Answer::Silence(_) | Answer::NotAsked,
+        ) => Worker::silent(name, Phase::Starting, cpu),
     }
 }
