@@ -5,21 +5,28 @@
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use gristmill_core::log::Genesis;
 use gristmill_crds::plan::{CompactionPlan, FileEnd, IngestPlan, RetentionPlan};
 use sha2::{Digest, Sha256};
 
 use crate::exit::{Exit, Failure};
+use crate::store::{self, HadoopAccess, ZoneUrl};
 use crate::termination::in_pod;
+use crate::zone::{Surroundings, ZoneReader};
+
+/// What the consumer groups of folders begin with.
+const GROUPS: &str = "gristmill.local.";
 
 /// Moves an ingest to `DIR/<name>/raw`, and its archive to `DIR/<name>/archive`.
 ///
 /// # Errors
 /// The folder has no absolute path in UTF-8.
-pub fn local_ingest(plan: IngestPlan, directory: &Path) -> Result<IngestPlan, Failure> {
-    let directory = absolute(directory)?;
-    let raw = zone(&directory, &plan.name, "raw");
-    let archive = zone(&directory, &plan.name, "archive");
-    let mut plan = plan.with_raw_path(raw, group(&directory));
+pub async fn local_ingest(plan: IngestPlan, directory: &Path) -> Result<IngestPlan, Failure> {
+    let place = Place::of(directory)?;
+    let raw = place.zone(&plan.name, "raw");
+    let archive = place.zone(&plan.name, "archive");
+    let group = place.group(&raw).await;
+    let mut plan = plan.with_raw_path(raw, group);
     // Rows of a first try do not get into the archive that others rely on.
     if let Some(RetentionPlan { end: FileEnd::Archive(url), after: _ }) = &mut plan.retention {
         *url = archive;
@@ -31,11 +38,12 @@ pub fn local_ingest(plan: IngestPlan, directory: &Path) -> Result<IngestPlan, Fa
 ///
 /// # Errors
 /// The folder has no absolute path in UTF-8.
-pub fn local_compaction(plan: CompactionPlan, directory: &Path) -> Result<CompactionPlan, Failure> {
-    let directory = absolute(directory)?;
-    let raw = zone(&directory, &plan.ingest.name, "raw");
-    let processed = zone(&directory, &plan.name, "processed");
-    Ok(plan.with_paths(raw, group(&directory), processed))
+pub async fn local_compaction(plan: CompactionPlan, directory: &Path) -> Result<CompactionPlan, Failure> {
+    let place = Place::of(directory)?;
+    let raw = place.zone(&plan.ingest.name, "raw");
+    let processed = place.zone(&plan.name, "processed");
+    let group = place.group(&raw).await;
+    Ok(plan.with_paths(raw, group, processed))
 }
 
 /// Outside a pod a zone that others share is opened only by those who say so.
@@ -54,6 +62,11 @@ pub fn refuse_shared_zone(path: &str) -> Result<(), Failure> {
              --attach to join it"
         ),
     })
+}
+
+/// Whether a consumer group is that of a folder.
+pub fn is_of_folder(group: &str) -> bool {
+    group.starts_with(GROUPS)
 }
 
 /// The one absolute spelling of a folder that may not exist yet: without `..`, and without links as far as it exists.
@@ -78,22 +91,62 @@ pub fn folder(path: &Path) -> io::Result<PathBuf> {
     Ok(absolute)
 }
 
-fn absolute(directory: &Path) -> Result<String, Failure> {
-    let invalid = |message: String| Failure { exit: Exit::Usage, reason: "Invalid", message };
-    let path = folder(directory)
-        .map_err(|error| invalid(format!("--local {}: {error}; name a folder", directory.display())))?;
-    let text = path.to_str().map(|text| text.trim_end_matches('/').to_owned());
-    text.ok_or_else(|| invalid(format!("--local {}: the path is not UTF-8; choose another", directory.display())))
+/// The folder of `--local`.
+struct Place {
+    folder: String,
+    /// As it was written, made absolute: zones that were begun before folders had one spelling have the group of theirs.
+    written: String,
 }
 
-fn zone(directory: &str, name: &str, kind: &str) -> String {
-    format!("file://{directory}/{name}/{kind}")
+impl Place {
+    fn of(directory: &Path) -> Result<Self, Failure> {
+        let invalid = |message: String| Failure { exit: Exit::Usage, reason: "Invalid", message };
+        let failed = |error| invalid(format!("--local {}: {error}; name a folder", directory.display()));
+        let text = |path: PathBuf| {
+            let text = path.to_str().map(|text| text.trim_end_matches('/').to_owned());
+            text.ok_or_else(|| {
+                invalid(format!("--local {}: the path is not UTF-8; choose another", directory.display()))
+            })
+        };
+        let folder = text(folder(directory).map_err(failed)?)?;
+        let written = text(std::path::absolute(directory).map_err(failed)?)?;
+        Ok(Self { folder, written })
+    }
+
+    fn zone(&self, name: &str, kind: &str) -> String {
+        format!("file://{}/{name}/{kind}", self.folder)
+    }
+
+    /// The group of the folder, or that of its written path where the zone was begun with it: a zone keeps its group.
+    ///
+    /// No other group of a zone is taken. The copy of a folder has the zone id of the original, and in one group neither
+    /// would notice that the other one reads some of the partitions.
+    async fn group(&self, raw: &str) -> String {
+        let of_written = group(&self.written);
+        if group_of_zone(raw).await.is_some_and(|theirs| theirs == of_written) {
+            of_written
+        } else {
+            group(&self.folder)
+        }
+    }
+}
+
+/// The group that a zone was begun with; none where there is no zone yet. One that can't be read is told of by whoever opens
+/// it.
+async fn group_of_zone(raw: &str) -> Option<String> {
+    let url: ZoneUrl = raw.parse().ok()?;
+    let store = store::open(&url, &HadoopAccess::default()).ok()?;
+    let zone = ZoneReader::open(Surroundings::of_process(store, url)).await.ok()?;
+    match zone.fold().genesis() {
+        Genesis::Raw(genesis) => Some(genesis.group.clone()),
+        Genesis::Processed(_) => None,
+    }
 }
 
 fn group(directory: &str) -> String {
     let digest = Sha256::digest(directory.as_bytes());
     let hash: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("gristmill.local.{hash}")
+    format!("{GROUPS}{hash}")
 }
 
 #[cfg(test)]

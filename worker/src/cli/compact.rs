@@ -133,21 +133,21 @@ impl From<compact::Error> for Unfinished {
 }
 
 async fn compact(args: &CompactArgs, with_bar: bool) -> Result<Report, Unfinished> {
-    let (plan, zones, options) = arrange(args)?;
+    let (plan, zones, options) = arrange(args).await?;
     let _bar = with_bar.then(|| Bar::begin(options.progress.subscribe()));
     Ok(compact::run(&plan, &zones, &options).await?)
 }
 
 async fn preview(args: &CompactArgs, with_bar: bool) -> Result<(), Failure> {
-    let (plan, zones, options) = arrange(args)?;
+    let (plan, zones, options) = arrange(args).await?;
     let bar = with_bar.then(|| Bar::begin(options.progress.subscribe()));
     let preview = compact::preview(&plan, &zones, &options).await?;
     drop(bar);
     print(&(if args.json { previewed::json(&preview) + "\n" } else { previewed::text(&preview) }))
 }
 
-fn arrange(args: &CompactArgs) -> Result<(CompactionPlan, Zones, Options), Failure> {
-    let (plan, secrets) = plan(args)?;
+async fn arrange(args: &CompactArgs) -> Result<(CompactionPlan, Zones, Options), Failure> {
+    let (plan, secrets) = plan(args).await?;
     let access = hadoop_of(&plan.processed_path, plan.hadoop.as_ref(), &secrets)?;
     let zones = Zones::of(&plan, &access, args.wait)?;
     Ok((plan, zones, options(args)?))
@@ -173,12 +173,12 @@ fn options(args: &CompactArgs) -> Result<Options, Failure> {
     Ok(Options { budget, spill_directory, work, ..usual })
 }
 
-fn plan(args: &CompactArgs) -> Result<(CompactionPlan, Secrets), Failure> {
+async fn plan(args: &CompactArgs) -> Result<(CompactionPlan, Secrets), Failure> {
     let documents = Documents::read(&args.files)?;
     let plan = documents.compaction_plan(args.name.as_deref())?;
     let secrets = Secrets::of(&documents, args.secrets_dir.clone());
     let plan = match &args.local {
-        Some(directory) => local_compaction(plan, directory)?,
+        Some(directory) => local_compaction(plan, directory).await?,
         None => plan,
     };
     Ok((plan, secrets))

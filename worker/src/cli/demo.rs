@@ -8,6 +8,7 @@ use clap::Args;
 use super::print;
 use crate::demo::{Demo, Options};
 use crate::exit::{Exit, Failure};
+use crate::local;
 
 /// Produces, ingests, compacts and shows the result: in-process broker, local folder.
 #[derive(Debug, Args)]
@@ -31,7 +32,7 @@ pub(super) struct DemoArgs {
 pub(super) async fn run(args: DemoArgs) -> Result<(), Failure> {
     let (folder, _temporary) = folder(&args)?;
     let options = Options { folder: folder.clone(), messages: args.messages as usize, seed: args.seed };
-    let mut demo = Demo::start(&options)?;
+    let mut demo = Demo::start(&options).await?;
     demo.run().await?;
     if args.keep {
         keep(&demo, &folder).await?;
@@ -69,7 +70,7 @@ fn empty(folder: &Path) -> Result<PathBuf, Failure> {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(refused(format!("{error}; name a new or an empty folder"))),
     }
-    std::path::absolute(folder).map_err(|error| refused(format!("{error}; name a folder")))
+    local::folder(folder).map_err(|error| refused(format!("{error}; name a folder")))
 }
 
 async fn keep(demo: &Demo, folder: &Path) -> Result<(), Failure> {

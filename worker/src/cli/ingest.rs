@@ -93,7 +93,7 @@ pub(super) async fn run(args: IngestArgs, with_bar: bool) -> Result<(), Failure>
 }
 
 async fn ingest(args: &IngestArgs, with_bar: bool) -> Result<(), Failure> {
-    let (plan, secrets) = args.resource.read(args.local.as_deref())?;
+    let (plan, secrets) = args.resource.read(args.local.as_deref()).await?;
     if args.local.is_none() && !args.attach {
         refuse_shared_zone(&plan.raw_path)?;
     }

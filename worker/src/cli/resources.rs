@@ -30,12 +30,12 @@ pub(super) struct IngestResource {
 
 impl IngestResource {
     /// The validated plan, moved to a folder if one is given, and what resolves its references.
-    pub(super) fn read(&self, local: Option<&Path>) -> Result<(IngestPlan, Secrets), Failure> {
+    pub(super) async fn read(&self, local: Option<&Path>) -> Result<(IngestPlan, Secrets), Failure> {
         let documents = Documents::read(&self.files)?;
         let plan = documents.ingest_plan(self.name.as_deref())?;
         let secrets = Secrets::of(&documents, self.secrets_dir.clone());
         let plan = match local {
-            Some(directory) => local_ingest(plan, directory)?,
+            Some(directory) => local_ingest(plan, directory).await?,
             None => plan,
         };
         Ok((plan, secrets))

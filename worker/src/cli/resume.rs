@@ -35,7 +35,7 @@ pub(super) struct ResumeArgs {
 
 /// Appends the entry, if the zone is held.
 pub(super) async fn run(args: ResumeArgs) -> Result<(), Failure> {
-    let (plan, secrets) = args.resource.read(args.local.as_deref())?;
+    let (plan, secrets) = args.resource.read(args.local.as_deref()).await?;
     let digest: Digest =
         plan.spec_digest.parse().map_err(|error: InvalidName| Failure::new(Exit::Bug, "Internal", &error))?;
     let url = plan.raw_path.parse()?;

@@ -72,7 +72,7 @@ struct Resources {
 
 /// Runs everything until a signal, or until an ingest fails.
 pub(super) async fn run(args: RunArgs) -> Result<(), Failure> {
-    let resources = Resources::read(&args)?;
+    let resources = Resources::read(&args).await?;
     let jobs = resources.ingests.len() + usize::from(!resources.compactions.is_empty());
     let memory = Memory::of_argument(&args.memory)?.shared_by(jobs);
     let cancel = CancellationToken::new();
@@ -127,7 +127,7 @@ async fn all(
 }
 
 impl Resources {
-    fn read(args: &RunArgs) -> Result<Self, Failure> {
+    async fn read(args: &RunArgs) -> Result<Self, Failure> {
         let documents = Documents::read(&args.files)?;
         let secrets = Secrets::of(&documents, args.secrets_dir.clone());
         let invalid = |message: String| Failure { exit: Exit::Usage, reason: "Invalid", message };
@@ -135,7 +135,7 @@ impl Resources {
         for ingest in &documents.ingests {
             let plan = IngestPlan::try_from(ingest)?;
             let plan = match &args.local {
-                Some(directory) => local_ingest(plan, directory)?,
+                Some(directory) => local_ingest(plan, directory).await?,
                 None => plan,
             };
             if args.local.is_none() && !args.attach {
@@ -159,7 +159,7 @@ impl Resources {
             let schedule =
                 Schedule::try_new(&plan.schedule, &plan.time_zone).map_err(|error| invalid(error.to_string()))?;
             let plan = match &args.local {
-                Some(directory) => local_compaction(plan, directory)?,
+                Some(directory) => local_compaction(plan, directory).await?,
                 None => plan,
             };
             if args.local.is_none() && !args.attach {

@@ -67,12 +67,12 @@ impl Demo {
     ///
     /// # Errors
     /// The broker does not start, or the folder has no usable path.
-    pub fn start(options: &Options) -> Result<Self, Failure> {
+    pub async fn start(options: &Options) -> Result<Self, Failure> {
         let broker = MockCluster::new(1).map_err(|error| Failure::new(Exit::Kafka, "SourceUnavailable", &error))?;
         let servers = broker.bootstrap_servers();
         let documents = documents(&servers);
         let parsed = Documents::parse(Path::new("books.yaml"), &documents)?;
-        let plan = local_compaction(parsed.compaction_plan(None)?, &options.folder)?;
+        let plan = local_compaction(parsed.compaction_plan(None)?, &options.folder).await?;
         let connection = Connection::plaintext(servers);
         let topic = plan.ingest.topic.clone();
         let target = Target { connection, topic, partitions: 4, wait: Duration::from_secs(30) };

@@ -9,6 +9,7 @@ use super::patience::{Patience, Trouble, Waited};
 use super::rewind;
 use crate::exit::{Exit, Failure};
 use crate::kafka::{Brokers, OffsetRange, TopicFacts};
+use crate::local::is_of_folder;
 use crate::zone::{Expected, Opened, Surroundings, Zone};
 
 /// A zone and the topic that it belongs to, which still holds what the zone has not read.
@@ -47,7 +48,8 @@ pub(super) async fn open(
     let mut trouble = Trouble::default();
     let mut zone = loop {
         let attempt = async || Zone::open(surroundings.clone(), expected.clone(), digest.clone()).await;
-        let Waited::Done(opened) = patience.repeat(attempt).await.map_err(with_way_out)? else {
+        let Waited::Done(opened) = patience.repeat(attempt).await.map_err(|failure| with_way_out(plan, failure))?
+        else {
             return Ok(Waited::Cancelled);
         };
         let empty = match opened {
@@ -110,9 +112,13 @@ async fn starts(
 }
 
 /// A topic that was replaced has a way out that the zone does not know of.
-fn with_way_out(mut failure: Failure) -> Failure {
+fn with_way_out(plan: &IngestPlan, mut failure: Failure) -> Failure {
     if failure.reason == "TopicReplaced" {
         failure.message.push_str(REPLACED_WAY_OUT);
+    }
+    let is_of_group = failure.reason == "ZoneMismatch" && failure.message.contains(&plan.consumer_group);
+    if is_of_group && is_of_folder(&plan.consumer_group) {
+        failure.message.push_str(FOLDER_WAY_OUT);
     }
     failure
 }
@@ -120,6 +126,10 @@ fn with_way_out(mut failure: Failure) -> Failure {
 /// The way out where the topic was replaced (F9).
 const REPLACED_WAY_OUT: &str = "; to go on with the topic that is there now, from its first message and in a new \
                                 generation of this zone, set spec.rewind: {nonce: <a new one>, position: Earliest}";
+
+/// The way out where `--local` names the folder by another path than the one that the zone was begun by.
+const FOLDER_WAY_OUT: &str = "; --local gives each folder a group: name it by the path that the zone was begun by, move it \
+                              back if it was moved, or begin anew in an empty one";
 
 /// The topic must still be the one that the zone reads.
 ///

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 
 use gristmill_crds::report::{FailureReport, IngestPhase, IngestReport, PartitionMove, PartitionsReport, RewindReport};
+use sha2::{Digest, Sha256};
 
 use crate::broker::{GROUP, Topic};
 use crate::landed::Landed;
-use crate::{assert_accounted, books, folder, plan};
+use crate::{assert_accounted, books, catch_up, folder, plan};
 
 /// The quickstart's document for this topic, as a file.
 pub(crate) fn document(topic: &Topic, folder: &Path) -> PathBuf {
@@ -107,9 +108,41 @@ async fn local_command_lands_the_topic_in_a_folder_and_drains_on_sigterm() {
     let rest = gristmill(&document).arg("--local").arg(&local).arg("--until-caught-up").output();
     let rest = rest.expect("the binary runs");
     assert_eq!(rest.status.code(), Some(0), "{}", stderr(&rest));
-    let plan = gristmill::local::local_ingest(plan(&topic, folder.path()), &local).expect("a folder");
+    let plan = gristmill::local::local_ingest(plan(&topic, folder.path()), &local).await.expect("a folder");
     assert_eq!(plan.raw_path, format!("file://{}/books/raw", local.display()));
     assert_accounted(&Landed::read(&plan).await, &sent);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn zone_that_was_begun_by_another_spelling_goes_on_by_it_and_a_moved_one_is_told_the_way_back() {
+    let topic = Topic::create("spelling", 1);
+    let sent = books(9, 12);
+    let (first, rest) = sent.split_at(6);
+    topic.send_books(first);
+    let folder = folder();
+    let document = document(&topic, folder.path());
+    let place = folder.path().canonicalize().expect("it exists").join("there");
+    std::fs::create_dir(&place).expect("the folder is ours");
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&place, &link).expect("the folder is ours");
+    // As a version before this one has begun it.
+    let digest = Sha256::digest(link.as_os_str().as_encoded_bytes());
+    let hash: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let raw = format!("file://{}/books/raw", place.display());
+    let begun = plan(&topic, folder.path()).with_raw_path(raw, format!("gristmill.local.{hash}"));
+    catch_up(&begun).await.expect("it catches up");
+    topic.send_books(rest);
+
+    let ingest = |local: &Path| {
+        gristmill(&document).arg("--local").arg(local).arg("--until-caught-up").output().expect("the binary runs")
+    };
+    let done = ingest(&link);
+    assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
+    assert_accounted(&Landed::read(&begun).await, &sent);
+
+    let other = ingest(&place);
+    assert_eq!(other.status.code(), Some(6), "{}", stderr(&other));
+    assert!(stderr(&other).contains("; --local gives each folder a group: name it by the path"), "{}", stderr(&other));
 }
 
 #[test]

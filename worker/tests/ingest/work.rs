@@ -103,6 +103,6 @@ async fn worker_tells_its_work_and_decodes_by_another_thread_when_its_cpu_grows(
     topic.send_books(third);
     wait_for(address, &mut child, has_read(900));
     terminate(child);
-    let plan = gristmill::local::local_ingest(plan(&topic, folder.path()), &local).expect("a folder");
+    let plan = gristmill::local::local_ingest(plan(&topic, folder.path()), &local).await.expect("a folder");
     assert_accounted(&Landed::read(&plan).await, &sent);
 }

@@ -45,7 +45,7 @@ pub(super) struct RetentionArgs {
 
 /// Runs the pass.
 pub(super) async fn run(args: RetentionArgs) -> Result<(), Failure> {
-    let (plan, secrets) = args.resource.read(args.local.as_deref())?;
+    let (plan, secrets) = args.resource.read(args.local.as_deref()).await?;
     let url = plan.raw_path.parse()?;
     let store = store::open(&url, &hadoop_of(&plan.raw_path, plan.hadoop.as_ref(), &secrets)?)?;
     let surroundings = Surroundings::of_process(store, url).with_patience(args.wait);
