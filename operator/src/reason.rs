@@ -163,6 +163,7 @@ impl Reason {
             Sizing::MinReplicas => Reason::MinReplicas,
             Sizing::MaxCpu => Reason::MaxCpu,
             Sizing::QuotaExceeded => Reason::QuotaExceeded,
+            Sizing::ReplicaFailure => Reason::ReplicaFailure,
             Sizing::NodeFull => Reason::NodeFull,
             Sizing::ExternalScaler => Reason::ExternalScaler,
             Sizing::SkewedPartition => Reason::SkewedPartition,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::decision::{Change, Decision, Figures, Note, Reason};
 use crate::demand::{capacity, fullest, need};
-use crate::facts::{Facts, Limits, MOST_REPLICAS, Mode, Obstacle, ObstacleKind, Size};
+use crate::facts::{Facts, Limits, MOST_REPLICAS, Mode, Obstacle, ObstacleKind, Refuser, Size};
 use crate::history::{Adds, Granted, History, Need, Resize};
 use crate::observation::{Observation, observe};
 use crate::shape::{Shape, bounded, most_cpu, shape};
@@ -231,7 +231,7 @@ impl Situation<'_> {
         let mut is_pod_refused = false;
         for obstacle in &self.facts.obstacles {
             match obstacle.kind {
-                ObstacleKind::ResizeOverQuota | ObstacleKind::ResizeNodeFull => {
+                ObstacleKind::ResizeRefused(_) | ObstacleKind::ResizeNodeFull => {
                     let age = Duration::from_secs(self.facts.time.saturating_sub(obstacle.since));
                     if age < self.limits.stabilization {
                         return None;
@@ -259,11 +259,16 @@ impl Situation<'_> {
         // Nor has a node more for a worker than it has, where none has room for another one.
         let is_full = self.facts.obstacles.iter().any(|obstacle| obstacle.kind == ObstacleKind::PodUnschedulable);
         let most = if is_full { most.min(self.within.cpu) } else { most };
-        let limits = Limits { max_cpu_per_worker: self.limits.max_cpu_per_worker.min(most), ..self.limits.clone() };
+        let within =
+            |most: u32| Limits { max_cpu_per_worker: self.limits.max_cpu_per_worker.min(most), ..self.limits.clone() };
+        let limits = within(most);
         let smaller = |need: Need| shape(need, self.partitions(), &limits).size;
         let wanted = smaller(self.need);
         let free = shape(self.need, self.partitions(), self.limits).size;
-        if let Some(cpu) = granted.filter(|_| free.replicas < wanted.replicas) {
+        // A node without room may be what keeps them, and not the refusal.
+        let keeps =
+            |granted: &u32| free.replicas < shape(self.need, self.partitions(), &within(*granted)).size.replicas;
+        if let Some(cpu) = granted.filter(keeps) {
             notes.push(Note::GrantedBefore { cpu });
         }
         // A size that is not allowed is first made so.
@@ -341,8 +346,8 @@ impl Situation<'_> {
 /// CPU that a worker keeps, since less is refused; as far as it has that now.
 fn kept_cpu(facts: &Facts, running: Size) -> u32 {
     let kept = facts.obstacles.iter().filter_map(|obstacle| match obstacle.kind {
-        ObstacleKind::LessCpuRefused { kept } => Some(kept.min(running.cpu)),
-        ObstacleKind::ResizeOverQuota
+        ObstacleKind::LessCpuRefused { kept, by: _ } => Some(kept.min(running.cpu)),
+        ObstacleKind::ResizeRefused(_)
         | ObstacleKind::ResizeNodeFull
         | ObstacleKind::PodOverQuota
         | ObstacleKind::PodUnschedulable
@@ -356,11 +361,12 @@ fn left(whole: Duration, passed: Duration) -> Option<Duration> {
 }
 
 fn reason(facts: &Facts, notes: &[Note], wanted: Shape, ineffective: Option<Resize>) -> Reason {
-    let obstacle = facts.obstacles.iter().filter_map(|obstacle| match obstacle.kind {
+    let obstacle = facts.obstacles.iter().filter_map(|obstacle| match &obstacle.kind {
         ObstacleKind::ForeignOwner(_) => Some(Reason::ExternalScaler),
-        ObstacleKind::ResizeOverQuota | ObstacleKind::PodOverQuota => Some(Reason::QuotaExceeded),
+        ObstacleKind::ResizeRefused(by) => Some(refused(*by)),
+        ObstacleKind::PodOverQuota => Some(Reason::QuotaExceeded),
         ObstacleKind::ResizeNodeFull | ObstacleKind::PodUnschedulable => Some(Reason::NodeFull),
-        ObstacleKind::LessCpuRefused { .. } => notes.contains(&Note::LessRefused).then_some(Reason::QuotaExceeded),
+        ObstacleKind::LessCpuRefused { kept: _, by } => notes.contains(&Note::LessRefused).then_some(refused(*by)),
     });
     let ineffective = ineffective.map(|_| Reason::NotEffective);
     obstacle
@@ -368,6 +374,13 @@ fn reason(facts: &Facts, notes: &[Note], wanted: Shape, ineffective: Option<Resi
         .or(ineffective)
         .or(wanted.limit)
         .unwrap_or(Reason::DesiredWithinRange)
+}
+
+fn refused(by: Refuser) -> Reason {
+    match by {
+        Refuser::Namespace => Reason::QuotaExceeded,
+        Refuser::Policy => Reason::ReplicaFailure,
+    }
 }
 
 /// What a reader is told of an obstacle in any case. That less is refused matters only where less would do.

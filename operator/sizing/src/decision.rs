@@ -90,6 +90,8 @@ pub enum Reason {
     MaxCpu,
     /// A quota of the namespace.
     QuotaExceeded,
+    /// Another rule of the cluster refuses CPU for a pod.
+    ReplicaFailure,
     /// No node has room.
     NodeFull,
     /// Someone else sets the replicas.
@@ -123,6 +125,7 @@ impl Reason {
             Reason::MinReplicas => "MinReplicas",
             Reason::MaxCpu => "MaxCpu",
             Reason::QuotaExceeded => "QuotaExceeded",
+            Reason::ReplicaFailure => "ReplicaFailure",
             Reason::NodeFull => "NodeFull",
             Reason::ExternalScaler => "ExternalScaler",
             Reason::SkewedPartition => "SkewedPartition",

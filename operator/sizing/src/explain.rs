@@ -163,6 +163,7 @@ impl Decision {
             // The others are said by the hold or by a note.
             Reason::DesiredWithinRange
             | Reason::QuotaExceeded
+            | Reason::ReplicaFailure
             | Reason::NodeFull
             | Reason::ExternalScaler
             | Reason::NotEffective
@@ -239,6 +240,12 @@ impl Decision {
                 "a lower minimum in the LimitRange of the namespace".into()
             }
             Reason::QuotaExceeded => "a larger ResourceQuota of the namespace".into(),
+            Reason::ReplicaFailure if self.notes.contains(&Note::LessRefused) => {
+                "another policy of the cluster, where less CPU for a pod is refused".into()
+            }
+            Reason::ReplicaFailure => {
+                "another policy of the cluster, where more CPU for a pod is refused, or a lower maxCpuPerWorker".into()
+            }
             Reason::NodeFull => "room on the nodes".into(),
             Reason::ExternalScaler => "mode Advise, or removing what sets the replicas".into(),
             Reason::SkewedPartition => "a higher maxCpuPerWorker, or a better key of the producer".into(),
@@ -298,9 +305,11 @@ impl Hold {
 
 fn obstacle(kind: &ObstacleKind) -> String {
     match kind {
-        ObstacleKind::ResizeOverQuota => "more CPU for a pod is refused".into(),
+        ObstacleKind::ResizeRefused(_) => "more CPU for a pod is refused".into(),
         ObstacleKind::ResizeNodeFull => "the node of a pod has no more CPU for it".into(),
-        ObstacleKind::LessCpuRefused { kept } => format!("a pod is refused less CPU than {}", cpu(u64::from(*kept))),
+        ObstacleKind::LessCpuRefused { kept, by: _ } => {
+            format!("a pod is refused less CPU than {}", cpu(u64::from(*kept)))
+        }
         ObstacleKind::PodOverQuota => "a quota refuses another pod".into(),
         ObstacleKind::PodUnschedulable => "no node has room for another pod".into(),
         ObstacleKind::ForeignOwner(owner) => format!("{owner} sets the replicas, so nothing is carried out"),

@@ -205,12 +205,14 @@ pub struct Obstacle {
 /// Kinds of obstacles.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ObstacleKind {
-    /// A quota refuses more CPU for a pod.
-    ResizeOverQuota,
+    /// More CPU for a pod is refused.
+    ResizeRefused(Refuser),
     /// The node of a pod has no more CPU for it.
     ResizeNodeFull,
-    /// A limit range refuses less CPU for a pod.
+    /// Less CPU for a pod is refused.
     LessCpuRefused {
+        /// By whom.
+        by: Refuser,
         /// What it keeps, in thousandths of a core.
         kept: u32,
     },
@@ -222,11 +224,20 @@ pub enum ObstacleKind {
     ForeignOwner(String),
 }
 
+/// What refuses CPU of a pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refuser {
+    /// What the namespace allows: a quota or a limit range.
+    Namespace,
+    /// Another rule of the cluster, such as an admission policy.
+    Policy,
+}
+
 impl ObstacleKind {
     /// Whether pods that there are get no more CPU.
     pub fn refuses_cpu(&self) -> bool {
         match self {
-            Self::ResizeOverQuota | Self::ResizeNodeFull => true,
+            Self::ResizeRefused(_) | Self::ResizeNodeFull => true,
             Self::LessCpuRefused { .. } | Self::PodOverQuota | Self::PodUnschedulable | Self::ForeignOwner(_) => false,
         }
     }
@@ -235,7 +246,9 @@ impl ObstacleKind {
     pub(crate) fn refuses_pod(&self) -> bool {
         match self {
             Self::PodOverQuota | Self::PodUnschedulable => true,
-            Self::ResizeOverQuota | Self::ResizeNodeFull | Self::LessCpuRefused { .. } | Self::ForeignOwner(_) => false,
+            Self::ResizeRefused(_) | Self::ResizeNodeFull | Self::LessCpuRefused { .. } | Self::ForeignOwner(_) => {
+                false
+            }
         }
     }
 }

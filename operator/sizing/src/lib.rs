@@ -27,6 +27,8 @@ mod shape;
 
 pub use decide::{SCALE_DOWN_MAX_FACTOR, decide};
 pub use decision::{Change, Decision, Figures, Hold, Note, Reason};
-pub use facts::{Facts, HotPartition, Limits, Mode, Obstacle, ObstacleKind, Phase, Size, StuckPartitions, Worker};
+pub use facts::{
+    Facts, HotPartition, Limits, Mode, Obstacle, ObstacleKind, Phase, Refuser, Size, StuckPartitions, Worker,
+};
 pub use history::{Cost, Granted, History, Need, Resize};
 pub use observation::STALE_AFTER;

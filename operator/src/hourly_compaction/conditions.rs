@@ -9,6 +9,7 @@ use kube::ResourceExt;
 use super::Compaction;
 use super::endings::Ending;
 use super::observe::{Active, Observed};
+use crate::admission::is_by_namespace;
 use crate::condition::{self, ConditionType, State, Truth};
 use crate::error::Error;
 use crate::labels;
@@ -17,7 +18,6 @@ use crate::pod_events::Refused;
 use crate::pod_state::{Failure, PodState};
 use crate::reason::Reason;
 use crate::resource::PAUSED;
-use crate::stream_ingest::ready::is_by_quota;
 
 /// What a suspended resource says.
 const SUSPENDED: &str =
@@ -213,11 +213,6 @@ impl<'a> Blocking<'a> {
             ),
         )
     }
-}
-
-/// Whether it is the size of a pod that the namespace refuses.
-fn is_by_namespace(message: &str) -> bool {
-    is_by_quota(message) || message.contains(" usage per ") || message.contains("request ratio per ")
 }
 
 fn failure_of(last: Option<&Ending>) -> Option<&Failure> {

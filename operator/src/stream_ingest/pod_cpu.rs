@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use super::ready::is_by_quota;
+use crate::admission::refuses;
 use crate::error::Error;
 use crate::labels::MANAGER;
 use crate::pod::CONTAINER;
@@ -72,11 +72,8 @@ pub async fn resize(api: &Api<Pod>, pod: &Pod, cpu: u32) -> Result<Resized, Erro
             let named = answer.details.as_ref().is_some_and(|details| details.name == name);
             Ok(if named { Resized::Gone } else { Resized::NotServed })
         }
-        Err(kube::Error::Api(answer)) if answer.code == 403 && !is_right_missing(&answer.message) => {
-            Ok(Resized::Refused(answer.message))
-        }
-        // The next try would end in the same way. An error would keep the rest of the resource from being told.
-        Err(kube::Error::Api(answer)) if answer.code == 422 => Ok(Resized::Refused(answer.message)),
+        // An error would keep the rest of the resource from being told.
+        Err(kube::Error::Api(answer)) if refuses(answer.code, &answer.message) => Ok(Resized::Refused(answer.message)),
         Err(source) => Err(Error::Apply { object: format!("the CPU of Pod {name}"), source }),
     }
 }
@@ -117,18 +114,6 @@ pub async fn annotate(api: &Api<Pod>, pod: &Pod) -> Result<(), Error> {
         Err(kube::Error::Api(answer)) if answer.is_not_found() => Ok(()),
         Err(source) => Err(Error::Apply { object: format!("Pod {name}"), source }),
     }
-}
-
-/// A quota, or a limit range: `maximum cpu usage per Container is 1, but limit is 2`, or `cpu max limit to request ratio per
-/// Container is 2, but provided ratio is 3`.
-pub fn is_by_namespace(message: &str) -> bool {
-    is_by_quota(message) || message.contains("cpu usage per ") || message.contains("request ratio per ")
-}
-
-/// A right that is missing, as the API server's authorizers have it. All other refusals are of admission: quota, limit range
-/// or a policy.
-fn is_right_missing(message: &str) -> bool {
-    message.contains("cannot patch resource")
 }
 
 fn parameters() -> PatchParams {

@@ -8,6 +8,7 @@ use kube::ResourceExt;
 
 use super::Stream;
 use super::observe::{Answer, Observed, PATIENCE, Silence, Worker};
+use crate::admission::is_by_quota;
 use crate::condition::{self, ConditionType, State, Truth};
 use crate::pod_state::{self, Failure, PodState};
 use crate::reason::Reason;
@@ -277,11 +278,6 @@ pub fn replica_failure(observed: &Observed) -> Option<State> {
         let act = "change spec.pod to what the namespace admits, or its policy";
         State::fails(Reason::ReplicaFailure, format!("its pod can't be created: {message}; {act}"))
     })
-}
-
-/// Whether the API server refuses a pod for a ResourceQuota.
-pub fn is_by_quota(message: &str) -> bool {
-    message.contains("exceeded quota") || message.contains("failed quota")
 }
 
 /// Whether the Deployment has what was applied last, and no pod of another template.

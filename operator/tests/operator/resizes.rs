@@ -1,5 +1,6 @@
 //! Scenarios of pods that are resized: limits, and what a namespace, a node or a cluster refuses.
 
+use rstest::rstest;
 use serde_json::json;
 
 use crate::cluster::STREAMS;
@@ -77,16 +78,22 @@ async fn resize_that_is_invalid_is_told_and_fails_nothing_else() {
     assert_eq!(replicas(&cluster), 4, "workers instead");
 }
 
+/// A webhook that names no code has 400.
+#[rstest]
+#[case::with_a_code(403)]
+#[case::without_a_code(400)]
 #[tokio::test]
-async fn resize_that_a_policy_refuses_leaves_the_stream_ready() {
+async fn resize_that_a_policy_refuses_leaves_the_stream_ready(#[case] code: u16) {
     let cluster = busy(json!({"mode": "Auto"})).await;
     let words = "admission webhook \"policy.example.com\" denied the request: pods are not to be resized";
-    cluster.refuse_resize(Some((403, words)));
+    cluster.refuse_resize(Some((code, words)));
     watch(&cluster, 105).await;
     assert_eq!(cluster.condition(STREAMS, "Ready").0, "True/Ingesting");
     let (limited, message) = cluster.condition(STREAMS, "ScalingLimited");
     assert_eq!(limited, "True/ReplicaFailure");
     assert!(message.contains(words), "{message}");
+    let sizing = cluster.get(STREAMS, "books").unwrap()["status"]["sizing"].clone();
+    assert_eq!(sizing["limitedBy"], "ReplicaFailure", "{sizing}");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use gristmill_sizing::{Mode, ObstacleKind, Phase, Size, decide};
+use gristmill_sizing::{Mode, ObstacleKind, Phase, Refuser, Size, decide};
 
 use crate::stream::{COST, NOW, Stream, stream};
 
@@ -190,8 +190,9 @@ fn troubles() -> Vec<Case> {
         }),
         ("the last step is tried again after an hour", waiting.added(4000, before, 2900.0)),
         ("a slow node", stream().running(2, 400).arrival(1500.0).worker(1, |worker| worker.cpu_seconds *= 2.0)),
-        ("a quota refuses CPU, a moment ago", refused(ObstacleKind::ResizeOverQuota, 60)),
-        ("a quota refuses CPU, for long", refused(ObstacleKind::ResizeOverQuota, 400)),
+        ("a quota refuses CPU, a moment ago", refused(ObstacleKind::ResizeRefused(Refuser::Namespace), 60)),
+        ("a quota refuses CPU, for long", refused(ObstacleKind::ResizeRefused(Refuser::Namespace), 400)),
+        ("a policy refuses CPU, for long", refused(ObstacleKind::ResizeRefused(Refuser::Policy), 400)),
         ("the node has no CPU left, for long", refused(ObstacleKind::ResizeNodeFull, 400)),
         ("a quota refuses pods", stream().running(1, 2000).arrival(9000.0).obstacle(ObstacleKind::PodOverQuota, 400)),
         (
@@ -206,7 +207,10 @@ fn troubles() -> Vec<Case> {
             stream().running(2, 500).arrival(1500.0).asked_for(4).obstacle(ObstacleKind::PodUnschedulable, 60)
         }),
         ("less would do, and a limit range refuses it", {
-            stream().running(1, 1400).obstacle(ObstacleKind::LessCpuRefused { kept: 1400 }, 60)
+            stream().running(1, 1400).obstacle(ObstacleKind::LessCpuRefused { kept: 1400, by: Refuser::Namespace }, 60)
+        }),
+        ("less would do, and a policy refuses it", {
+            stream().running(1, 1400).obstacle(ObstacleKind::LessCpuRefused { kept: 1400, by: Refuser::Policy }, 60)
         }),
         ("KEDA sets the replicas", refused(ObstacleKind::ForeignOwner("keda-operator".into()), 400)),
     ]

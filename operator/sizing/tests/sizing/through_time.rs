@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gristmill_sizing::{Change, Granted, History, Mode, Obstacle, ObstacleKind, Reason, Size, decide};
+use gristmill_sizing::{Change, Granted, History, Mode, Obstacle, ObstacleKind, Reason, Refuser, Size, decide};
 
 use crate::stream::{COST, NOW, Stream, stream};
 
@@ -125,6 +125,18 @@ fn workers_that_stay_since_more_cpu_was_refused_are_explained() {
 }
 
 #[test]
+fn workers_that_a_full_node_keeps_are_not_put_down_to_a_refusal() {
+    // One worker with 800m would do.
+    let sentence = |granted: u32| {
+        let granted = Granted { time: NOW - 3 * 3600, cpu: granted };
+        let stream = stream().running(2, 400).arrival(1800.0).obstacle(ObstacleKind::PodUnschedulable, 60);
+        stream.history(|history| history.most_granted = Some(granted)).decide().sentence()
+    };
+    assert!(sentence(500).contains("a worker was refused more than 500m"), "{}", sentence(500));
+    assert!(!sentence(900).contains("a worker was refused"), "{}", sentence(900));
+}
+
+#[test]
 fn more_that_is_granted_after_all_ends_the_memory_of_the_refusal() {
     let mut stream = stream().arrival(3100.0).history(|history| history.short_since = None);
     run_on_full_nodes(&mut stream, 30, 500);
@@ -137,7 +149,7 @@ fn more_that_is_granted_after_all_ends_the_memory_of_the_refusal() {
 /// A limit of the document below what the namespace demands: it is told, and workers are added beside those that keep more.
 #[test]
 fn limit_below_what_a_worker_keeps_changes_nothing_and_more_workers_come() {
-    let obstacle = ObstacleKind::LessCpuRefused { kept: 500 };
+    let obstacle = ObstacleKind::LessCpuRefused { by: Refuser::Namespace, kept: 500 };
     let mut stream = stream().arrival(100.0).obstacle(obstacle, 60).history(|history| history.short_since = None);
     stream.facts.limits.max_cpu_per_worker = 100;
     assert_eq!(run(&mut stream, 10), []);
@@ -150,7 +162,7 @@ fn limit_below_what_a_worker_keeps_changes_nothing_and_more_workers_come() {
 /// Together they may have two cores, and one can't be given less than one of them.
 #[test]
 fn cpu_of_all_bounds_the_workers_that_keep_theirs() {
-    let obstacle = ObstacleKind::LessCpuRefused { kept: 1000 };
+    let obstacle = ObstacleKind::LessCpuRefused { by: Refuser::Namespace, kept: 1000 };
     let mut stream = stream().running(4, 1000).arrival(9000.0).obstacle(obstacle, 60);
     stream.facts.limits.max_cpu = Some(2000);
     assert_eq!(stream.decide().target, Size { replicas: 2, cpu: 1000 });
@@ -161,7 +173,8 @@ fn cpu_of_all_bounds_the_workers_that_keep_theirs() {
 /// An evening's need at the edge of a step.
 #[test]
 fn refusal_of_less_is_told_by_the_peak_and_not_by_turns() {
-    let mut stream = stream().running(1, 100).obstacle(ObstacleKind::LessCpuRefused { kept: 100 }, 60);
+    let mut stream =
+        stream().running(1, 100).obstacle(ObstacleKind::LessCpuRefused { by: Refuser::Namespace, kept: 100 }, 60);
     for _ in 0..200 {
         for arrival in [90.0, 140.0] {
             stream = stream.arrival(arrival);
@@ -174,7 +187,10 @@ fn refusal_of_less_is_told_by_the_peak_and_not_by_turns() {
 
 #[test]
 fn less_that_is_refused_takes_workers_and_no_cpu() {
-    let mut stream = stream().running(4, 500).arrival(200.0).obstacle(ObstacleKind::LessCpuRefused { kept: 500 }, 60);
+    let mut stream = stream()
+        .running(4, 500)
+        .arrival(200.0)
+        .obstacle(ObstacleKind::LessCpuRefused { by: Refuser::Namespace, kept: 500 }, 60);
     let changes = run(&mut stream, 300);
     assert!(changes.iter().all(|(_, change, size)| *change == Change::Down && size.cpu >= 500), "{changes:?}");
     assert_eq!(stream.facts.running, Size { replicas: 1, cpu: 500 });

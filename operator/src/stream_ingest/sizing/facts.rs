@@ -9,8 +9,9 @@ use kube::ResourceExt;
 
 use super::super::observe::{self, Answer, Observed};
 use super::super::pod_cpu;
-use super::super::ready::{deployment_condition, is_by_quota};
+use super::super::ready::deployment_condition;
 use super::Refusal;
+use crate::admission::is_by_quota;
 use crate::pod_state::PodState;
 
 /// The facts of a moment; `running` is the size in effect, and `scaler` whoever else sets the replicas.
@@ -58,8 +59,9 @@ pub fn obstacles(
     let refused_pod = deployment_condition(observed, "ReplicaFailure").filter(|failure| is_refused_by_quota(failure));
     let found = [
         scaler.map(|scaler| at(ObstacleKind::ForeignOwner(scaler.to_owned()), 0)),
-        refused.map(|refused| at(ObstacleKind::ResizeOverQuota, refused.since)),
-        less_refused.map(|refused| at(ObstacleKind::LessCpuRefused { kept: refused.cpu }, refused.since)),
+        refused.map(|refused| at(ObstacleKind::ResizeRefused(refused.by()), refused.since)),
+        less_refused
+            .map(|refused| at(ObstacleKind::LessCpuRefused { by: refused.by(), kept: refused.cpu }, refused.since)),
         conditions("PodResizePending", "True").map(|since| at(ObstacleKind::ResizeNodeFull, since)),
         refused_pod.map(|failure| at(ObstacleKind::PodOverQuota, since(failure.last_transition_time.as_ref()))),
         conditions("PodScheduled", "False").map(|since| at(ObstacleKind::PodUnschedulable, since)),

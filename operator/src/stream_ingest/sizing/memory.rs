@@ -8,10 +8,12 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use gristmill_sizing::{History, Size};
+use gristmill_sizing::{History, Refuser, Size};
 use kube::api::DynamicObject;
 use kube::runtime::reflector::ObjectRef;
 use serde::{Deserialize, Serialize};
+
+use crate::admission::is_by_namespace;
 
 /// Shortest time between two writes that no decision asks for.
 const BETWEEN_WRITES: Duration = Duration::from_secs(60);
@@ -60,6 +62,11 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// What refuses it, by its words.
+    pub fn by(&self) -> Refuser {
+        if is_by_namespace(&self.message) { Refuser::Namespace } else { Refuser::Policy }
+    }
+
     /// A refusal of now, for a pod with this CPU; `before` is the one before it, if nothing was accepted in between.
     pub fn new(message: &str, cpu: u32, now: u64, before: Option<&Refusal>) -> Self {
         let since = before.map_or(now, |before| before.since);

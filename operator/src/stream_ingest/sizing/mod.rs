@@ -8,7 +8,7 @@ pub mod memory;
 
 use gristmill_crds::plan::IngestPlan;
 use gristmill_crds::{ScalingMode, SizingStatus};
-use gristmill_sizing::{Change, Decision, History, Note, Obstacle, Size};
+use gristmill_sizing::{Change, Decision, History, Note, Obstacle, Refuser, Size};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Container;
@@ -286,8 +286,8 @@ impl Sizing {
             .as_ref()
             .filter(|_| decision.is_none_or(|decision| decision.notes.contains(&Note::LessRefused)));
         let direction = if refused.is_some() { "more" } else { "less" };
-        let message = &refused.as_ref().or(less_refused)?.message;
-        let is_by_namespace = pod_cpu::is_by_namespace(message);
+        let told = refused.as_ref().or(less_refused)?;
+        let (message, is_by_namespace) = (&told.message, told.by() == Refuser::Namespace);
         let act = match (decision, refused) {
             (Some(_), Some(_)) if is_by_namespace => {
                 "raise what the namespace allows (ResourceQuota, LimitRange), or lower spec.scaling.maxCpuPerWorker; after a stabilizationInterval workers are added instead"
