@@ -1,7 +1,7 @@
 //! The conditions of a StreamIngest. Pure: equal facts give equal sentences.
 
 use gristmill_crds::plan::IngestPlan;
-use gristmill_crds::report::IngestPhase;
+use gristmill_crds::report::{IngestPhase, IngestReport};
 use gristmill_crds::{BudgetAction, PodOptions};
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -35,14 +35,15 @@ pub fn conditions(
             // Pods of the former spec go on, and so does what is known of them.
             states.extend(remembered(stream, &[ConditionType::ResolvedRefs]));
             states.push((ConditionType::Ready, State::fails(error.reason(), refused(error, observed))));
-            states.extend(remembered(
-                stream,
-                &[
-                    ConditionType::BacklogWithinTarget,
-                    ConditionType::RejectedWithinBudget,
-                    ConditionType::ScalingLimited,
-                ],
-            ));
+            match unknown_target(error, observed) {
+                Some(backlog) => states.push((ConditionType::BacklogWithinTarget, backlog)),
+                None => states.extend(remembered(stream, &[ConditionType::BacklogWithinTarget])),
+            }
+            match held(observed) {
+                Some(held) => states.push((ConditionType::RejectedWithinBudget, held)),
+                None => states.extend(remembered(stream, &[ConditionType::RejectedWithinBudget])),
+            }
+            states.extend(remembered(stream, &[ConditionType::ScalingLimited]));
         }
     }
     states.extend(condition::progress(&states).or_else(|| rollout(observed)));
@@ -55,12 +56,32 @@ pub fn conditions(
 /// Why there is no plan, and what the workers of the former spec do meanwhile.
 fn refused(error: &Error, observed: &Observed) -> String {
     let message = error.to_message();
-    match (error.fault(), observed.report()) {
+    let report = holding(observed).or_else(|| observed.report());
+    match (error.fault(), report) {
         (Fault::Spec, Some(report)) if report.phase == IngestPhase::Ingesting => {
             format!("{message}; workers of the former spec go on: {}", ready::figures_of(report))
         }
-        (Fault::Spec | Fault::External, _) => message,
+        (Fault::Spec, Some(report)) => format!("{message}; a worker of the former spec tells: {}", report.message),
+        (Fault::Spec, None) | (Fault::External, _) => message,
     }
+}
+
+/// What waits for the workers of the former spec while the next one is refused, which would say how old it may be.
+fn unknown_target(error: &Error, observed: &Observed) -> Option<State> {
+    let lag = observed.report()?.lag.filter(|_| error.fault() == Fault::Spec)?;
+    let age = lag.seconds.map(|seconds| format!(", the oldest for {seconds} s")).unwrap_or_default();
+    let message =
+        format!("{} messages wait{age}; how old they may be stands in the spec, which is refused", lag.records);
+    Some(State::unknown(error.reason(), message))
+}
+
+/// The report of a worker that consumes nothing, since the rejected budget is spent.
+fn holding(observed: &Observed) -> Option<&IngestReport> {
+    observed.workers.iter().filter_map(Worker::report).find(|report| report.phase == IngestPhase::Held)
+}
+
+fn held(observed: &Observed) -> Option<State> {
+    holding(observed).map(|report| State::fails(Reason::RejectedBudgetExceeded, report.message.clone()))
 }
 
 fn planned(
@@ -133,9 +154,8 @@ fn backlog(observed: &Observed, plan: &IngestPlan, ready: &State) -> State {
 
 fn rejected(stream: &Stream, observed: &Observed, plan: &IngestPlan) -> State {
     let budget = &plan.rejected.budget;
-    let held = observed.workers.iter().filter_map(Worker::report).find(|report| report.phase == IngestPhase::Held);
-    if let Some(held) = held {
-        return State::fails(Reason::RejectedBudgetExceeded, held.message.clone());
+    if let Some(held) = held(observed) {
+        return held;
     }
     let Some(report) = observed.report() else {
         // A hold stands in the log: it does not end with the worker that told of it.

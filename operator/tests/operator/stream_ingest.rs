@@ -143,6 +143,22 @@ async fn figures_of_workers_go_on_while_the_next_spec_is_refused() {
     assert_eq!(ready, "False/Invalid");
     let flows = "; workers of the former spec go on: 4 partitions, 7000 messages behind, 90 s";
     assert!(message.ends_with(flows), "{message}");
+    let (backlog, message) = cluster.condition(STREAMS, "BacklogWithinTarget");
+    assert_eq!(backlog, "Unknown/Invalid");
+    assert!(message.starts_with("7000 messages wait, the oldest for 90 s; "), "{message}");
+
+    let mut report = ingest_report("Held");
+    report["message"] = json!("5 % of the messages have rejects; resume it");
+    cluster.report(Some(report));
+    cluster.reconcile_stream().await.expect("it is logged and counted once");
+    let (rejected, message) = cluster.condition(STREAMS, "RejectedWithinBudget");
+    assert_eq!(
+        (rejected.as_str(), message.as_str()),
+        ("False/RejectedBudgetExceeded", "5 % of the messages have rejects; resume it",)
+    );
+    let message = cluster.condition(STREAMS, "Ready").1;
+    let tells = "; a worker of the former spec tells: 5 % of the messages have rejects; resume it";
+    assert!(message.ends_with(tells), "{message}");
     // Another spec that is refused is told anew.
     cluster.edit(STREAMS, "books", |stream| stream["spec"]["record"]["rowPath"] = json!("books"));
     cluster.reconcile_stream().await.unwrap_err();
