@@ -11,6 +11,8 @@ use tracing::warn;
 
 use crate::condition::ConditionType;
 use crate::context::Operator;
+use crate::error::Error;
+use crate::events::Subject;
 use crate::reason::Reason;
 use crate::resource::CustomResource;
 
@@ -59,7 +61,8 @@ pub async fn publish<K, S>(
     next: &[Condition],
 ) {
     for Transition { condition, severity } in transitions(previous, next) {
-        tell(operator, resource, severity, &condition.reason, RECONCILE, note(condition)).await;
+        let event = event(severity, &condition.reason, RECONCILE, note(condition));
+        tell(operator, resource, event, Subject::Spec(condition.observed_generation)).await;
     }
 }
 
@@ -74,22 +77,32 @@ pub async fn publish_resize<K, S>(
 ) {
     let action = change.split_once(": ").map_or(change.as_str(), |(action, _)| action);
     let action = action[..action.floor_char_boundary(LONGEST_ACTION)].to_owned();
-    tell(operator, resource, EventType::Normal, reason.as_str(), &action, change).await;
+    let event = event(EventType::Normal, reason.as_str(), &action, change.clone());
+    tell(operator, resource, event, Subject::Change(change)).await;
 }
 
 /// Publishes that something which was asked for has no effect.
 pub async fn publish_warning<K, S>(operator: &Operator, resource: &CustomResource<K, S>, reason: Reason, note: &str) {
-    tell(operator, resource, EventType::Warning, reason.as_str(), RECONCILE, note.to_owned()).await;
+    let event = event(EventType::Warning, reason.as_str(), RECONCILE, note.to_owned());
+    tell(operator, resource, event, Subject::Spec(resource.metadata.generation)).await;
 }
 
-async fn tell<K, S>(
-    operator: &Operator,
-    resource: &CustomResource<K, S>,
-    type_: EventType,
-    reason: &str,
-    action: &str,
-    mut note: String,
-) {
+/// Publishes that another installation of the operator has the resource, and says so in the log, once for as long.
+pub async fn publish_elsewhere<K, S>(operator: &Operator, resource: &CustomResource<K, S>, error: &Error) {
+    let message = error.to_message();
+    let event = event(EventType::Warning, error.reason().as_str(), RECONCILE, message.clone());
+    if tell(operator, resource, event, Subject::Spec(resource.metadata.generation)).await {
+        warn!(resource = resource.title(), error = message, "the resource is left alone");
+    }
+}
+
+fn event(type_: EventType, reason: &str, action: &str, mut note: String) -> Event {
+    note.truncate(note.floor_char_boundary(LONGEST_NOTE));
+    Event { type_, reason: reason.to_owned(), note: Some(note), action: action.to_owned(), secondary: None }
+}
+
+/// Whether it was news. An event that can't be written is: nobody has been told.
+async fn tell<K, S>(operator: &Operator, resource: &CustomResource<K, S>, event: Event, subject: Subject) -> bool {
     let reference = ObjectReference {
         api_version: Some(resource.kind.api_version.clone()),
         kind: Some(resource.kind.kind.clone()),
@@ -98,11 +111,12 @@ async fn tell<K, S>(
         uid: resource.metadata.uid.clone(),
         ..Default::default()
     };
-    note.truncate(note.floor_char_boundary(LONGEST_NOTE));
-    let (reason, action) = (reason.to_owned(), action.to_owned());
-    let event = Event { type_, reason, note: Some(note), action, secondary: None };
-    if let Err(error) = operator.events.publish(&event, &reference, (operator.now)()).await {
-        warn!(resource = resource.title(), reason = event.reason, %error, "event not written");
+    match operator.events.publish(&event, subject, &reference, (operator.now)()).await {
+        Ok(is_news) => is_news,
+        Err(error) => {
+            warn!(resource = resource.title(), reason = event.reason, %error, "event not written");
+            true
+        }
     }
 }
 
