@@ -23,7 +23,9 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tracing::{info, warn};
 
+use crate::context::Operator;
 use crate::error::{Error, ObjectName};
+use crate::installation::Installation;
 use crate::labels::{APPLIED, MANAGER};
 
 /// An object that the operator creates.
@@ -40,20 +42,21 @@ impl<K> Child for K where
 /// Applies the objects of one custom resource.
 pub struct Applier<'a> {
     client: &'a Client,
+    installation: &'a Installation,
     namespace: &'a str,
     owner: OwnerReference,
 }
 
 impl<'a> Applier<'a> {
     /// An applier for objects that belong to `owner`.
-    pub fn new(client: &'a Client, namespace: &'a str, owner: OwnerReference) -> Self {
-        Self { client, namespace, owner }
+    pub fn new(operator: &'a Operator, namespace: &'a str, owner: OwnerReference) -> Self {
+        Self { client: &operator.client, installation: &operator.settings.installation, namespace, owner }
     }
 
     /// Makes the live object what is wanted.
     ///
     /// # Errors
-    /// The name is taken, the API server refuses the object, or it can't be reached.
+    /// The name is taken, another installation has the object, the API server refuses the object, or it can't be reached.
     pub async fn apply<K: Child>(&self, mut wanted: K, live: Option<&K>) -> Result<(), Error> {
         wanted.meta_mut().owner_references = Some(vec![self.owner.clone()]);
         let wanted = stamped(wanted);
@@ -64,6 +67,8 @@ impl<'a> Applier<'a> {
         };
         if let Some(found) = &found {
             self.check_ours(&wanted, found)?;
+            // Another one may have been faster than our cache.
+            self.installation.check(Some(found))?;
             if is_as_wanted(found, &wanted) {
                 return Ok(());
             }

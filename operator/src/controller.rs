@@ -430,6 +430,10 @@ fn after_error<C>(
             operator.served.note_refusal();
         }
         match error.fault() {
+            // The reconcile has told of it, and does so with each event.
+            _ if matches!(error, Error::ManagedElsewhere { .. }) => {
+                debug!(%reference, %reason, error = text, "reconcile failed");
+            }
             Fault::Spec => info!(%reference, %reason, error = text, "refused"),
             Fault::External => warn!(%reference, %reason, error = text, "reconcile failed"),
         }

@@ -19,8 +19,9 @@ use kube::api::DynamicObject;
 use kube::runtime::controller::Action;
 
 use crate::apply::{Applier, unused};
-use crate::context::Operator;
+use crate::context::{Operator, cached};
 use crate::error::Error;
+use crate::labels;
 use crate::pod::mounted_config_map;
 use crate::reason::Reason;
 use crate::resource::CustomResource;
@@ -58,12 +59,12 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     }
     let operator = &context.operator;
     let compaction = Compaction::read(&object);
-    let observed = observe(&compaction, &context).await?;
-    if let Err(error) = operator.settings.installation.check(observed.cron_job.as_deref()) {
-        // Nor the status: the other one writes it, and they would turn it all the time.
-        transitions::publish_warning(operator, &compaction, error.reason(), &error.to_message()).await;
-        return Err(error);
+    let name = labels::compaction_name(compaction.name());
+    let live = cached(&context.cache.cron_jobs, compaction.namespace(), &name).await?;
+    if let Err(error) = operator.settings.installation.check(live.as_deref()) {
+        return stays_out(&compaction, operator, error).await;
     }
+    let observed = observe(&compaction, &context).await?;
     let now = (operator.now)();
     let endings = endings::endings(&observed);
     let mut told = status::told(&compaction.status, &endings);
@@ -87,6 +88,10 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
         }
         Err(error) => Err(error),
     };
+    let outcome = match outcome {
+        Err(error @ Error::ManagedElsewhere { .. }) => return stays_out(&compaction, operator, error).await,
+        outcome => outcome,
+    };
     // A failure stays in sight with its Job, for days. A good run that came after it may be gone with its node.
     let is_last = |ending: &&Ending| ending.result.is_ok() || status::is_after_last_success(&told, ending);
     let last = endings.last().filter(is_last);
@@ -104,6 +109,13 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     operator.retries.reset(&compaction.reference);
     let waits = observed.active.as_ref().is_some_and(Active::is_waiting);
     Ok(Action::requeue(if waits { LOOK_AT_POD } else { LOOK_AGAIN }))
+}
+
+/// Of a resource of another installation nothing is written, nor the status: the other one writes it, and they would turn it
+/// all the time.
+async fn stays_out(compaction: &Compaction, operator: &Operator, error: Error) -> Result<Action, Error> {
+    transitions::publish_elsewhere(operator, compaction, &error).await;
+    Err(error)
 }
 
 /// What the resource says, checked with its StreamIngest.
@@ -158,7 +170,7 @@ async fn settle(
     let current = config_map.name_any();
     let config_map = crate::pod::with_live_text(config_map, &observed.config_maps);
 
-    let applier = Applier::new(&operator.client, compaction.namespace(), compaction.owner_reference());
+    let applier = Applier::new(operator, compaction.namespace(), compaction.owner_reference());
     applier.apply(service_account, observed.service_account.as_deref()).await?;
     applier.apply(config_map, observed.config_map(&current)).await?;
     applier.apply(cron_job, observed.cron_job.as_deref()).await?;

@@ -26,9 +26,9 @@ use kube::runtime::controller::Action;
 
 use crate::apply::{Applier, unused};
 use crate::condition::{ConditionType, find};
-use crate::context::Operator;
+use crate::context::{Operator, cached};
 use crate::error::{Error, Retry};
-use crate::labels::SIZING;
+use crate::labels::{self, SIZING};
 use crate::pod::{document_cpu, mounted_config_map};
 use crate::reason::Reason;
 use crate::resource::CustomResource;
@@ -67,13 +67,16 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     }
     let operator = &context.operator;
     let stream = Stream::read(&object);
-    let observed = observe(&stream, &context).await?;
-    if let Err(error) = operator.settings.installation.check(observed.deployment.as_deref()) {
-        // Nor the status: the other one writes it, and they would turn it all the time.
-        transitions::publish_warning(operator, &stream, error.reason(), &error.to_message()).await;
-        return Err(error);
+    // Before its workers are asked, which may let the other one in and not us.
+    let live = cached(&context.cache.deployments, stream.namespace(), &labels::ingest_name(stream.name())).await?;
+    if let Err(error) = operator.settings.installation.check(live.as_deref()) {
+        return stays_out(&stream, operator, error).await;
     }
-    let outcome = settle(&stream, &observed, &context).await;
+    let observed = observe(&stream, &context).await?;
+    let outcome = match settle(&stream, &observed, &context).await {
+        Err(error @ Error::ManagedElsewhere { .. }) => return stays_out(&stream, operator, error).await,
+        outcome => outcome,
+    };
     let status = status::next(&stream, &observed, &outcome, (operator.now)());
     if status::is_due(&stream.status, &status) {
         crate::status::write(&operator.client, &stream, &status, observed.outdated.as_ref()).await?;
@@ -88,6 +91,13 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     outcome?;
     operator.retries.reset(&stream.reference);
     Ok(Action::requeue(REFRESH))
+}
+
+/// Of a resource of another installation nothing is written, nor the status: the other one writes it, and they would turn it
+/// all the time.
+async fn stays_out(stream: &Stream, operator: &Operator, error: Error) -> Result<Action, Error> {
+    transitions::publish_elsewhere(operator, stream, &error).await;
+    Err(error)
 }
 
 /// Whether the refusal of this very spec was told before: it is logged and counted once.
@@ -118,7 +128,7 @@ async fn settle(stream: &Stream, observed: &Observed, context: &Context) -> Outc
     let current = config_map.name_any();
     let config_map = crate::pod::with_live_text(config_map, &observed.config_maps);
 
-    let applier = Applier::new(&operator.client, stream.namespace(), stream.owner_reference());
+    let applier = Applier::new(operator, stream.namespace(), stream.owner_reference());
     applier.apply(service_account, observed.service_account.as_deref()).await?;
     let is_start_ignored = start_from::is_ignored(stream, observed, &config_map);
     applier.apply(config_map, observed.config_map(&current)).await?;

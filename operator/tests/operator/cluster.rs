@@ -18,7 +18,7 @@ use gristmill_operator::rollout::Rollouts;
 use gristmill_operator::served_schema::ServedSchema;
 use gristmill_operator::stream_ingest::sizing::Memories;
 use gristmill_operator::worker::{Silences, WorkerClient};
-use gristmill_operator::{hourly_compaction, stream_ingest};
+use gristmill_operator::{hourly_compaction, labels, stream_ingest};
 use http::header::CONTENT_TYPE;
 use http::{Request, Response};
 use http_body_util::BodyExt;
@@ -363,7 +363,13 @@ impl Cluster {
         K::DynamicType: Eq + std::hash::Hash + Clone,
     {
         writer.apply_watcher_event(&Event::Init);
-        for object in self.0.state.lock().unwrap().list(resource, None, None) {
+        // As the watches of these do.
+        let selector = match resource {
+            "apps/deployments" => Some(labels::STREAM_INGEST),
+            "batch/cronjobs" => Some(labels::HOURLY_COMPACTION),
+            _ => None,
+        };
+        for object in self.0.state.lock().unwrap().list(resource, None, selector) {
             writer.apply_watcher_event(&Event::InitApply(serde_json::from_value(object).unwrap()));
         }
         writer.apply_watcher_event(&Event::InitDone);

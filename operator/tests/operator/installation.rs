@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cluster::{Cluster, STREAMS, ingesting};
+use crate::cluster::{Cluster, STREAMS, ingesting, settled};
 use crate::documents::{compaction, ingest_report, stream};
 
 const MARK: &str = "gristmill.dev/installation";
@@ -53,6 +53,22 @@ async fn compaction_of_another_installation_is_left_alone() {
     assert_eq!(cluster.writes(), Vec::<String>::new());
     let events = cluster.events();
     assert!(events.iter().any(|event| event.starts_with("Warning ManagedElsewhere: CronJob ")), "{events:?}");
+}
+
+/// It was created since the caches were filled.
+#[tokio::test]
+async fn object_that_another_installation_has_made_a_moment_ago_is_not_taken() {
+    let cluster = settled().await;
+    cluster.edit("apps/deployments", "books-ingest", |deployment| {
+        deployment["metadata"]["annotations"][MARK] = json!("tools/gristmill-operator");
+        // What the caches select by.
+        deployment["metadata"]["labels"].as_object_mut().unwrap().clear();
+    });
+    cluster.writes();
+    let error = cluster.reconcile_stream().await.unwrap_err();
+    assert_eq!(error.reason().as_str(), "ManagedElsewhere");
+    assert_eq!(mark_of(&cluster, "apps/deployments", "books-ingest"), "tools/gristmill-operator");
+    assert_eq!(cluster.writes(), Vec::<String>::new());
 }
 
 /// As an operator before this version has left them.
