@@ -154,15 +154,27 @@ pub(super) struct Pauses<'a> {
     since: DateTime<Utc>,
     next: Duration,
     made: u32,
+    /// Patience came to its end, or has not been through the last pause.
+    is_away: bool,
+}
+
+impl Drop for Pauses<'_> {
+    /// Whoever needs no further pause has had an answer.
+    fn drop(&mut self) {
+        if self.made > 0 && !self.is_away {
+            self.surroundings.outage.end();
+        }
+    }
 }
 
 impl<'a> Pauses<'a> {
     pub(super) fn new(surroundings: &'a Surroundings) -> Self {
-        Self { surroundings, since: surroundings.clock.now(), next: FIRST_PAUSE, made: 0 }
+        Self { surroundings, since: surroundings.clock.now(), next: FIRST_PAUSE, made: 0, is_away: false }
     }
 
     /// Waits, or gives the error back when patience is at its end.
     pub(super) async fn pause(&mut self, error: StoreError) -> Result<(), StoreError> {
+        self.is_away = true;
         let clock = &self.surroundings.clock;
         let waited = (clock.now() - self.since).to_std().unwrap_or_default();
         let patience = self.surroundings.patience;
@@ -171,9 +183,10 @@ impl<'a> Pauses<'a> {
             return Err(error);
         }
         self.made += 1;
-        self.surroundings.outage.tell(&self.surroundings.url, &error, clock.now());
+        self.surroundings.outage.tell(&self.surroundings.url, &error, &**clock);
         clock.sleep(self.next).await;
         self.next = (self.next * 2).min(LONGEST_PAUSE);
+        self.is_away = false;
         Ok(())
     }
 }
