@@ -131,10 +131,7 @@ impl Store for FileStore {
 
     async fn prove_exclusive_rename(&self, scratch: &StorePath) -> Result<(), StoreError> {
         let disk = Arc::clone(&self.disk);
-        self.create_directories(scratch).await.map_err(|error| match error.kind {
-            StoreErrorKind::Denied => without_right(error),
-            _ => StoreError { message: format!("{}; choose a folder that can be made", error.message), ..error },
-        })?;
+        self.create_directories(scratch).await.map_err(not_made)?;
         on(scratch, "prove hard links in", move |scratch| {
             let [first, second, target] =
                 ["first", "second", "target"].map(|name| scratch.join(format!("{name}.probe")));
@@ -159,9 +156,23 @@ impl Store for FileStore {
     }
 }
 
-/// Nothing was proven, and waiting brings no right to write.
+/// What is in the way of a folder is another matter than a volume that fails.
+fn not_made(error: StoreError) -> StoreError {
+    match error.kind {
+        StoreErrorKind::Denied => without_right(error),
+        StoreErrorKind::NotFound | StoreErrorKind::AlreadyExists => {
+            StoreError { message: format!("{}; choose a folder that can be made", error.message), ..error }
+        }
+        StoreErrorKind::Unavailable | StoreErrorKind::LoginFailed | StoreErrorKind::Other => error,
+    }
+}
+
+/// Nothing was proven, and waiting brings neither a right to write nor room.
 fn without_right(error: StoreError) -> StoreError {
-    let message = format!("{}; give this user the right to write there, or choose another folder", error.message);
+    let message = format!(
+        "{}; see that this user may write there and that there is room, or choose another folder",
+        error.message
+    );
     StoreError { kind: StoreErrorKind::Other, act: "write into", message, ..error }
 }
 
@@ -257,4 +268,27 @@ fn make_directories(disk: &dyn Disk, directory: &Path) -> io::Result<()> {
         disk.sync_directory(parent(created))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::file_in_the_way(ErrorKind::NotADirectory, "; choose a folder that can be made")]
+    #[case::taken(ErrorKind::AlreadyExists, "; choose a folder that can be made")]
+    #[case::full(
+        ErrorKind::StorageFull,
+        "; see that this user may write there and that there is room, or choose another folder"
+    )]
+    #[case::failing(ErrorKind::Other, "other error")]
+    fn folder_that_cannot_be_made_is_told_with_its_cause(#[case] kind: ErrorKind, #[case] end: &str) {
+        let error = io::Error::from(kind);
+        let path = StorePath::of("/data/raw".to_owned());
+        let told = not_made(StoreError::new(kind_of(&error), "create directory", &path, error.to_string())).to_string();
+        assert!(told.ends_with(end), "{told}");
+        assert_eq!(told.contains("; "), end.starts_with("; "), "{told}");
+    }
 }

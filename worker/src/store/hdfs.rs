@@ -22,6 +22,8 @@ use super::{
     ZoneUrl,
 };
 
+/// What the client says of a name that no configuration has.
+const NO_HOSTS: &str = "No NameNode hosts found";
 /// Deadline of a call to the NameNode: three times the pause of a long garbage collection there.
 const NAMENODE_DEADLINE: Duration = Duration::from_secs(30);
 /// Deadline of a transfer from or to DataNodes: a block pipeline that is rebuilt twice still meets it.
@@ -62,7 +64,7 @@ impl HdfsStore {
         }
         let client = builder.with_config(settings).build();
         let client = client.map_err(|error| match &error {
-            HdfsError::InvalidArgument(_) if !url.authority().contains(':') => {
+            HdfsError::InvalidArgument(text) if !url.authority().contains(':') && text.contains(NO_HOSTS) => {
                 invalid(&unknown_name_service(url.authority(), access, std::env::var_os("HADOOP_CONF_DIR").as_deref()))
             }
             _ => store_error(&error, "connect to", url.directory(), access),

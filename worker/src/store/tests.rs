@@ -9,7 +9,9 @@ use bytes::Bytes;
 use futures::future::join_all;
 use rstest::rstest;
 
-use super::{FileStore, HadoopAccess, HdfsStore, ListedKind, MemoryStore, Store, StoreErrorKind, StorePath, ZoneUrl};
+use super::{
+    FileStore, HadoopAccess, HdfsStore, Kerberos, ListedKind, MemoryStore, Store, StoreErrorKind, StorePath, ZoneUrl,
+};
 
 /// A store to test, with a directory in it that does not exist yet.
 struct Place {
@@ -43,6 +45,15 @@ fn name_service_without_a_configuration_is_named() {
     let error = HdfsStore::connect(&url, &access).err().expect("there is no such name service").to_string();
     let told = "nameservice1 has no port and is no nameservice of the Hadoop configuration in /etc/no-such-folder; ";
     assert!(error.contains(told) && error.contains("HADOOP_CONF_DIR"), "{error}");
+}
+
+#[test]
+fn what_the_client_says_of_a_login_is_not_put_down_to_the_name_service() {
+    let url: ZoneUrl = "hdfs://nameservice1/raw".parse().expect("a URL");
+    let kerberos = Kerberos { principal: String::new(), keytab: "/etc/books.keytab".into() };
+    let access = HadoopAccess { kerberos: Some(kerberos), ..HadoopAccess::default() };
+    let error = HdfsStore::connect(&url, &access).err().expect("there is no principal").to_string();
+    assert!(error.contains("principal must not be empty") && !error.contains("nameservice of"), "{error}");
 }
 
 /// `None` for a store that is not there, which the output says.
