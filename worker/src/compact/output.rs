@@ -205,7 +205,8 @@ impl<'c> Outputs<'c> {
 
     async fn create(&self, to: &PlaceFiles, first: &RecordBatch) -> Result<ParquetFile, Error> {
         let staged = self.zone.lock().await.stage().await.map_err(Error::Zone)?;
-        ParquetFile::create(staged, Arc::clone(&to.columns.schema), &to.layout.beginning_with(first)).map_err(Error::File)
+        ParquetFile::create(staged, Arc::clone(&to.columns.schema), &to.layout.beginning_with(first))
+            .map_err(Error::File)
     }
 
     /// Closes a file; once it is encoded the turn is another's.

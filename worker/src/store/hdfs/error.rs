@@ -81,8 +81,9 @@ fn hung_up(access: &HadoopAccess) -> String {
 
 /// Whom to look at. The client lists the DataNodes as Rust writes a value, a dozen fields each.
 fn all_failed(text: &str) -> String {
-    static DATANODE: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r#"ip_addr: "([^"]*)"[^}]*xfer_port: ([0-9]+)"#).expect("the pattern is written correctly"));
+    static DATANODE: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r#"ip_addr: "([^"]*)"[^}]*xfer_port: ([0-9]+)"#).expect("the pattern is written correctly")
+    });
     let addresses: Vec<_> = DATANODE.captures_iter(text).map(|found| format!("{}:{}", &found[1], &found[2])).collect();
     match addresses.as_slice() {
         [] => "the NameNode knows of no DataNode that has a block of it".to_owned(),
@@ -174,10 +175,14 @@ mod tests {
             )
         };
         let message = |nodes: &str| {
-            told(&HdfsError::DataTransferError(format!("All DataNodes failed: [{nodes}]")), &HadoopAccess::default()).to_string()
+            told(&HdfsError::DataTransferError(format!("All DataNodes failed: [{nodes}]")), &HadoopAccess::default())
+                .to_string()
         };
         let two = message(&format!("{}, {}", node("10.0.0.1"), node("10.0.0.2")));
-        assert!(two.ends_with("no DataNode that has a block of it can be read from: 10.0.0.1:9866, 10.0.0.2:9866"), "{two}");
+        assert!(
+            two.ends_with("no DataNode that has a block of it can be read from: 10.0.0.1:9866, 10.0.0.2:9866"),
+            "{two}"
+        );
         assert!(message(&node("10.0.0.1")).ends_with("can't be read from: 10.0.0.1:9866"));
         assert!(message("").ends_with("no DataNode that has a block of it"));
     }
