@@ -82,7 +82,8 @@ impl Default for Layout {
 impl Layout {
     /// The layout of a file that begins with these rows.
     pub fn beginning_with(&self, first: &RecordBatch) -> Self {
-        Self { without_dictionary: distinct_columns(first, self.expected_rows), ..self.clone() }
+        let without_dictionary = distinct_columns(first, self.expected_rows, self.row_group_bytes);
+        Self { without_dictionary, ..self.clone() }
     }
 
     /// Bytes that the bloom filters of a row group in progress take: they are made for all rows that may come, and folded to

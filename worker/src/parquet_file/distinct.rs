@@ -7,7 +7,8 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
-use arrow::row::{RowConverter, SortField};
+use arrow::datatypes::DataType;
+use arrow::row::{RowConverter, Rows, SortField};
 
 /// Rows that are looked at, at the most and at the least; in between a part of the file's, since a look costs as much as
 /// encoding.
@@ -22,31 +23,52 @@ const MANY: RangeInclusive<u64> = 40_000..=68_000;
 /// In between, a value is worth a place in a dictionary if it comes so often in the file.
 const OFTEN: u64 = 3;
 
-/// The columns that need no dictionary in a file of about `expected` rows that begins with these; none if these are too
-/// few to tell.
-pub(super) fn distinct_columns(rows: &RecordBatch, expected: u64) -> Vec<String> {
-    if rows.num_rows() < LEAST {
-        return Vec::new();
-    }
+/// Bytes that the encoder of a dictionary takes before its first value: a table of 8,192 places of 9 bytes (`Interner` of
+/// the parquet crate).
+const EMPTY_DICTIONARY: usize = 72 << 10;
+
+/// The columns that have no dictionary in a file of about `expected` rows that begins with these: those of so many values
+/// that it does not pay, and of very many columns those of the most values, so that the empty dictionaries leave half of a
+/// row group to its rows.
+pub(super) fn distinct_columns(rows: &RecordBatch, expected: u64, row_group_bytes: usize) -> Vec<String> {
     let many = (expected / OFTEN).clamp(*MANY.start(), *MANY.end());
     let looked_at = usize::try_from(expected / PART).unwrap_or(SAMPLE).clamp(LEAST, SAMPLE);
     let sample = rows.slice(0, rows.num_rows().min(looked_at));
-    let names = rows.schema_ref().fields().iter().map(|field| field.name());
-    let distinct = names.zip(sample.columns()).filter(|(_, column)| has_many(column, many));
-    distinct.map(|(name, _)| name.clone()).collect()
+    let is_told = rows.num_rows() >= LEAST;
+    let fields = rows.schema_ref().fields();
+    let columns = fields.iter().zip(sample.columns()).filter(|(field, _)| may_have_dictionary(field.data_type()));
+    let (mut without, mut with): (Vec<_>, Vec<_>) = columns.partition(|(_, column)| is_told && has_many(column, many));
+    let most = row_group_bytes / 2 / EMPTY_DICTIONARY;
+    if with.len() > most {
+        with.sort_by_cached_key(|(_, column)| distinct_values(column));
+        without.extend(with.split_off(most));
+    }
+    without.into_iter().map(|(field, _)| field.name().clone()).collect()
 }
 
-/// Whether a column of which this is a sample has so many values.
+/// Parquet has no dictionary of booleans, and a list is no column of the file under its own name.
+fn may_have_dictionary(data_type: &DataType) -> bool {
+    !data_type.is_nested() && *data_type != DataType::Boolean
+}
+
+/// The values of a column as bytes; none where Arrow has none for a type.
+fn bytes_of(column: &ArrayRef) -> Option<Rows> {
+    let converter = RowConverter::new(vec![SortField::new(column.data_type().clone())]).ok()?;
+    converter.convert_columns(&[Arc::clone(column)]).ok()
+}
+
+/// A sample is short, whatever hash its values have.
+type Seen<'v> = HashSet<&'v [u8], foldhash::fast::FixedState>;
+
+/// How many values a sample has.
+fn distinct_values(column: &ArrayRef) -> usize {
+    bytes_of(column).map_or(0, |values| values.iter().map(|value| value.data()).collect::<Seen<'_>>().len())
+}
+
+/// Whether a column of which this is a sample has so many values. Where it can't be told a dictionary does no harm.
 fn has_many(column: &ArrayRef, many: u64) -> bool {
-    if column.data_type().is_nested() {
-        return false;
-    }
-    let field = SortField::new(column.data_type().clone());
-    // A dictionary does no harm where Arrow has no bytes for a type.
-    let Ok(converter) = RowConverter::new(vec![field]) else { return false };
-    let Ok(values) = converter.convert_columns(&[Arc::clone(column)]) else { return false };
-    // A sample is short, whatever hash its values have.
-    let mut seen: HashSet<&[u8], foldhash::fast::FixedState> = HashSet::default();
+    let Some(values) = bytes_of(column) else { return false };
+    let mut seen = Seen::default();
     let mut repeated = 0;
     let most = most_repeated(values.num_rows() as u64, many);
     // Most columns have said enough after some hundred values.
@@ -68,6 +90,9 @@ mod tests {
 
     use super::*;
 
+    /// A row group in which dictionaries have room.
+    const ROOM: usize = 32 << 20;
+
     fn rows(count: i64) -> RecordBatch {
         let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..count));
         let few: ArrayRef = Arc::new(StringArray::from_iter_values((0..count).map(|row| (row % 200).to_string())));
@@ -76,8 +101,8 @@ mod tests {
 
     #[test]
     fn column_of_different_values_needs_no_dictionary() {
-        assert_eq!(distinct_columns(&rows(8192), u64::MAX), ["number"]);
-        assert_eq!(distinct_columns(&rows(8192), 1), ["number"]);
+        assert_eq!(distinct_columns(&rows(8192), u64::MAX, ROOM), ["number"]);
+        assert_eq!(distinct_columns(&rows(8192), 1, ROOM), ["number"]);
     }
 
     #[rstest::rstest]
@@ -112,11 +137,23 @@ mod tests {
         #[case] expected: u64,
         #[case] is_plain: bool,
     ) {
-        assert_eq!(!distinct_columns(&drawn(values), expected).is_empty(), is_plain);
+        assert_eq!(!distinct_columns(&drawn(values), expected, ROOM).is_empty(), is_plain);
     }
 
     #[test]
     fn few_rows_tell_nothing() {
-        assert!(distinct_columns(&rows(100), 100).is_empty());
+        assert!(distinct_columns(&rows(100), 100, ROOM).is_empty());
+    }
+
+    /// Of many columns, also by few rows, those of the fewest values keep their dictionaries.
+    #[test]
+    fn empty_dictionaries_leave_half_of_a_row_group_to_its_rows() {
+        let column =
+            |values: i64| -> ArrayRef { Arc::new(Int64Array::from_iter_values((0..50).map(|row| row % values))) };
+        let columns = (1..=50).map(|values| (format!("of_{values}"), column(values)));
+        let rows = RecordBatch::try_from_iter(columns).unwrap();
+        let without = distinct_columns(&rows, 4000, 2 * 30 * EMPTY_DICTIONARY);
+        let expected: Vec<String> = (31..=50).map(|values| format!("of_{values}")).collect();
+        assert_eq!(without, expected);
     }
 }
