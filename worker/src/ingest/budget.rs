@@ -19,7 +19,7 @@ const USUAL_FETCH: u64 = 4 << 20;
 pub struct Budget {
     /// Messages that wait in librdkafka, of all partitions together, at the most that a resource may ask for.
     pub queued: u64,
-    /// One fetch from a broker, on its way, if the resource says nothing.
+    /// An answer of a broker, on its way, beside the largest message.
     pub fetch: u64,
     /// Messages that wait while the worker waits for its store.
     pub held: u64,
@@ -37,7 +37,7 @@ impl Budget {
         let total = memory.buffers();
         Self {
             queued: total / 8,
-            fetch: (total / 16).min(USUAL_FETCH),
+            fetch: total / 16,
             held: total / 16,
             decoded: (total / 20).min(MOST_DECODED),
             row_group: total / 7,
@@ -50,8 +50,8 @@ impl Budget {
     pub fn reception(&self, connection: &Connection, message: u64) -> Reception {
         let set = |name| connection.setting(name).and_then(|text| text.parse::<u64>().ok());
         let queued = set("queued.max.messages.kbytes").map_or(USUAL_QUEUE, |kbytes| kbytes.saturating_mul(1024));
-        let fetch = set("fetch.max.bytes").unwrap_or(self.fetch);
-        Reception { queued: queued.min(self.queued), fetch, message }
+        let fetch = set("fetch.max.bytes").unwrap_or(self.fetch.min(USUAL_FETCH));
+        Reception { queued: queued.min(self.queued), fetch, message, margin: self.fetch }
     }
 
     /// Bytes that may be buffered outside librdkafka.
@@ -87,8 +87,17 @@ mod tests {
             Budget::of(Memory::of_bytes(memory)).reception(&Connection::plaintext("127.0.0.1:1"), 8 << 20)
         };
         assert_eq!((reception(256 << 20).queued, reception(256 << 20).fetch), (8 << 20, 4 << 20));
-        assert_eq!(reception(8 << 30), reception(256 << 20));
+        assert_eq!((reception(8 << 30).queued, reception(8 << 30).fetch), (8 << 20, 4 << 20));
         assert_eq!((reception(128 << 20).queued, reception(128 << 20).fetch), (4 << 20, 2 << 20));
+    }
+
+    /// What is fetched at a time does not decide how large a message may be that becomes a reject.
+    #[test]
+    fn answers_may_be_as_long_as_memory_allows() {
+        let longest = |memory: u64| {
+            Budget::of(Memory::of_bytes(memory)).reception(&Connection::plaintext("127.0.0.1:1"), 16 << 20).longest()
+        };
+        assert_eq!([256 << 20, 1 << 30].map(longest), [(10 + 16 + 1) << 20, (58 + 16 + 1) << 20]);
     }
 
     #[test]

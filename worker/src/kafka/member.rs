@@ -374,7 +374,7 @@ mod tests {
             topic: "books".to_owned(),
             group: "group".to_owned(),
             client_id: "test".to_owned(),
-            reception: Reception { queued: 1 << 20, fetch: 1 << 20, message: 16 << 20 },
+            reception: Reception { queued: 1 << 20, fetch: 1 << 20, message: 16 << 20, margin: 0 },
         })
     }
 

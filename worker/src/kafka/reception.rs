@@ -21,12 +21,15 @@ pub struct Reception {
     pub fetch: u64,
     /// Bytes of the largest message that is read.
     pub message: u64,
+    /// Bytes that an answer may have beside such a message, where that is more than a fetch. A message that is larger than
+    /// what is read, and comes within this, is a reject.
+    pub margin: u64,
 }
 
 impl Reception {
     /// Bytes of the longest answer that is received; a message that makes a longer one stops its partition.
     pub fn longest(self) -> u64 {
-        (self.fetch_bytes() + self.message + FRAMING).min(MOST)
+        self.fetch_bytes().max(self.margin).saturating_add(self.message).saturating_add(FRAMING).min(MOST)
     }
 
     fn fetch_bytes(self) -> u64 {

@@ -35,7 +35,7 @@ pub(super) fn first(
         .set("isolation.level", "read_committed")
         .set("enable.partition.eof", "true");
     // One batch and no more: whatever else lies in the partition makes no answer longer.
-    Reception { fetch: 0, ..reception }.configure(&mut config);
+    Reception { fetch: 0, margin: 0, ..reception }.configure(&mut config);
     config.set("max.partition.fetch.bytes", "1");
     let consumer: BaseConsumer<Quiet> = config.create_with_context(Quiet).map_err(failed)?;
     for position in positions {
