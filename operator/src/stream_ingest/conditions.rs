@@ -39,8 +39,8 @@ pub fn conditions(
                 Some(backlog) => states.push((ConditionType::BacklogWithinTarget, backlog)),
                 None => states.extend(remembered(stream, &[ConditionType::BacklogWithinTarget])),
             }
-            match held(observed) {
-                Some(held) => states.push((ConditionType::RejectedWithinBudget, held)),
+            match held(observed).or_else(|| rejected_by_former(error, observed)) {
+                Some(rejected) => states.push((ConditionType::RejectedWithinBudget, rejected)),
                 None => states.extend(remembered(stream, &[ConditionType::RejectedWithinBudget])),
             }
             states.extend(remembered(stream, &[ConditionType::ScalingLimited]));
@@ -73,6 +73,23 @@ fn unknown_target(error: &Error, observed: &Observed) -> Option<State> {
     let message =
         format!("{} messages wait{age}; how old they may be stands in the spec, which is refused", lag.records);
     Some(State::unknown(error.reason(), message))
+}
+
+/// What the workers of the former spec tell of rejects while the next one is refused.
+fn rejected_by_former(error: &Error, observed: &Observed) -> Option<State> {
+    let report = observed.report().filter(|_| error.fault() == Fault::Spec)?;
+    Some(match &report.rejected_percent {
+        Some(percent) if report.rejected_over_budget => State::fails(
+            Reason::RejectedBudgetExceeded,
+            format!(
+                "{percent} % of the messages have rejects, more than the former spec tolerates; correct spec.record or the producer"
+            ),
+        ),
+        Some(percent) => {
+            State::holds(Reason::WithinBudget, format!("{percent} %, within the budget of the former spec"))
+        }
+        None => State::holds(Reason::WithinBudget, "no message in the window of the former spec"),
+    })
 }
 
 /// The report of a worker that consumes nothing, since the rejected budget is spent.

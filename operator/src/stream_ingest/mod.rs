@@ -112,8 +112,13 @@ fn is_told(before: &StreamIngestStatus, now: &StreamIngestStatus) -> bool {
 /// Plan, size, build, apply; of a resource that is paused the plan and the size alone.
 async fn settle(stream: &Stream, observed: &Observed, context: &Context) -> Outcome {
     let operator = &context.operator;
-    let ingest = stream.typed()?;
-    let plan = IngestPlan::try_from(ingest).and_then(IngestPlan::in_cluster).map_err(Error::Invalid)?;
+    let (ingest, plan) = match planned(stream) {
+        Ok(planned) => planned,
+        Err(error) => {
+            resume_former(stream, observed, operator).await;
+            return Err(error);
+        }
+    };
     let situation = situation(stream, &plan, observed, context);
     let last_down = situation.memory.history.last_down;
     let mut sizing = sizing::decide(situation);
@@ -166,6 +171,23 @@ async fn settle(stream: &Stream, observed: &Observed, context: &Context) -> Outc
         transitions::publish_resize(operator, stream, Reason::Resized, change).await;
     }
     rest.map(|()| (plan, sizing))
+}
+
+fn planned(stream: &Stream) -> Result<(&StreamIngest, IngestPlan), Error> {
+    let ingest = stream.typed()?;
+    let plan = IngestPlan::try_from(ingest).and_then(IngestPlan::in_cluster).map_err(Error::Invalid)?;
+    Ok((ingest, plan))
+}
+
+/// Workers of the former spec that are held go on when they are told to, while the next spec is refused: that is told first,
+/// so a failure of this is only logged.
+async fn resume_former(stream: &Stream, observed: &Observed, operator: &Operator) {
+    if stream.is_paused() {
+        return;
+    }
+    if let Err(error) = resume::hand_over(stream, observed, &operator.client).await {
+        tracing::warn!(%error, stream = %stream.reference, "held workers are not told to go on");
+    }
 }
 
 /// What the size is decided by. An operator that has just started reads what the one before it wrote.

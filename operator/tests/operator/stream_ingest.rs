@@ -159,6 +159,20 @@ async fn figures_of_workers_go_on_while_the_next_spec_is_refused() {
     let message = cluster.condition(STREAMS, "Ready").1;
     let tells = "; a worker of the former spec tells: 5 % of the messages have rejects; resume it";
     assert!(message.ends_with(tells), "{message}");
+
+    // It can be told to go on, and that it does is told.
+    cluster.edit(STREAMS, "books", |stream| {
+        stream["metadata"]["annotations"] = json!({"gristmill.dev/resume": "token-1"})
+    });
+    cluster.reconcile_stream().await.expect("it is logged and counted once");
+    let handed = r#"merge /pods/books-ingest-1 {"metadata":{"annotations":{"gristmill.dev/resume":"token-1"}}}"#;
+    assert!(cluster.writes().iter().any(|write| write == handed));
+    let mut report = ingest_report("Ingesting");
+    report["rejectedPercent"] = json!("0.1");
+    cluster.report(Some(report));
+    cluster.reconcile_stream().await.expect("it is logged and counted once");
+    let within = ("True/WithinBudget".to_owned(), "0.1 %, within the budget of the former spec".to_owned());
+    assert_eq!(cluster.condition(STREAMS, "RejectedWithinBudget"), within);
     // Another spec that is refused is told anew.
     cluster.edit(STREAMS, "books", |stream| stream["spec"]["record"]["rowPath"] = json!("books"));
     cluster.reconcile_stream().await.unwrap_err();
