@@ -20,7 +20,8 @@ pub fn refuses(code: u16, message: &str) -> bool {
     match code {
         403 => !message.contains("cannot patch resource"),
         422 => true,
-        400..500 => message.contains("denied the request"),
+        // In the words of a webhook and of a ValidatingAdmissionPolicy.
+        400..500 => message.contains("denied the request") || message.contains("denied request"),
         _ => false,
     }
 }
@@ -46,6 +47,7 @@ mod tests {
     #[case::right(403, "pods \"a\" is forbidden: User \"b\" cannot patch resource \"pods/resize\"", false)]
     #[case::invalid(422, "Pod \"a\" is invalid", true)]
     #[case::webhook_with_its_own_code(400, "admission webhook \"a\" denied the request: no", true)]
+    #[case::policy_of_the_cluster(413, "ValidatingAdmissionPolicy 'a' with binding 'b' denied request: no", true)]
     #[case::malformed(400, "the body of the request was in an unknown format", false)]
     #[case::webhook_that_fails(500, "failed calling webhook \"a\"", false)]
     fn answer_is_a_refusal(#[case] code: u16, #[case] message: &str, #[case] is_refusal: bool) {
