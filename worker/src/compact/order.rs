@@ -93,7 +93,7 @@ impl Order {
         let mut order: Vec<Destination> = selection.rows().zip(places).map(destination).collect();
         order.sort_unstable_by(|a, b| {
             let whole = || keys.row(a.row as usize).cmp(&keys.row(b.row as usize));
-            a.first_bytes.cmp(&b.first_bytes).then_with(whole)
+            a.first_bytes.cmp(&b.first_bytes).then_with(whole).then(a.row.cmp(&b.row))
         });
         let places = order.chunk_by(|a, b| a.place() == b.place());
         let places =
