@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use gristmill_core::log::{CHECKPOINT_EVERY, ENTRIES_KEPT, FileEntry, FileZone, LogTime, Sequence, ZonePath};
+use tracing::warn;
 use uuid::Uuid;
 
 use super::ZoneError;
@@ -183,7 +184,11 @@ impl<'a> Pauses<'a> {
             return Err(error);
         }
         self.made += 1;
-        self.surroundings.outage.tell(&self.surroundings.url, &error, &**clock);
+        if error.is_unavailable() {
+            self.surroundings.outage.tell(&self.surroundings.url, &error, &**clock);
+        } else {
+            warn!(zone = %self.surroundings.url, %error, "store operation is repeated");
+        }
         clock.sleep(self.next).await;
         self.next = (self.next * 2).min(LONGEST_PAUSE);
         self.is_away = false;
