@@ -47,8 +47,8 @@ bench-limits: ## The ingest beside its limits: Kafka's client, decoding, Parquet
 	tests/live/run bench-limits
 
 BENCH_PARTS = ingest curves limits
-bench-page: ## The last results of `make bench`, `bench-curves` and `bench-limits` into docs/benchmarks.md
-	bench=$${CARGO_TARGET_DIR:-target}/bench; mkdir -p docs/benchmarks; \
+bench-page: ## The last results of `make bench`, `bench-curves` and `bench-limits` (or of BENCH_PARTS) into docs/benchmarks.md
+	set -e; bench=$${CARGO_TARGET_DIR:-target}/bench; mkdir -p docs/benchmarks; \
 	for part in $(BENCH_PARTS); do \
 		test -f $$bench/$$part.md || continue; \
 		sed -i -e "/^<!-- $$part -->$$/,/^<!-- end -->$$/{/^<!--/!d}" -e "/^<!-- $$part -->$$/r $$bench/$$part.md" docs/benchmarks.md; \

@@ -45,7 +45,10 @@ class Figures:
         self.idle = [each["idle"] for each in result["follow"] if "idle" in each]
         bytes_more = sent["long"]["bytes"] - sent["short"]["bytes"]
         pairs = list(zip(short, long))
-        self.rate = rates((b["rows"] - a["rows"], b["seconds"] - a["seconds"]) for a, b in pairs)
+        # Where the seconds of two starts differ by more than those of the messages, the rate is one that no core has.
+        most = [CORES * (b["rows"] - a["rows"]) / (b["cpu"] - a["cpu"]) for a, b in pairs if b["cpu"] > a["cpu"]]
+        self.rate = [rate for rate in rates((b["rows"] - a["rows"], b["seconds"] - a["seconds"]) for a, b in pairs)
+                     if most and rate <= max(most)]
         self.rate_cpu = rates((b["rows"] - a["rows"], b["cpu"] - a["cpu"]) for a, b in pairs)
         self.megabytes_cpu = rates((bytes_more / 1e6, b["cpu"] - a["cpu"]) for a, b in pairs)
 

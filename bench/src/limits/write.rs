@@ -12,8 +12,8 @@ use gristmill_core::log::{CommitId, Incarnation, layout};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// A row group leaves the encoder whole; those of a worker with little memory have about so many bytes.
-const PIECE: usize = 4 << 20;
+/// What leaves the encoder at a time.
+const PIECE: usize = 1 << 20;
 /// Times that the file is written.
 const FILES: usize = 5;
 
