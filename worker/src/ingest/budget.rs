@@ -50,8 +50,12 @@ impl Budget {
     pub fn reception(&self, connection: &Connection, message: u64) -> Reception {
         let set = |name| connection.setting(name).and_then(|text| text.parse::<u64>().ok());
         let queued = set("queued.max.messages.kbytes").map_or(USUAL_QUEUE, |kbytes| kbytes.saturating_mul(1024));
-        let fetch = set("fetch.max.bytes").unwrap_or(self.fetch.min(USUAL_FETCH));
-        Reception { queued: queued.min(self.queued), fetch, message, margin: self.fetch }
+        // Whoever says how much is fetched says how long an answer is.
+        let (fetch, margin) = match set("fetch.max.bytes") {
+            Some(fetch) => (fetch, 0),
+            None => (self.fetch.min(USUAL_FETCH), self.fetch),
+        };
+        Reception { queued: queued.min(self.queued), fetch, message, margin }
     }
 
     /// Bytes that may be buffered outside librdkafka.
@@ -108,5 +112,8 @@ mod tests {
         let reception = budget.reception(&Connection::plaintext("127.0.0.1:1").with_settings(settings), 8 << 20);
         assert_eq!((reception.fetch, reception.queued), (50 << 20, budget.queued));
         assert_eq!(reception.longest(), (50 + 8 + 1) << 20);
+        let settings = [("fetch.max.bytes".to_owned(), "1048576".to_owned())];
+        let reception = budget.reception(&Connection::plaintext("127.0.0.1:1").with_settings(settings), 1 << 20);
+        assert_eq!(reception.longest(), (1 + 1 + 1) << 20);
     }
 }
