@@ -7,6 +7,7 @@ use std::hint::black_box;
 use arrow::array::RecordBatch;
 use gristmill::parquet_file::Layout;
 use gristmill::produce::books::{BookMessages, Mix};
+use gristmill_core::log::PartitionRange;
 use gristmill_core::raw::{Message, MessageDecoder, Verdict};
 use gristmill_crds::plan::IngestPlan;
 use gristmill_crds::{Compression, StreamIngest};
@@ -145,6 +146,25 @@ impl Input {
         }
         Ok(None)
     }
+}
+
+/// The next messages of a partition of the benchmarks' topic, all of them accepted.
+pub fn accepted_range(partition: i32, from: i64, messages: u64) -> Result<PartitionRange, Failure> {
+    Ok(PartitionRange {
+        partition,
+        topic_id: "bench-topic".to_owned(),
+        generation: 0,
+        leader_epoch: None,
+        from,
+        to: from + i64::try_from(messages)?,
+        accepted: messages,
+        rejected: 0,
+        accepted_with_rejects: 0,
+        tombstones: 0,
+        absent: 0,
+        gaps: 0,
+        max_timestamp: None,
+    })
 }
 
 /// Seconds of this thread on a core, so that other processes do not count.

@@ -17,7 +17,7 @@ use arrow::datatypes::SchemaRef;
 use gristmill::parquet_file::{Layout, ParquetFile};
 use gristmill::store::FileStore;
 use gristmill::zone::{Appended, Expected, Opened, Surroundings, Zone};
-use gristmill_core::log::{Data, Digest, FileZone, PartitionRange, PartitionStart, RawData};
+use gristmill_core::log::{Data, Digest, FileZone, PartitionStart, RawData};
 use gristmill_core::raw::{row_schema, schema_id};
 use gristmill_crds::StreamIngest;
 use gristmill_crds::plan::IngestPlan;
@@ -119,21 +119,7 @@ async fn append(zone: &mut Zone, schema: &SchemaRef, wish: &Wish, first: u64, la
     let partition = partition_of(first, wish);
     let from = zone.fold().next(partition);
     let messages = last - first;
-    let range = PartitionRange {
-        partition,
-        topic_id: "bench-topic".to_owned(),
-        generation: 0,
-        leader_epoch: None,
-        from,
-        to: from + i64::try_from(messages)?,
-        accepted: messages,
-        rejected: 0,
-        accepted_with_rejects: 0,
-        tombstones: 0,
-        absent: 0,
-        gaps: 0,
-        max_timestamp: None,
-    };
+    let range = gristmill_bench::accepted_range(partition, from, messages)?;
     let data = RawData { partitions: vec![range], added: vec![entry], removed: vec![], schemas: vec![] };
     match zone.append(Data::Raw(data)).await? {
         Appended::Won(sequence) => Ok(zone.publish(sequence).await?),

@@ -13,7 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use gristmill::cpu;
 use gristmill::store::MemoryStore;
 use gristmill::zone::{Appended, Clock, Opened, RandomIds, Removal, Surroundings, Zone};
-use gristmill_bench::Failure;
+use gristmill_bench::{Failure, accepted_range};
 use gristmill_core::log::{
     CHECKPOINT_EVERY, Data, Digest, FILES_A_PASS, FileZone, PartitionRange, PartitionStart, RawData, RetentionAges,
     layout,
@@ -124,7 +124,7 @@ impl History {
         let directory = layout::hour(self.clock.time());
         let rows = PARTITIONS.unsigned_abs().into();
         let file = file.close().await?.into_raw(FileZone::Raw, &directory, rows, "bench".to_owned())?;
-        let partitions = (0..PARTITIONS).map(|partition| self.range(partition)).collect();
+        let partitions = (0..PARTITIONS).map(|partition| self.range(partition)).collect::<Result<_, _>>()?;
         let data = RawData { partitions, added: vec![file], removed: vec![], schemas: vec![] };
         match self.zone.append(Data::Raw(data)).await? {
             Appended::Won(sequence) => Ok(self.zone.publish(sequence).await?),
@@ -132,23 +132,9 @@ impl History {
         }
     }
 
-    fn range(&self, partition: i32) -> PartitionRange {
-        let from = self.zone.fold().next(partition);
-        PartitionRange {
-            partition,
-            topic_id: "bench-topic".to_owned(),
-            generation: 0,
-            leader_epoch: Some(0),
-            from,
-            to: from + 1,
-            accepted: 1,
-            rejected: 0,
-            accepted_with_rejects: 0,
-            tombstones: 0,
-            absent: 0,
-            gaps: 0,
-            max_timestamp: None,
-        }
+    fn range(&self, partition: i32) -> Result<PartitionRange, Failure> {
+        let range = accepted_range(partition, self.zone.fold().next(partition), 1)?;
+        Ok(PartitionRange { leader_epoch: Some(0), ..range })
     }
 
     /// What a pass of retention takes off the zone.
