@@ -123,7 +123,8 @@ impl Place {
     /// would notice that the other one reads some of the partitions.
     async fn group(&self, raw: &str) -> String {
         let of_written = group(&self.written);
-        if group_of_zone(raw).await.is_some_and(|theirs| theirs == of_written) {
+        // Mostly there is one spelling, and the zone need not be opened to tell.
+        if self.written != self.folder && group_of_zone(raw).await.is_some_and(|theirs| theirs == of_written) {
             of_written
         } else {
             group(&self.folder)
