@@ -8,7 +8,7 @@ use arrow::array::RecordBatch;
 use gristmill::parquet_file::Layout;
 use gristmill::produce::books::{BookMessages, Mix};
 use gristmill_core::log::PartitionRange;
-use gristmill_core::raw::{Message, MessageDecoder, Verdict};
+use gristmill_core::raw::{Message, MessageDecoder, NoHeaders, Verdict};
 use gristmill_crds::plan::IngestPlan;
 use gristmill_crds::{Compression, StreamIngest};
 use parquet::arrow::ArrowWriter;
@@ -236,7 +236,7 @@ fn decode(
             timestamp_micros: Some(1_764_000_000_000_000 + offset),
             key: Some(b"00000000-0000-0000-0000-000000000000"),
             payload: Some(document.as_bytes()),
-            headers: &[],
+            headers: &NoHeaders,
         });
         if !matches!(verdict, Verdict::Accepted { rejected_rows: 0, .. }) {
             return Err(format!("message {offset} was not accepted: {verdict:?}").into());

@@ -3,7 +3,7 @@
 
 use std::alloc::System;
 
-use gristmill_core::raw::{Message, MessageDecoder, Verdict};
+use gristmill_core::raw::{Message, MessageDecoder, NoHeaders, Verdict};
 use gristmill_crds::StreamIngest;
 use gristmill_crds::plan::IngestPlan;
 use serde_json::json;
@@ -63,7 +63,7 @@ fn allocations(decoder: &mut MessageDecoder, document: &str, messages: i64) -> u
             timestamp_micros: Some(0),
             key: Some(b"key"),
             payload: Some(document.as_bytes()),
-            headers: &[],
+            headers: &NoHeaders,
         });
         assert!(matches!(verdict, Verdict::Accepted { rejected_rows: 0, .. }), "{verdict:?}");
     }

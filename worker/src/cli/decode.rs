@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 use clap::Args;
-use gristmill_core::raw::{Message, MessageDecoder, Reason, Verdict, json_value};
+use gristmill_core::raw::{Message, MessageDecoder, NoHeaders, Reason, Verdict, json_value};
 use gristmill_crds::plan::{IngestPlan, METADATA_COLUMNS};
 use serde::Serialize;
 use serde_json::Value;
@@ -97,7 +97,7 @@ fn decode(plan: &IngestPlan, decoder: &mut MessageDecoder, path: &Path) -> Resul
         timestamp_micros: None,
         key: None,
         payload: Some(&payload),
-        headers: &[],
+        headers: &NoHeaders,
     });
     Ok(Outcome {
         file: path.display().to_string(),

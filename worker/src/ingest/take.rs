@@ -7,7 +7,7 @@
 use std::iter;
 use std::time::Duration;
 
-use gristmill_core::raw::{Header, Message, MessageDecoder, Verdict};
+use gristmill_core::raw::{Header, Headers, Message, MessageDecoder, Verdict};
 
 use super::interruption::Step;
 use super::progress::{Admission, Origin};
@@ -140,14 +140,21 @@ fn length(message: &impl Delivered) -> usize {
     message.payload().map_or(0, <[u8]>::len)
 }
 
+/// The headers of a message, read where the decoder asks for them.
+struct HeadersOf<'m, M>(&'m M);
+
+impl<M: Delivered> Headers for HeadersOf<'_, M> {
+    fn read(&self) -> Vec<Header<'_>> {
+        self.0.headers()
+    }
+}
+
 /// A message as the decoder is given it, of this topic, topic id and generation.
 fn with_message<T>(
     message: &impl Delivered,
     (topic, topic_id, generation): (&str, &str, i32),
     decode: impl FnOnce(&Message<'_>) -> T,
 ) -> T {
-    let headers = message.headers();
-    let headers: Vec<_> = headers.iter().map(|(key, value)| Header { key, value: *value }).collect();
     decode(&Message {
         topic,
         topic_id,
@@ -157,6 +164,6 @@ fn with_message<T>(
         timestamp_micros: message.timestamp().and_then(|time| time.checked_mul(1000)),
         key: message.key(),
         payload: message.payload(),
-        headers: &headers,
+        headers: &HeadersOf(message),
     })
 }

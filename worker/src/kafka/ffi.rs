@@ -5,11 +5,11 @@
 //! pointer beyond the call, and every object of librdkafka lives in an [`Owned`] that destroys it once.
 #![expect(unsafe_code, reason = "calls into librdkafka that the rdkafka crate does not wrap")]
 
-use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_char};
 use std::ptr;
 use std::time::Duration;
 
+use gristmill_core::raw::Header;
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
@@ -246,7 +246,7 @@ pub(super) fn set_leader_epoch(list: &mut TopicPartitionList, topic: &str, parti
 /// The headers of a message in their order.
 ///
 /// The `rdkafka` crate panics on a key that is not UTF-8, and anybody who may produce could send one.
-pub(super) fn message_headers<'a>(message: &'a BorrowedMessage<'_>) -> Vec<(Cow<'a, str>, Option<&'a [u8]>)> {
+pub(super) fn message_headers<'a>(message: &'a BorrowedMessage<'_>) -> Vec<Header<'a>> {
     let mut headers = ptr::null_mut();
     // SAFETY: the message is borrowed and so alive; the headers are part of it.
     let code = unsafe { sys::rd_kafka_message_headers(message.ptr(), &mut headers) };
@@ -266,7 +266,7 @@ pub(super) fn message_headers<'a>(message: &'a BorrowedMessage<'_>) -> Vec<(Cow<
         found.push(unsafe {
             let name: &'a CStr = CStr::from_ptr(name);
             let value = (!value.is_null()).then(|| std::slice::from_raw_parts(value.cast::<u8>(), size));
-            (name.to_string_lossy(), value)
+            Header { key: name.to_string_lossy(), value }
         });
     }
 }

@@ -4,12 +4,12 @@
 //! taken by the [`Feed`](super::Feed) with offsets of the zone's log, and revoked ones are given back by it once the open
 //! file is committed: until then the group waits.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
+use gristmill_core::raw::Header;
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -358,7 +358,7 @@ impl Delivered for BorrowedMessage<'_> {
         Message::payload(self)
     }
 
-    fn headers(&self) -> Vec<(Cow<'_, str>, Option<&[u8]>)> {
+    fn headers(&self) -> Vec<Header<'_>> {
         ffi::message_headers(self)
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! Everything above it, the feed and the whole loop, is the same code over both.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::future::Future;
 
+use gristmill_core::raw::Header;
 use tokio::sync::mpsc;
 
 use super::{KafkaFault, OffsetRange, TopicFacts};
@@ -31,7 +31,7 @@ pub trait Delivered: Send + Sync {
     fn payload(&self) -> Option<&[u8]>;
 
     /// Its headers in their order.
-    fn headers(&self) -> Vec<(Cow<'_, str>, Option<&[u8]>)>;
+    fn headers(&self) -> Vec<Header<'_>>;
 }
 
 /// Where a partition is read on.

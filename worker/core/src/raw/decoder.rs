@@ -15,13 +15,14 @@ use super::rows::RowBuilder;
 use super::schema::{reject_schema, schema_id};
 use super::staging::Staging;
 use super::typing::Typing;
-use crate::xml::{Place, Places, ReadLimits, Reader, Source};
+use crate::xml::{Place, Places, ReadBuffers, ReadLimits, Reader, Source};
 
 /// Turns messages into rows and reject records, which it gathers until they are taken.
 #[derive(Debug)]
 pub struct MessageDecoder {
     plan: RecordPlan,
     tree: PathTree,
+    buffers: ReadBuffers,
     staging: Staging,
     typing: Typing,
     rows: RowBuilder,
@@ -35,6 +36,7 @@ impl MessageDecoder {
         Self {
             staging: Staging::new(&plan.record, &tree),
             tree,
+            buffers: ReadBuffers::default(),
             typing: Typing::new(&plan.record),
             rows: RowBuilder::new(&plan.record.columns),
             rejects: RejectBuilder::new(plan.rejected.payload),
@@ -66,11 +68,18 @@ impl MessageDecoder {
 
     /// Reads the message to its end, or says why all of it is rejected.
     fn read(&mut self, message: &Message<'_>, source: &Source<'_>) -> Result<(), Box<Reject>> {
+        let MessageLimits { depth, attributes, .. } = self.plan.limits;
+        let buffers = std::mem::take(&mut self.buffers);
+        let mut reader = Reader::with_buffers(source, ReadLimits { depth, attributes }, buffers);
+        let outcome = self.stage(message, source.text(), &mut reader);
+        self.buffers = reader.into_buffers();
+        outcome
+    }
+
+    /// Stages what the reader finds.
+    fn stage(&mut self, message: &Message<'_>, text: &str, reader: &mut Reader<'_>) -> Result<(), Box<Reject>> {
         let Self { plan, tree, staging, typing, .. } = self;
-        let text = source.text();
-        let MessageLimits { depth, attributes, .. } = plan.limits;
-        let mut reader = Reader::new(source, ReadLimits { depth, attributes });
-        let outcome = staging.read(tree, text, &mut reader);
+        let outcome = staging.read(tree, text, reader);
         outcome.map_err(|fault| refusal::unreadable(fault, text, staging.open_path(reader.open_names())))?;
         let root = reader.root().expect("a document that was read to its end has a root");
         if staging.rows().is_empty() && plan.on_empty_message == OnEmptyMessage::Reject {
@@ -93,7 +102,7 @@ impl MessageDecoder {
         let whole_message = self.plan.on_invalid_row == OnInvalidRow::RejectMessage;
         // Rows can't be taken back from a builder, so that they are all typed once before the first is written.
         let writes_rows = !whole_message || self.all_rows_are_valid(text);
-        let Self { plan, tree, staging, typing, rows: builder, rejects } = self;
+        let Self { plan, tree, staging, typing, rows: builder, rejects, .. } = self;
         let mut places = Places::new(text);
         let (mut rows, mut rejected_rows) = (0, 0);
         for (index, row) in staging.rows().iter().enumerate() {

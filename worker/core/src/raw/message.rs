@@ -1,12 +1,46 @@
 //! What goes into the decoder and what it says of it.
 
+use std::borrow::Cow;
+use std::fmt;
+
 /// One header of a Kafka message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header<'a> {
     /// Its key; a message may have several headers of one key.
-    pub key: &'a str,
+    pub key: Cow<'a, str>,
     /// Its value, if it has one.
     pub value: Option<&'a [u8]>,
+}
+
+/// The headers of a message.
+///
+/// They go with a message that is rejected. Of another one they are not asked for, since librdkafka allocates several times to
+/// read them, also where there are none.
+pub trait Headers {
+    /// All of them in their order.
+    fn read(&self) -> Vec<Header<'_>>;
+}
+
+/// Those of a message that has none.
+#[derive(Debug, Clone, Copy)]
+pub struct NoHeaders;
+
+impl Headers for NoHeaders {
+    fn read(&self) -> Vec<Header<'_>> {
+        Vec::new()
+    }
+}
+
+impl Headers for Vec<Header<'_>> {
+    fn read(&self) -> Vec<Header<'_>> {
+        self.clone()
+    }
+}
+
+impl fmt::Debug for dyn Headers + '_ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.read()).finish()
+    }
 }
 
 /// One Kafka message with its coordinates.
@@ -28,8 +62,8 @@ pub struct Message<'a> {
     pub key: Option<&'a [u8]>,
     /// The value as sent; none is a tombstone.
     pub payload: Option<&'a [u8]>,
-    /// The headers in their order.
-    pub headers: &'a [Header<'a>],
+    /// Its headers.
+    pub headers: &'a dyn Headers,
 }
 
 /// What became of a message: exactly one of these, as the zone's identity counts them.

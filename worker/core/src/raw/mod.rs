@@ -24,6 +24,6 @@ mod value;
 
 pub use decoder::MessageDecoder;
 pub use json::json_value;
-pub use message::{Header, Message, Verdict};
+pub use message::{Header, Headers, Message, NoHeaders, Verdict};
 pub use reason::{Reason, Stage};
 pub use schema::{data_type, reject_schema, row_schema, schema_id};

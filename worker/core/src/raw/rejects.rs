@@ -150,9 +150,9 @@ impl RejectBuilder {
 
     fn append_headers(&mut self, message: &Message<'_>) {
         let entries = self.headers.values();
-        for header in message.headers {
+        for header in message.headers.read() {
             let key = entries.field_builder::<StringBuilder>(0).expect("field 0 of a header is its key");
-            key.append_value(header.key);
+            key.append_value(&header.key);
             let value = entries.field_builder::<BinaryBuilder>(1).expect("field 1 of a header is its value");
             value.append_option(header.value);
             entries.append(true);

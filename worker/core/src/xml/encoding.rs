@@ -33,6 +33,10 @@ pub(super) enum Encoding {
 impl Encoding {
     /// The encoding of this name, in any case; none if it is not read.
     pub(super) fn named(name: &str) -> Option<Self> {
+        // What nearly every document declares, and what nearly none does.
+        if name == "UTF-8" {
+            return Some(Encoding::Utf8);
+        }
         let name = name.to_ascii_uppercase();
         Some(match name.as_str() {
             "UTF-8" | "UTF8" => Encoding::Utf8,
@@ -82,7 +86,7 @@ impl<'a> Transcoded<'a> {
 
 /// UTF-8: the bytes are the text.
 pub(super) fn utf8(bytes: &[u8]) -> Transcoded<'_> {
-    match std::str::from_utf8(bytes) {
+    match simdutf8::compat::from_utf8(bytes) {
         Ok(text) => Transcoded::whole(text),
         Err(error) => {
             let (valid, rest) = bytes.split_at(error.valid_up_to());

@@ -26,7 +26,7 @@ mod tag;
 mod tests;
 
 pub(crate) use place::{Place, Places};
-pub(crate) use reader::{Event, Item, Leaf, Reader, Root};
+pub(crate) use reader::{Event, Item, Leaf, ReadBuffers, Reader, Root};
 pub(crate) use source::Source;
 pub(crate) use tag::attribute_text;
 

@@ -77,6 +77,13 @@ impl std::fmt::Display for Root<'_> {
     }
 }
 
+/// What a reader allocates, for the next one to use again.
+#[derive(Debug, Default)]
+pub(crate) struct ReadBuffers {
+    open: Vec<Open>,
+    attributes: Vec<Attribute>,
+}
+
 /// Reads one document.
 #[derive(Debug)]
 pub(crate) struct Reader<'a> {
@@ -101,19 +108,32 @@ pub(crate) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// A reader that refuses a document beyond the limits.
     pub(crate) fn new(source: &'a Source<'_>, limits: ReadLimits) -> Self {
+        Self::with_buffers(source, limits, ReadBuffers::default())
+    }
+
+    /// That, with the buffers of a reader that is done.
+    pub(crate) fn with_buffers(source: &'a Source<'_>, limits: ReadLimits, buffers: ReadBuffers) -> Self {
+        let ReadBuffers { mut open, mut attributes } = buffers;
+        open.clear();
+        attributes.clear();
         Self {
             text: source.text(),
             at: source.body,
             refused: source.refused.clone(),
             broken: source.broken.clone(),
             limits,
-            open: Vec::new(),
+            open,
             namespaces: Namespaces::default(),
-            attributes: Vec::new(),
+            attributes,
             root: None,
             ends_at_once: false,
             has_open_leaf: false,
         }
+    }
+
+    /// What the next reader may use.
+    pub(crate) fn into_buffers(self) -> ReadBuffers {
+        ReadBuffers { open: self.open, attributes: self.attributes }
     }
 
     /// Attributes of the element that has just begun.

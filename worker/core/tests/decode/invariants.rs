@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use arrow::array::RecordBatch;
-use gristmill_core::raw::{Message, MessageDecoder, Verdict};
+use gristmill_core::raw::{Message, MessageDecoder, NoHeaders, Verdict};
 use gristmill_crds::StreamIngest;
 use gristmill_crds::plan::IngestPlan;
 use serde_json::json;
@@ -45,7 +45,7 @@ fn decode(decoder: &mut MessageDecoder, document: &[u8]) -> Outcome {
         timestamp_micros: None,
         key: None,
         payload: Some(document),
-        headers: &[],
+        headers: &NoHeaders,
     });
     (verdict, decoder.take_rows(), decoder.take_rejects())
 }

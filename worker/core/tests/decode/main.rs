@@ -19,7 +19,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use chrono::SecondsFormat;
-use gristmill_core::raw::{Message, MessageDecoder, Verdict};
+use gristmill_core::raw::{Message, MessageDecoder, NoHeaders, Verdict};
 use gristmill_crds::StreamIngest;
 use gristmill_crds::plan::{IngestPlan, METADATA_COLUMNS};
 use serde_json::{Value, json};
@@ -55,7 +55,7 @@ fn message(payload: &[u8]) -> Message<'_> {
         timestamp_micros: Some(1_764_000_000_000_000),
         key: Some(b"key"),
         payload: Some(payload),
-        headers: &[],
+        headers: &NoHeaders,
     }
 }
 

@@ -111,7 +111,7 @@ fn a_row_keeps_where_it_came_from() {
 #[test]
 fn payload_and_headers_are_stored_once_and_the_digest_always() {
     let payload = format!("<library><book/><book/>{}</library>", " ".repeat(70_000));
-    let headers = [Header { key: "a", value: Some(b"\xFF") }, Header { key: "a", value: None }];
+    let headers = vec![Header { key: "a".into(), value: Some(b"\xFF") }, Header { key: "a".into(), value: None }];
     let mut decoder = MessageDecoder::new(&books());
     decoder.decode(&Message { headers: &headers, ..message(payload.as_bytes()) });
     let records = decoder.take_rejects().unwrap();

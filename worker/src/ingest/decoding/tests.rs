@@ -1,5 +1,5 @@
 use arrow::compute::concat_batches;
-use gristmill_core::raw::Message;
+use gristmill_core::raw::{Message, NoHeaders};
 use proptest::prelude::*;
 
 use super::*;
@@ -31,7 +31,7 @@ fn message<'a>(offset: &'a usize, payload: &'a str) -> Message<'a> {
         timestamp_micros: None,
         key: None,
         payload: Some(payload.as_bytes()),
-        headers: &[],
+        headers: &NoHeaders,
     }
 }
 

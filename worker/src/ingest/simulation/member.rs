@@ -1,10 +1,10 @@
 //! Kafka as one simulated process is given it: a member of the group, and answers to its questions.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
+use gristmill_core::raw::Header;
 use tokio::sync::mpsc;
 
 use super::broker::{Cluster, InMemory, Record, index, number};
@@ -45,7 +45,7 @@ impl Delivered for Message {
     fn payload(&self) -> Option<&[u8]> {
         self.record.payload.as_deref().map(str::as_bytes)
     }
-    fn headers(&self) -> Vec<(Cow<'_, str>, Option<&[u8]>)> {
+    fn headers(&self) -> Vec<Header<'_>> {
         Vec::new()
     }
 }

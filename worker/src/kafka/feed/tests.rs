@@ -1,7 +1,7 @@
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
+use gristmill_core::raw::Header;
 use tokio::sync::mpsc;
 
 use super::*;
@@ -33,7 +33,7 @@ impl Delivered for Nothing {
     fn payload(&self) -> Option<&[u8]> {
         None
     }
-    fn headers(&self) -> Vec<(Cow<'_, str>, Option<&[u8]>)> {
+    fn headers(&self) -> Vec<Header<'_>> {
         Vec::new()
     }
 }
