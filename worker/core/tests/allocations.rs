@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
 use std::alloc::System;
+use std::sync::{Mutex, PoisonError};
 
 use gristmill_core::raw::{Message, MessageDecoder, NoHeaders, Verdict};
 use gristmill_crds::StreamIngest;
@@ -11,6 +12,9 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// What the whole process allocates is counted, so that tests take turns.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// Every type, every way to repeat, and texts that have to be put together.
 fn plan() -> IngestPlan {
@@ -71,9 +75,26 @@ fn allocations(decoder: &mut MessageDecoder, document: &str, messages: i64) -> u
     stats.allocations + stats.reallocations
 }
 
+/// The stack of open elements and the list of attributes are those of the message before.
+#[test]
+fn depth_and_attributes_cost_no_allocations() {
+    const MESSAGES: i64 = 50;
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let flat = document(10);
+    let deep =
+        format!("{}{}</l>", flat.trim_end_matches("</l>"), "<x a='1' b='2' c='3'>".repeat(12) + &"</x>".repeat(12));
+    let mut decoder = MessageDecoder::new(&plan());
+    allocations(&mut decoder, &deep, MESSAGES);
+    decoder.take_rows();
+    let of_flat = allocations(&mut decoder, &flat, MESSAGES);
+    decoder.take_rows();
+    assert_eq!(allocations(&mut decoder, &deep, MESSAGES), of_flat);
+}
+
 #[test]
 fn rows_cost_no_allocations() {
     const MESSAGES: i64 = 50;
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let (short, long) = (document(10), document(500));
     let mut decoder = MessageDecoder::new(&plan());
     allocations(&mut decoder, &long, MESSAGES);

@@ -248,7 +248,8 @@ pub(super) fn set_leader_epoch(list: &mut TopicPartitionList, topic: &str, parti
 /// The `rdkafka` crate panics on a key that is not UTF-8, and anybody who may produce could send one.
 pub(super) fn message_headers<'a>(message: &'a BorrowedMessage<'_>) -> Vec<Header<'a>> {
     let mut headers = ptr::null_mut();
-    // SAFETY: the message is borrowed and so alive; the headers are part of it.
+    // SAFETY: the message is borrowed and so alive; the headers are part of it. librdkafka makes them at the first call and
+    // keeps them in the message: no two threads may ask the same one, and each message is decoded by one thread.
     let code = unsafe { sys::rd_kafka_message_headers(message.ptr(), &mut headers) };
     if check(code).is_err() || headers.is_null() {
         return Vec::new();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use gristmill::produce::books::BookMessage;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::message::{Headers, OwnedHeaders};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -67,15 +68,26 @@ impl Topic {
 
     /// Sends one payload after the other; none is a tombstone.
     pub(crate) fn send<'m>(&self, messages: impl IntoIterator<Item = (i32, Option<&'m str>)>) {
+        self.send_with_headers(
+            messages.into_iter().map(|(partition, payload)| (partition, payload, OwnedHeaders::new())),
+        );
+    }
+
+    /// That, each with headers.
+    pub(crate) fn send_with_headers<'m>(
+        &self,
+        messages: impl IntoIterator<Item = (i32, Option<&'m str>, OwnedHeaders)>,
+    ) {
         let mut config = ClientConfig::new();
         // As long as the longest message that a resource allows; its own default is 1 MB.
         config.set("bootstrap.servers", &self.servers).set("message.max.bytes", (130 << 20).to_string());
         // The mock keeps 5 MiB of a partition, as they were sent.
         config.set("compression.type", "lz4").set("batch.num.messages", "1");
         let producer: ThreadedProducer<_> = config.create().expect("a producer");
-        for (partition, payload) in messages {
+        for (partition, payload, headers) in messages {
             let mut record: BaseRecord<'_, str, str> = BaseRecord::to(&self.name).key("key").partition(partition);
             record.payload = payload;
+            record.headers = (headers.count() > 0).then_some(headers);
             producer.send(record).map_err(|(error, _)| error).expect("the message is queued");
         }
         producer.flush(TIMEOUT).expect("the messages are sent");

@@ -1,6 +1,6 @@
 //! What a zone holds, read from its log and its files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int32Type, Int64Type};
@@ -57,6 +57,37 @@ impl Landed {
         }
         landed
     }
+}
+
+/// The headers of a message as a reject record has them.
+pub(crate) type StoredHeaders = Vec<(String, Option<Vec<u8>>)>;
+
+/// Headers of the reject records, by the place of what they reject; none where a record of the same message has them.
+pub(crate) async fn headers_of_rejects(plan: &IngestPlan) -> BTreeMap<Source, Option<StoredHeaders>> {
+    let url = plan.raw_path.parse().expect("a zone's URL");
+    let store = store::open(&url, &store::HadoopAccess::default()).expect("a local store");
+    let zone = ZoneReader::open(Surroundings::of_process(store, url)).await.expect("the zone opens");
+    let mut found = BTreeMap::new();
+    for live in zone.fold().live().values().filter(|live| live.file.zone == FileZone::Rejected) {
+        let reader = ParquetReader::open(&zone, &live.file).await.expect("the file opens");
+        let columns = ["kafka_partition", "kafka_offset", "record_index", "headers"];
+        let groups = (0..reader.row_groups().len()).collect();
+        let mut batches = reader.batches(&columns, groups).expect("the columns are there");
+        while let Some(batch) = batches.next().await.expect("the file is whole") {
+            let lists = batch.column_by_name("headers").expect("the column is there").as_list::<i32>();
+            for (row, source) in coordinates(&batch).into_iter().enumerate() {
+                let stored = lists.is_valid(row).then(|| {
+                    let entries = lists.value(row);
+                    let (keys, values) =
+                        (entries.as_struct().column(0).as_string::<i32>(), entries.as_struct().column(1));
+                    let value = |entry| values.is_valid(entry).then(|| values.as_binary::<i32>().value(entry).to_vec());
+                    (0..entries.len()).map(|entry| (keys.value(entry).to_owned(), value(entry))).collect()
+                });
+                found.insert(source, stored);
+            }
+        }
+    }
+    found
 }
 
 fn coordinates(batch: &RecordBatch) -> Vec<Source> {

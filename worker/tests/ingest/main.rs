@@ -8,6 +8,7 @@ mod memory;
 mod run;
 mod work;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -19,10 +20,11 @@ use gristmill_crds::plan::{IngestPlan, Position};
 use gristmill_crds::report::IngestPhase;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
+use rdkafka::message::OwnedHeaders;
 use tempfile::TempDir;
 
 use self::broker::Topic;
-use self::landed::Landed;
+use self::landed::{Landed, StoredHeaders, headers_of_rejects};
 
 const MIX: Mix = Mix { duplicates: 10, malformed: 5, invalid: 5, late: 0, tombstones: 0 };
 
@@ -90,6 +92,46 @@ async fn every_row_and_reject_of_eight_partitions_is_accounted_for() {
     assert!(landed.paths.iter().all(published), "{:?}", landed.paths);
     let again = catch_up(&plan).await.expect("the ingest has nothing to do");
     assert_eq!(again, Summary::default());
+}
+
+/// Of each message with rejects once, from the broker to the file, whatever is in them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn headers_go_with_the_first_reject_of_a_message() {
+    let topic = Topic::create("headers", 1);
+    let headers = |number: &str| {
+        let entry = |key, value| rdkafka::message::Header { key, value };
+        OwnedHeaders::new()
+            .insert(entry("number", Some(number)))
+            .insert(entry("trace", None::<&str>))
+            .insert(rdkafka::message::Header { key: "trace", value: Some(b"\xFF\x00") })
+    };
+    let whole = books(1, 200).into_iter().find(|book| book.kind == Kind::Plain).expect("most are whole").payload;
+    let (cut, two_rows) = (&whole[..whole.len() / 2], "<library><book/><book/></library>");
+    topic.send_with_headers([
+        (0, Some(cut), headers("one")),
+        (0, Some(whole.as_str()), headers("two")),
+        (0, Some(two_rows), headers("three")),
+        (0, Some(cut), OwnedHeaders::new()),
+    ]);
+    let folder = folder();
+    let plan = plan(&topic, folder.path());
+    catch_up(&plan).await.expect("the ingest catches up");
+
+    let stored = |number: &str| -> Option<StoredHeaders> {
+        let value = |bytes: &[u8]| Some(bytes.to_vec());
+        Some(vec![
+            ("number".to_owned(), value(number.as_bytes())),
+            ("trace".to_owned(), None),
+            ("trace".to_owned(), value(b"\xFF\x00")),
+        ])
+    };
+    let expected = BTreeMap::from([
+        ((0, 0, None), stored("one")),
+        ((0, 2, Some(0)), stored("three")),
+        ((0, 2, Some(1)), None),
+        ((0, 3, None), Some(Vec::new())),
+    ]);
+    assert_eq!(headers_of_rejects(&plan).await, expected);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -76,7 +76,7 @@ impl MessageDecoder {
         outcome
     }
 
-    /// Stages what the reader finds.
+    /// Stages what the reader finds, or says why all of it is rejected.
     fn stage(&mut self, message: &Message<'_>, text: &str, reader: &mut Reader<'_>) -> Result<(), Box<Reject>> {
         let Self { plan, tree, staging, typing, .. } = self;
         let outcome = staging.read(tree, text, reader);

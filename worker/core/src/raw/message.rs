@@ -14,7 +14,7 @@ pub struct Header<'a> {
 
 /// The headers of a message.
 ///
-/// They go with a message that is rejected. Of another one they are not asked for, since librdkafka allocates several times to
+/// They go with the first reject of a message. Of one without rejects they are not asked for, since librdkafka allocates to
 /// read them, also where there are none.
 pub trait Headers {
     /// All of them in their order.
@@ -31,15 +31,9 @@ impl Headers for NoHeaders {
     }
 }
 
-impl Headers for Vec<Header<'_>> {
-    fn read(&self) -> Vec<Header<'_>> {
-        self.clone()
-    }
-}
-
 impl fmt::Debug for dyn Headers + '_ {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.read()).finish()
+        f.write_str("Headers")
     }
 }
 

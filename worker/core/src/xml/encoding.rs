@@ -33,13 +33,13 @@ pub(super) enum Encoding {
 impl Encoding {
     /// The encoding of this name, in any case; none if it is not read.
     pub(super) fn named(name: &str) -> Option<Self> {
-        // What nearly every document declares, and what nearly none does.
-        if name == "UTF-8" {
+        // Nearly every document declares this one: no copy of its name.
+        if name.eq_ignore_ascii_case("UTF-8") {
             return Some(Encoding::Utf8);
         }
         let name = name.to_ascii_uppercase();
         Some(match name.as_str() {
-            "UTF-8" | "UTF8" => Encoding::Utf8,
+            "UTF8" => Encoding::Utf8,
             "US-ASCII" | "ASCII" => Encoding::Ascii,
             "ISO-8859-1" | "ISO_8859-1" | "ISO8859-1" | "LATIN1" => Encoding::Latin1,
             "UTF-16" => Encoding::Utf16(None),

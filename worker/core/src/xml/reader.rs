@@ -77,6 +77,9 @@ impl std::fmt::Display for Root<'_> {
     }
 }
 
+/// What is kept of each buffer: one great document does not hold memory for ever.
+const KEPT_ENTRIES: usize = 1024;
+
 /// What a reader allocates, for the next one to use again.
 #[derive(Debug, Default)]
 pub(crate) struct ReadBuffers {
@@ -115,7 +118,9 @@ impl<'a> Reader<'a> {
     pub(crate) fn with_buffers(source: &'a Source<'_>, limits: ReadLimits, buffers: ReadBuffers) -> Self {
         let ReadBuffers { mut open, mut attributes } = buffers;
         open.clear();
+        open.shrink_to(KEPT_ENTRIES);
         attributes.clear();
+        attributes.shrink_to(KEPT_ENTRIES);
         Self {
             text: source.text(),
             at: source.body,

@@ -71,8 +71,21 @@ fn document() -> impl Strategy<Value = String> {
     prop_oneof![4 => inside.clone().prop_map(|inside| format!("<r>{inside}</r>")), 1 => inside]
 }
 
+/// Bytes that are not UTF-8, and none.
+const BROKEN: [&[u8]; 9] =
+    [b"", b"\xFF", b"\x80", b"\xC3", b"\xE2\x82", b"\xF0\x9F\x98", b"\xC0\x80", b"\xED\xA0\x80", b"\xF4\x90\x80\x80"];
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    /// Also behind the first 64 bytes, up to which no vector instruction is used.
+    #[test]
+    fn text_ends_where_utf_8_is_broken(before in "[a-zé€😀]{0,90}", broken in prop::sample::select(&BROKEN[..]), after in "[a-z]{0,90}") {
+        let bytes = [before.as_bytes(), broken, after.as_bytes()].concat();
+        let expected = std::str::from_utf8(&bytes).map_or_else(|error| error.valid_up_to(), str::len);
+        let source = Source::read(&bytes, 1 << 20);
+        prop_assert_eq!(source.text().as_bytes(), &bytes[..expected]);
+    }
 
     #[test]
     fn leaf_stands_for_its_events(document in document(), max_text_bytes in prop_oneof![Just(3_usize), Just(1000)]) {

@@ -68,6 +68,8 @@ pub(crate) fn check(document: &[u8]) {
         Verdict::Rejected { rejected_rows } => assert_eq!((rows, rejects), (0, rejected_rows.max(1))),
         Verdict::Tombstone => panic!("a document is no tombstone"),
     }
+    // One that ends inside of open elements and of a tag.
+    decode(&mut decoder, b"<l region='north'><b id='1'><c d='");
     assert!(outcome == decode(&mut decoder, document), "a decoder that was used before decodes alike");
 }
 

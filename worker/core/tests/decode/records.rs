@@ -2,7 +2,7 @@
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
-use gristmill_core::raw::{Header, Message, MessageDecoder, Verdict, reject_schema, schema_id};
+use gristmill_core::raw::{Header, Headers, Message, MessageDecoder, Verdict, reject_schema, schema_id};
 use insta::assert_snapshot;
 use rstest::rstest;
 use serde_json::json;
@@ -108,10 +108,35 @@ fn a_row_keeps_where_it_came_from() {
     assert_eq!(rows.column_by_name("kafka_key").unwrap().as_binary::<i32>().value(0), b"key");
 }
 
+/// Headers that are there to be read.
+struct Stored<'h>(&'h [Header<'h>]);
+
+impl Headers for Stored<'_> {
+    fn read(&self) -> Vec<Header<'_>> {
+        self.0.to_vec()
+    }
+}
+
+/// Headers that nobody may ask for.
+struct Untouched;
+
+impl Headers for Untouched {
+    fn read(&self) -> Vec<Header<'_>> {
+        panic!("headers are read of a message without rejects")
+    }
+}
+
+#[test]
+fn headers_of_a_message_without_rejects_are_not_read() {
+    let mut decoder = MessageDecoder::new(&books());
+    let verdict = decoder.decode(&Message { headers: &Untouched, ..message(b"<library><book id='1'/></library>") });
+    assert!(matches!(verdict, Verdict::Accepted { rejected_rows: 0, .. }), "{verdict:?}");
+}
+
 #[test]
 fn payload_and_headers_are_stored_once_and_the_digest_always() {
     let payload = format!("<library><book/><book/>{}</library>", " ".repeat(70_000));
-    let headers = vec![Header { key: "a".into(), value: Some(b"\xFF") }, Header { key: "a".into(), value: None }];
+    let headers = Stored(&[Header { key: "a".into(), value: Some(b"\xFF") }, Header { key: "a".into(), value: None }]);
     let mut decoder = MessageDecoder::new(&books());
     decoder.decode(&Message { headers: &headers, ..message(payload.as_bytes()) });
     let records = decoder.take_rejects().unwrap();
