@@ -1,5 +1,5 @@
 # `make demo` and `make test` need Rust and the usual build tools only; `make test-live` fetches its servers itself.
-.PHONY: build demo test model-check sim test-live bench bench-curves bench-limits bench-page bench-decode bench-guard profile-decode bench-compact bench-compact-curves profile-compact fuzz-decode fmt lint gen sbom help
+.PHONY: build demo test model-check sim test-live bench bench-curves bench-limits bench-page bench-decode bench-guard profile-decode bench-compact bench-compact-curves profile-ingest profile-compact fuzz-decode fmt lint gen sbom help
 
 help: ## List the targets
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -84,6 +84,10 @@ bench-compact-curves: ## CPU seconds of a compaction by the size of the zone and
 	cargo build --release --locked --workspace
 	python3 bench/compact_curves.py $${CARGO_TARGET_DIR:-target}/release/gristmill \
 		$${CARGO_TARGET_DIR:-target}/release/bench-zone $${CARGO_TARGET_DIR:-target}/compact-curves.svg
+
+profile-ingest: ## Where the CPU time of the ingest goes, by stage (needs perf)
+	cargo build --profile bench --locked --workspace
+	tests/live/run profile-ingest
 
 profile-compact: ## Where the CPU time of a compaction goes, by stage (needs perf)
 	cargo build --profile bench --locked --workspace
