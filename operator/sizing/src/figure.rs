@@ -4,7 +4,8 @@ use std::time::Duration;
 
 /// Cores: `0.35 cores`, `1 core`, `12 cores`.
 pub(crate) fn cores(millicores: f64) -> String {
-    match significant(millicores / 1000.0) {
+    // A tenth of a millicore is nothing that could be given.
+    match significant((millicores * 10.0).round() / 10_000.0) {
         one if one == "1" => "1 core".into(),
         cores => format!("{cores} cores"),
     }
@@ -19,17 +20,15 @@ pub(crate) fn cpu(millicores: u64) -> String {
     }
 }
 
-/// A rate or a quantity, with at most three digits that count below 1000 and whole above.
+/// A rate or a quantity, with three digits that count below 1000 and whole above: what is computed from them by hand comes out.
 pub(crate) fn significant(value: f64) -> String {
+    const DIGITS: i32 = 3;
     let magnitude = value.abs();
-    let digits = match magnitude {
-        m if m >= 100.0 => 0,
-        m if m >= 10.0 => 1,
-        m if m >= 0.1 => 2,
-        m if m > 0.0 => 3,
-        _ => 0,
-    };
-    let text = format!("{value:.digits$}");
+    let decimals =
+        if magnitude > 0.0 && magnitude.is_finite() { DIGITS - 1 - magnitude.log10().floor() as i32 } else { 0 };
+    // Beyond that a figure is as good as none.
+    let decimals = usize::try_from(decimals).unwrap_or(0).min(9);
+    let text = format!("{value:.decimals$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
