@@ -108,8 +108,8 @@ fn count(reason: &str) -> Result<Figures, Failure> {
     })
 }
 
-/// memchr, simdutf8 and the C library choose their code by the processor. What callgrind shows them is one fixed processor on every
-/// machine with AVX2, and another without.
+/// memchr, simdutf8 and the C library choose their code by the processor. What callgrind shows them is one fixed processor
+/// on every machine with AVX2, and another without.
 fn check_processor() -> Result<(), Failure> {
     #[cfg(target_arch = "x86_64")]
     if !std::is_x86_feature_detected!("avx2") {
