@@ -77,10 +77,11 @@ def operator_memory():
 
 def reconciled():
     """How many StreamIngests the leader has looked at, by its own metrics."""
-    pod = leader()
-    if not pod:
+    found = leader()
+    if not found:
         return 0
-    address = json.loads(kubectl("get", "pod", pod, "-n", OPERATOR, "-o", "json"))["status"].get("podIP")
+    pod, _ = found
+    address = pod["status"].get("podIP")
     done = subprocess.run(["curl", "-fsS", "-m", "5", f"http://{address}:8080/metrics"], text=True, capture_output=True)
     series = re.findall(r"gristmill_resource_ready\{([^}]*)\}", done.stdout)
     return sum('kind="StreamIngest"' in labels and f'namespace="{NAMESPACE}"' in labels for labels in series)
