@@ -87,8 +87,10 @@ class Zone:
         subprocess.run([self.bench_zone, self.directory, str(rows), *map(str, options)], check=True)
 
     def compact(self, memory):
+        # As in a pod of so much memory.
+        delay = "20" if memory.endswith("Mi") and int(memory[:-2]) < 1024 else "100"
         return took([self.gristmill, "compact", "-f", HERE / "compact.yaml", "--local", self.directory,
-                     "--memory", memory, "--spill-dir", self.directory, "--json"])
+                     "--memory", memory, "--spill-dir", self.directory, "--json"], {"MIMALLOC_PURGE_DELAY": delay})
 
     def files(self):
         return {path: path.stat().st_ino for path in parquet(self.processed)}
@@ -128,7 +130,6 @@ def compare(zone):
 
 
 def large(zone):
-    os.environ["MIMALLOC_PURGE_DELAY"] = "100"  # as in the image
     limit = int(re.match(r"(\d+)Mi$", LIMIT).group(1))
     print(f"{LARGE} rows in a process of {LIMIT}", flush=True)
     zone.append(LARGE, "--files", max(32, LARGE // 1_000_000), "--duplicates", DUPLICATES)

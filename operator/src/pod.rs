@@ -48,6 +48,8 @@ pub struct Process<'a> {
     pub args: Vec<String>,
     /// Memory when the resource names none.
     pub default_memory: &'static str,
+    /// Milliseconds after which the allocator gives back what was freed, so that the process stays near its memory.
+    pub purge_delay: u32,
     /// What the documents refer to.
     pub references: &'a [Reference],
     /// The resource's wishes.
@@ -66,7 +68,7 @@ pub fn container(mut process: Process<'_>, settings: &Settings) -> Container {
         image_pull_policy: settings.image_pull_policy.map(|policy| policy.as_str().to_owned()),
         resources: Some(resources(process.options, process.default_memory)),
         args: Some(process.args),
-        env: Some(environment(env)),
+        env: Some(environment(process.purge_delay, env)),
         volume_mounts: Some(mounts(process.references)),
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),
@@ -80,13 +82,13 @@ pub fn container(mut process: Process<'_>, settings: &Settings) -> Container {
     }
 }
 
-/// Milliseconds after which the allocator gives back what was freed, so that a process stays near its memory. It is read
-/// before `main` begins and has no default of ours in the library: the image sets it too, but an image may be another.
-const PURGE_DELAY: &str = "100";
+/// Of a process that has memory enough. It is read before `main` begins and has no default of ours in the library: the
+/// image sets it too, but an image may be another.
+pub const PURGE_DELAY: u32 = 100;
 
 /// What the operator tells a process about its pod and its allocator, and what the resource adds or says instead: a name
 /// that stands there twice is refused by the API server.
-fn environment(own: &[EnvVar]) -> Vec<EnvVar> {
+fn environment(purge_delay: u32, own: &[EnvVar]) -> Vec<EnvVar> {
     let variable =
         |name: &str, value_from| EnvVar { name: name.to_owned(), value_from: Some(value_from), ..Default::default() };
     let memory = ResourceFieldSelector { resource: "limits.memory".to_owned(), ..Default::default() };
@@ -94,7 +96,7 @@ fn environment(own: &[EnvVar]) -> Vec<EnvVar> {
     let ours = [
         variable("GRISTMILL_MEMORY", EnvVarSource { resource_field_ref: Some(memory), ..Default::default() }),
         variable("POD_NAME", EnvVarSource { field_ref: Some(name), ..Default::default() }),
-        EnvVar { name: "MIMALLOC_PURGE_DELAY".to_owned(), value: Some(PURGE_DELAY.to_owned()), ..Default::default() },
+        EnvVar { name: "MIMALLOC_PURGE_DELAY".to_owned(), value: Some(purge_delay.to_string()), ..Default::default() },
     ];
     let is_own = |variable: &EnvVar| own.iter().any(|own| own.name == variable.name);
     ours.into_iter().filter(|variable| !is_own(variable)).chain(own.iter().cloned()).collect()

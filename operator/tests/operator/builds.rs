@@ -9,6 +9,7 @@ use gristmill_operator::pod::PodDefaults;
 use gristmill_operator::stream_ingest::observe::Observed;
 use gristmill_operator::stream_ingest::sizing::{self, Memory, Situation};
 use gristmill_operator::{hourly_compaction, stream_ingest};
+use k8s_openapi::api::core::v1::PodSpec;
 use serde_json::Value;
 
 use crate::documents::quickstart;
@@ -171,12 +172,29 @@ fn options_for_pods_and_what_the_documents_refer_to_stand_in_the_template() {
     insta::assert_yaml_snapshot!("ingest_pod_template", built(&ingest).deployment.spec.unwrap().template);
 }
 
+/// What the allocator of a pod is told.
+fn purge_delays(pod: PodSpec) -> Vec<Option<String>> {
+    let variables = pod.containers.into_iter().flat_map(|container| container.env.unwrap_or_default());
+    variables.filter(|variable| variable.name == "MIMALLOC_PURGE_DELAY").map(|variable| variable.value).collect()
+}
+
 #[test]
 fn variable_of_the_resource_replaces_ours() {
     let (mut ingest, _) = quickstart();
     let own = serde_json::json!({"env": [{"name": "MIMALLOC_PURGE_DELAY", "value": "0"}]});
     ingest.spec.pod = Some(serde_json::from_value(own).unwrap());
     let pod = built(&ingest).deployment.spec.unwrap().template.spec.unwrap();
-    let variables = pod.containers[0].env.iter().flatten().filter(|variable| variable.name == "MIMALLOC_PURGE_DELAY");
-    assert_eq!(variables.map(|variable| variable.value.as_deref()).collect::<Vec<_>>(), [Some("0")]);
+    assert_eq!(purge_delays(pod), [Some("0".to_owned())]);
+}
+
+#[test]
+fn run_with_little_memory_gives_back_early_what_it_has_freed() {
+    let (ingest, compaction) = quickstart();
+    let plan = CompactionPlan::try_new(&compaction, &ingest).unwrap();
+    for (memory, delay) in [("512Mi", "20"), ("1023Mi", "20"), ("1Gi", "100"), ("8Gi", "100")] {
+        let size = RunSize { memory: Quantity(memory.into()), ..RunSize::of_document(None) };
+        let cron_job = hourly_compaction::build::build(&compaction, &ingest, &plan, &size, &settings()).cron_job;
+        let pod = cron_job.spec.unwrap().job_template.spec.unwrap().template.spec.unwrap();
+        assert_eq!(purge_delays(pod), [Some(delay.to_owned())], "{memory}");
+    }
 }
