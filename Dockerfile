@@ -11,7 +11,8 @@ RUN images/rootfs.sh /rootfs
 
 FROM scratch
 COPY --from=build /rootfs /
-# The allocator gives memory back after so many milliseconds, not after a second: a compaction stays in its limit.
+# The allocator gives memory back after so many milliseconds, not after a second. The operator sets less for compactions of
+# less than 1Gi.
 ENV MIMALLOC_PURGE_DELAY=100
 USER 65532
 ENTRYPOINT ["/usr/local/bin/gristmill"]

@@ -82,8 +82,8 @@ pub fn container(mut process: Process<'_>, settings: &Settings) -> Container {
     }
 }
 
-/// Of a process that has memory enough. It is read before `main` begins and has no default of ours in the library: the
-/// image sets it too, but an image may be another.
+/// The usual delay: of an ingest whatever its memory, and of a compaction that has enough. The allocator reads it before
+/// `main` begins; the image sets it too, but an image may be another.
 pub const PURGE_DELAY: u32 = 100;
 
 /// What the operator tells a process about its pod and its allocator, and what the resource adds or says instead: a name

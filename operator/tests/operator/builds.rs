@@ -191,7 +191,7 @@ fn variable_of_the_resource_replaces_ours() {
 fn run_with_little_memory_gives_back_early_what_it_has_freed() {
     let (ingest, compaction) = quickstart();
     let plan = CompactionPlan::try_new(&compaction, &ingest).unwrap();
-    for (memory, delay) in [("512Mi", "20"), ("1023Mi", "20"), ("1Gi", "100"), ("8Gi", "100")] {
+    for (memory, delay) in [("512Mi", "10"), ("1023Mi", "10"), ("1Gi", "100"), ("8Gi", "100")] {
         let size = RunSize { memory: Quantity(memory.into()), ..RunSize::of_document(None) };
         let cron_job = hourly_compaction::build::build(&compaction, &ingest, &plan, &size, &settings()).cron_job;
         let pod = cron_job.spec.unwrap().job_template.spec.unwrap().template.spec.unwrap();

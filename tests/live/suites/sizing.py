@@ -83,8 +83,8 @@ class Arrival:
         self.thread.start()
 
     def send(self):
-        # Batches grow with the rate. With zstd each costs librdkafka two decompression contexts, which ask the processor for its
-        # features; where a hypervisor answers, a message would cost the less the fuller its batch is, not by the rate.
+        # Batches grow with the rate. With zstd each costs librdkafka decompression contexts, which ask the processor for its
+        # features; where a hypervisor answers, the cost of a message would fall as batches grow (docs/profile.md).
         client = topics.producer(compression_type="lz4", linger_ms=50, queue_buffering_max_messages=1_000_000)
         due, sent, before = 0.0, 0, time.monotonic()
         while not self.is_over.wait(0.02):
@@ -327,7 +327,7 @@ def work():
 
 def whole(arrival, sizes):
     """Each step when what came of the one before is seen, with the cost of a message at both arrivals."""
-    # The start is paid for in the first minute; figures are those of a minute.
+    # Figures are of the last minute, and the first one holds what the start has cost.
     time.sleep(120)
     wait("one worker", lambda: workers(1))
     low = cost(f"at {RATE}/s")
