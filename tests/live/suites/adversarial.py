@@ -144,6 +144,16 @@ def decode(folder, path):
     return result, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
 
 
+def decode_within(bound, folder, path):
+    """As `decode`, with the least CPU seconds of three tries if the first takes more than the bound: what else runs on the
+    machine makes CPU time longer, and never shorter."""
+    result, seconds, peak = decode(folder, path)
+    for _ in range(2):
+        if seconds > bound:
+            seconds = min(seconds, decode(folder, path)[1])
+    return result, seconds, peak
+
+
 def become(result):
     reasons = {reject["reason"] for reject in result["rejects"]}
     if result["result"] == "accepted":
@@ -176,9 +186,10 @@ def main():
     for name, expected, pieces in DOCUMENTS:
         path = folder / "document.xml"
         length = write(path, pieces())
-        result, seconds, peak = decode(folder, path)
+        usual = valid(folder, length, known)
+        result, seconds, peak = decode_within(RATIO * usual, folder, path)
         found = become(result)
-        ratio = seconds / valid(folder, length, known)
+        ratio = seconds / usual
         greatest = (max(greatest[0], ratio), max(greatest[1], peak))
         print(f"{name:36}{length / MIB:8.1f}{found:>20}{seconds:8.3f}{ratio:8.2f}{peak / MIB:10.1f}", flush=True)
         if found != expected:
