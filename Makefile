@@ -1,5 +1,5 @@
 # `make demo` and `make test` need Rust and the usual build tools only; `make test-live` fetches its servers itself.
-.PHONY: build demo test model-check sim test-live bench bench-curves bench-limits bench-page bench-decode bench-guard profile-decode bench-compact bench-compact-curves profile-ingest profile-compact fuzz-decode fmt lint gen sbom help
+.PHONY: build demo test model-check sim test-live bench bench-curves bench-limits bench-batches bench-page bench-decode bench-guard profile-decode bench-compact bench-compact-curves profile-ingest profile-compact fuzz-decode fmt lint gen sbom help
 
 help: ## List the targets
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -45,6 +45,11 @@ bench-curves: ## How time and memory of the ingest grow, and those of opening a 
 bench-limits: ## The ingest beside its limits: Kafka's client, decoding, Parquet, HDFS and the memory, each alone
 	cargo build --release --locked --workspace
 	tests/live/run bench-limits
+
+# A short form: BENCH_SECONDS=10 make bench-batches
+bench-batches: ## What a message costs an ingest by its codec and how full the producer's batches are
+	cargo build --release --locked --workspace
+	tests/live/run bench-batches
 
 BENCH_PARTS = ingest curves limits
 bench-page: ## The last results of `make bench`, `bench-curves` and `bench-limits` (or of BENCH_PARTS) into docs/benchmarks.md

@@ -12,7 +12,7 @@ BENCH_ROUNDS=3          rounds; the programs take turns, and the middle one of e
 BENCH_LARGE=60000000    rows of the zone under a limit, 0 to leave it out
 BENCH_LIMIT=512Mi       its memory
 BENCH_PEERS=duckdb,spark
-MIMALLOC_PURGE_DELAY    as in a pod of so much memory: 10 below 1Gi, else 100
+MIMALLOC_PURGE_DELAY    as in a pod of so much memory: 10 below 1Gi, 100 below 2Gi, else 1000
 """
 
 import hashlib
@@ -89,8 +89,10 @@ class Zone:
 
     def compact(self, memory):
         # As in a pod of so much memory.
-        usual = "10" if memory.endswith("Mi") and int(memory[:-2]) < 1024 else "100"
-        delay = os.environ.get("MIMALLOC_PURGE_DELAY", usual)
+        size, unit = re.fullmatch(r"(\d+)(Mi|Gi)", memory).groups()
+        mebibytes = int(size) * {"Mi": 1, "Gi": 1024}[unit]
+        usual = 10 if mebibytes < 1024 else 100 if mebibytes < 2048 else 1000
+        delay = os.environ.get("MIMALLOC_PURGE_DELAY", str(usual))
         return took([self.gristmill, "compact", "-f", HERE / "compact.yaml", "--local", self.directory,
                      "--memory", memory, "--spill-dir", self.directory, "--json"], {"MIMALLOC_PURGE_DELAY": delay})
 

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
 use super::shards;
-use super::size::RunSize;
+use super::size::{self, RunSize};
 use crate::context::Settings;
 use crate::labels;
 use crate::pod::{self, DOCUMENT, Process, Surroundings};
@@ -16,10 +16,14 @@ use crate::pod::{self, DOCUMENT, Process, Surroundings};
 /// Memory of a run unless the resource says more: the keys of a delta live in it.
 pub const DEFAULT_MEMORY: &str = "1Gi";
 
-/// Bytes below which a run gives back early what it has freed. With the 1Gi of the default there is room for it.
-const LITTLE_MEMORY: u64 = 1 << 30;
-/// How early, in milliseconds. A run of 10 million rows with 512Mi takes a tenth more seconds than with the usual delay.
-const SHORT_PURGE_DELAY: u32 = 10;
+/// Bytes from which on a run has room for what it has freed and not given back: the 1Gi of the default do.
+const ENOUGH_MEMORY: u64 = 1 << 30;
+/// For how many milliseconds it is kept then. Of 10 million rows the usual delay takes a tenth more seconds.
+const PURGE_DELAY_OF_ENOUGH: u32 = 100;
+/// Bytes from which on a run keeps what it has freed for as long as the allocator does by itself.
+const MUCH_MEMORY: u64 = 2 << 30;
+/// Milliseconds. 40 million rows with 4Gi took 70 s of CPU and 1.25 GiB so, with 100 they took 92 s and 1.1 GiB.
+const PURGE_DELAY_OF_MUCH: u32 = 1000;
 
 /// Finished Jobs that are kept: their pods hold the reports that the status is made from.
 const HISTORY: i32 = 3;
@@ -107,11 +111,15 @@ fn job_template(
     }
 }
 
-/// Milliseconds for which a run keeps what it has freed. With little memory that is a large part of it: 10 million rows
-/// with 512Mi took up to 530 MiB with the usual delay, and 334 so (docs/profile-compaction.md).
+/// Milliseconds for which a run keeps what it has freed: pages that come back are zeroed again, but kept ones count. With
+/// little memory they are a large part of it: 10 million rows with 512Mi took up to 530 MiB with 100 ms, and 334 with 10
+/// (docs/profile-compaction.md).
 fn purge_delay(memory: &Quantity) -> u32 {
-    let bytes = memory.to_bytes().expect("the plan accepted this size");
-    if bytes < LITTLE_MEMORY { SHORT_PURGE_DELAY } else { pod::PURGE_DELAY }
+    match size::bytes(memory) {
+        ..ENOUGH_MEMORY => pod::PURGE_DELAY,
+        ENOUGH_MEMORY..MUCH_MEMORY => PURGE_DELAY_OF_ENOUGH,
+        MUCH_MEMORY.. => PURGE_DELAY_OF_MUCH,
+    }
 }
 
 /// A Job of one pod, or one whose pods share the run. There each shard has the retries of a run, and one that fails for good

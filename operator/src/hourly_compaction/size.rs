@@ -244,7 +244,8 @@ fn millicores(cpu: &Quantity) -> u32 {
     cpu.to_millicores().expect("the plan accepted this amount")
 }
 
-fn bytes(memory: &Quantity) -> u64 {
+/// Bytes of a size that a plan has accepted.
+pub(super) fn bytes(memory: &Quantity) -> u64 {
     memory.to_bytes().expect("the plan accepted this size")
 }
 

@@ -188,10 +188,12 @@ fn variable_of_the_resource_replaces_ours() {
 }
 
 #[test]
-fn run_with_little_memory_gives_back_early_what_it_has_freed() {
+fn run_keeps_what_it_has_freed_the_longer_the_more_memory_it_has() {
     let (ingest, compaction) = quickstart();
     let plan = CompactionPlan::try_new(&compaction, &ingest).unwrap();
-    for (memory, delay) in [("512Mi", "10"), ("1023Mi", "10"), ("1Gi", "100"), ("8Gi", "100")] {
+    let delays =
+        [("512Mi", "10"), ("1023Mi", "10"), ("1Gi", "100"), ("2047Mi", "100"), ("2Gi", "1000"), ("8Gi", "1000")];
+    for (memory, delay) in delays {
         let size = RunSize { memory: Quantity(memory.into()), ..RunSize::of_document(None) };
         let cron_job = hourly_compaction::build::build(&compaction, &ingest, &plan, &size, &settings()).cron_job;
         let pod = cron_job.spec.unwrap().job_template.spec.unwrap().template.spec.unwrap();

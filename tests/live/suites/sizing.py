@@ -6,7 +6,6 @@ CPU of pods is what the cluster says that they were given; the kernel counts wha
 import collections
 import json
 import os
-import random
 import re
 import threading
 import time
@@ -20,6 +19,7 @@ import manifest
 import oracle
 import quickstart
 import topics
+from arrival import Arrival
 from failures import apply, patch, pods, ready_pods
 from quickstart import get, kubectl, processes_of
 from rules import Rules
@@ -37,8 +37,6 @@ PARTITIONS = 8
 # 7 us of CPU, as the machine has it.
 RATE = size(5_000, 3_500)
 TIMES = 4
-# Different messages; they are sent again and again, since what a message costs does not depend on who saw it before.
-MESSAGES = 1_000
 # Seconds for which the stream waits while messages arrive.
 BACKLOG = 300
 CATCH_UP = 120
@@ -70,40 +68,6 @@ def committed():
 
 def waiting():
     return sum(topics.ends(TOPIC).values()) - committed()
-
-
-class Arrival:
-    """Messages at a rate that the suite changes, to all partitions in turn. A message's key is its number."""
-
-    def __init__(self, rate):
-        randomness = random.Random(SEED)
-        self.messages = [topics.library(randomness)[1] for _ in range(MESSAGES)]
-        self.rate, self.failures, self.is_over = rate, [], threading.Event()
-        self.thread = threading.Thread(target=self.send)
-        self.thread.start()
-
-    def send(self):
-        # Batches grow with the rate. With zstd each costs librdkafka decompression contexts, which ask the processor for its
-        # features; where a hypervisor answers, the cost of a message would fall as batches grow (docs/profile.md).
-        client = topics.producer(compression_type="lz4", linger_ms=50, queue_buffering_max_messages=1_000_000)
-        due, sent, before = 0.0, 0, time.monotonic()
-        while not self.is_over.wait(0.02):
-            now = time.monotonic()
-            due += self.rate * (now - before)
-            before = now
-            while sent < due:
-                number = sent % MESSAGES
-                client.produce(TOPIC, self.messages[number], str(number).encode(), (sent // MESSAGES + sent) % PARTITIONS,
-                               on_delivery=lambda error, _: error and self.failures.append(error))
-                sent += 1
-            client.poll(0)
-        if client.flush(120):
-            self.failures.append("not confirmed")
-
-    def end(self):
-        self.is_over.set()
-        self.thread.join()
-        require(not self.failures, f"messages were not taken: {self.failures[:3]}")
 
 
 class Sizes:
@@ -308,7 +272,9 @@ def work():
     kubectl("apply", "-f", f"{ROOT}/manifests/quickstart/00-namespace.yaml")
     start_anew()
     apply(document())
-    sizes, arrival = Sizes(), Arrival(RATE)
+    # Batches grow with the rate. With zstd each costs librdkafka decompression contexts, which ask the processor for its
+    # features; where a hypervisor answers, the cost of a message would fall as batches grow (docs/profile.md).
+    sizes, arrival = Sizes(), Arrival(TOPIC, RATE, PARTITIONS, compression_type="lz4")
     try:
         wait("the first size is decided by figures", is_decided_by_figures)
         (grown if SHORT else whole)(arrival, sizes)
