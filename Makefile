@@ -46,7 +46,7 @@ bench-limits: ## The ingest beside its limits: Kafka's client, decoding, Parquet
 	cargo build --release --locked --workspace
 	tests/live/run bench-limits
 
-# A short form: BENCH_SECONDS=10 make bench-batches
+# Commits come every 30 s. A short form: BENCH_SECONDS=30 make bench-batches
 bench-batches: ## What a message costs an ingest by its codec and how full the producer's batches are
 	cargo build --release --locked --workspace
 	tests/live/run bench-batches

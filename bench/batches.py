@@ -1,10 +1,11 @@
 """What a message costs by the size of the producer's batches and their codec. tests/live/suites/bench-batches starts the broker.
 
-A worker on file:// follows a topic that gets messages of about 600 bytes at a rate, from a producer with `linger.ms=50`: the
+A worker on file:// follows a topic that gets messages of about 500 bytes at a rate, from a producer with `linger.ms=50`: the
 more messages a second and partition, the fuller are its batches. Prints, as Markdown, the CPU time of the worker and that of
 librdkafka's broker threads in it, by the kernel's count over BENCH_SECONDS=60 each, from the first commit on.
 """
 
+import contextlib
 import os
 import pathlib
 import time
@@ -12,6 +13,7 @@ import time
 import manifest
 import topics
 from arrival import Arrival
+from measure import TICKS
 from suite import TMP, main, say, wait
 from worker import Worker
 
@@ -22,16 +24,15 @@ STREAMS = [(5_000, "zstd", 8), (6_700, "zstd", 3), (20_000, "zstd", 8), (5_000, 
 BROKER_THREAD = "rdk:broker"
 
 
-def threads(process):
-    """CPU seconds of each thread, by its number and name."""
-    seconds = {}
-    for task in pathlib.Path(f"/proc/{process}/task").iterdir():
-        try:
-            name, nanoseconds = (task / "comm").read_text().strip(), (task / "schedstat").read_text().split()[0]
-        except FileNotFoundError:
-            continue  # A thread that has just ended.
-        seconds[task.name, name] = int(nanoseconds) / 1e9
-    return seconds
+def look(topic, process):
+    """The time, messages of the topic, and CPU seconds of a process: of all threads it ever had, and of those for brokers."""
+    of_brokers = 0
+    for thread in pathlib.Path(f"/proc/{process}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # It has just ended.
+            if (thread / "comm").read_text().startswith(BROKER_THREAD):
+                of_brokers += int((thread / "schedstat").read_text().split()[0]) / 1e9
+    user, system = pathlib.Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+    return time.monotonic(), sum(topics.ends(topic).values()), (int(user) + int(system)) / TICKS, of_brokers
 
 
 def measure(rate, codec, partitions):
@@ -40,20 +41,19 @@ def measure(rate, codec, partitions):
     place = pathlib.Path(TMP) / topic
     place.mkdir()
     document = manifest.write(manifest.ingest(topic, topic, "file:///raw", max_age="30s"))
-    arrival, worker = Arrival(topic, rate, partitions, compression_type=codec), Worker(document, "--local", place)
+    worker = Worker(document, "--local", place)
+    arrival = Arrival(topic, rate, partitions, compression_type=codec)
     try:
-        wait("the worker commits", lambda: worker.is_well() and any(worker.commits()))
-        end, before, begin = sum(topics.ends(topic).values()), threads(worker.pid), time.monotonic()
+        wait("the worker commits", lambda: worker.is_well() and worker.commits())
+        begin = look(topic, worker.pid)
         time.sleep(SECONDS)
-        after, took = threads(worker.pid), time.monotonic() - begin
-        messages = sum(topics.ends(topic).values()) - end
+        end = look(topic, worker.pid)
         worker.drain()
     finally:
-        arrival.end()
         worker.kill()
-    spent = {thread: seconds - before.get(thread, 0) for thread, seconds in after.items()}
-    brokers = sum(seconds for (_, name), seconds in spent.items() if name.startswith(BROKER_THREAD))
-    return messages / took, sum(spent.values()) / took, brokers / took
+        arrival.end()
+    took, messages, cpu, brokers = (after - before for before, after in zip(begin, end))
+    return messages / took, cpu / took, brokers / took
 
 
 def work():
@@ -66,4 +66,5 @@ def work():
     print("\n".join(lines))
 
 
-main(work)
+if __name__ == "__main__":
+    main(work)

@@ -7,7 +7,8 @@ Each program is a process of its own, and the kernel says what it and all that i
 all threads, and the largest resident memory. Variables, with their defaults:
 
 BENCH_ROWS=6000000      rows of the comparison, in BENCH_FILES=32 files, BENCH_DUPLICATES=10 percent of them repeated keys
-BENCH_MEMORY=6Gi        memory of Gristmill in the comparison, so much that nothing is spilled; the others take what they want
+BENCH_MEMORY=6Gi        memory of Gristmill in the comparison, in Mi or Gi, so much that nothing is spilled; the others take what
+                        they want
 BENCH_ROUNDS=3          rounds; the programs take turns, and the middle one of each counts
 BENCH_LARGE=60000000    rows of the zone under a limit, 0 to leave it out
 BENCH_LIMIT=512Mi       its memory
@@ -89,8 +90,7 @@ class Zone:
 
     def compact(self, memory):
         # As in a pod of so much memory.
-        size, unit = re.fullmatch(r"(\d+)(Mi|Gi)", memory).groups()
-        mebibytes = int(size) * {"Mi": 1, "Gi": 1024}[unit]
+        mebibytes = int(memory[:-2]) * (1024 if memory.endswith("Gi") else 1)
         usual = 10 if mebibytes < 1024 else 100 if mebibytes < 2048 else 1000
         delay = os.environ.get("MIMALLOC_PURGE_DELAY", str(usual))
         return took([self.gristmill, "compact", "-f", HERE / "compact.yaml", "--local", self.directory,

@@ -23,7 +23,7 @@ from arrival import Arrival
 from failures import apply, patch, pods, ready_pods
 from quickstart import get, kubectl, processes_of
 from rules import Rules
-from suite import BOOTSTRAP, BOOTSTRAP_PODS, ROOT, SEED, SHORT, Failed, main, require, say, size
+from suite import BOOTSTRAP, BOOTSTRAP_PODS, ROOT, SHORT, Failed, main, require, say, size
 from suite import wait as wait_for
 from zone_log import HDFS
 

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::DataType;
 use arrow::row::{RowConverter, Rows, SortField};
-use parquet::file::properties::DEFAULT_DICTIONARY_PAGE_SIZE_LIMIT;
 
 /// Rows that are looked at, at the most and at the least; in between a part of the file's, since a look costs as much as
 /// encoding.
@@ -38,8 +37,7 @@ pub(super) fn distinct_columns(rows: &RecordBatch, expected: u64, row_group_byte
     let is_told = rows.num_rows() >= LEAST;
     let fields = rows.schema_ref().fields();
     let columns = fields.iter().zip(sample.columns()).filter(|(field, _)| may_have_dictionary(field.data_type()));
-    let (mut without, mut with): (Vec<_>, Vec<_>) =
-        columns.partition(|(_, column)| is_told && has_many(column, many.min(most_in_dictionary(column))));
+    let (mut without, mut with): (Vec<_>, Vec<_>) = columns.partition(|(_, column)| is_told && has_many(column, many));
     let most = row_group_bytes / 2 / EMPTY_DICTIONARY;
     if with.len() > most {
         with.sort_by_cached_key(|(_, column)| distinct_values(column));
@@ -67,15 +65,6 @@ fn distinct_values(column: &ArrayRef) -> usize {
     bytes_of(column).map_or(0, |values| values.iter().map(|value| value.data()).collect::<Seen<'_>>().len())
 }
 
-/// Values of a column of which this is a sample that a dictionary holds before the encoder gives it up: what it has encoded
-/// by then was in vain, and the other rows are written plain.
-fn most_in_dictionary(column: &ArrayRef) -> u64 {
-    // As Parquet writes them: texts with 4 bytes for their length.
-    let bytes = column.to_data().get_slice_memory_size().unwrap_or(0);
-    let value = (bytes / column.len().max(1)).max(1);
-    (DEFAULT_DICTIONARY_PAGE_SIZE_LIMIT / value).max(1) as u64
-}
-
 /// Whether a column of which this is a sample has so many values. Where it can't be told a dictionary does no harm.
 fn has_many(column: &ArrayRef, many: u64) -> bool {
     let Some(values) = bytes_of(column) else { return false };
@@ -89,17 +78,15 @@ fn has_many(column: &ArrayRef, many: u64) -> bool {
     })
 }
 
-/// Of so many rows with so many values about this number repeat one before: a value is in none of the rows with the chance
-/// of `e^(-rows / values)`.
+/// Of so many rows with so many values about this number repeat one before: each pair of rows has the same value in one of
+/// `values` cases.
 fn most_repeated(rows: u64, values: u64) -> u64 {
-    let (rows, values) = (rows as f64, values as f64);
-    let different = values * (1.0 - (-rows / values).exp());
-    (rows - different) as u64
+    rows * rows / (2 * values)
 }
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{AsArray, Int64Array, StringArray};
+    use arrow::array::{Int64Array, StringArray};
 
     use super::*;
 
@@ -119,7 +106,7 @@ mod tests {
     }
 
     #[rstest::rstest]
-    #[case::sample_of_a_large_file(4096, 202)]
+    #[case::sample_of_a_large_file(4096, 209)]
     #[case::small_first_batch(1000, 12)]
     #[case::too_few_to_repeat_any(256, 0)]
     fn column_with_more_values_than_a_dictionary_is_worth_repeats_few(#[case] rows: i64, #[case] most: i64) {
@@ -151,20 +138,6 @@ mod tests {
         #[case] is_plain: bool,
     ) {
         assert_eq!(!distinct_columns(&drawn(values), expected, ROOM).is_empty(), is_plain);
-    }
-
-    /// Titles of 30 bytes: 31,000 fill a dictionary. Texts of 500 bytes: 2,080.
-    #[rstest::rstest]
-    #[case::titles_that_fit(25_000, 30, false)]
-    #[case::titles_that_do_not(36_000, 30, true)]
-    #[case::long_texts_that_fit(1_500, 500, false)]
-    #[case::long_texts_that_do_not(3_000, 500, true)]
-    fn values_that_fill_a_dictionary_have_none(#[case] values: u64, #[case] width: usize, #[case] is_plain: bool) {
-        let drawn = drawn(values);
-        let texts = drawn.column(0).as_string::<i32>().iter().map(|text| format!("{:>width$}", text.unwrap()));
-        let texts: ArrayRef = Arc::new(StringArray::from_iter_values(texts));
-        let rows = RecordBatch::try_from_iter([("text", texts)]).unwrap();
-        assert_eq!(!distinct_columns(&rows, 108_000, ROOM).is_empty(), is_plain);
     }
 
     #[test]
