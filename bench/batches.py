@@ -13,9 +13,8 @@ import time
 import manifest
 import topics
 from arrival import Arrival
-from measure import TICKS
+from measure import Program
 from suite import TMP, main, say, wait
-from worker import Worker
 
 SECONDS = int(os.environ.get("BENCH_SECONDS", 60))
 # (messages a second, codec, partitions)
@@ -24,15 +23,14 @@ STREAMS = [(5_000, "zstd", 8), (6_700, "zstd", 3), (20_000, "zstd", 8), (5_000, 
 BROKER_THREAD = "rdk:broker"
 
 
-def look(topic, process):
-    """The time, messages of the topic, and CPU seconds of a process: of all threads it ever had, and of those for brokers."""
+def look(topic, worker):
+    """The time, messages of the topic, and CPU seconds of the worker: of all threads it ever had, and of those for brokers."""
     of_brokers = 0
-    for thread in pathlib.Path(f"/proc/{process}/task").iterdir():
+    for thread in pathlib.Path(f"/proc/{worker.process.pid}/task").iterdir():
         with contextlib.suppress(FileNotFoundError):  # It has just ended.
             if (thread / "comm").read_text().startswith(BROKER_THREAD):
                 of_brokers += int((thread / "schedstat").read_text().split()[0]) / 1e9
-    user, system = pathlib.Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
-    return time.monotonic(), sum(topics.ends(topic).values()), (int(user) + int(system)) / TICKS, of_brokers
+    return time.monotonic(), sum(topics.ends(topic).values()), worker.cpu_so_far(), of_brokers
 
 
 def measure(rate, codec, partitions):
@@ -41,17 +39,18 @@ def measure(rate, codec, partitions):
     place = pathlib.Path(TMP) / topic
     place.mkdir()
     document = manifest.write(manifest.ingest(topic, topic, "file:///raw", max_age="30s"))
-    worker = Worker(document, "--local", place)
+    worker = Program(["gristmill", "ingest", "-f", document, "--local", str(place)], os.path.join(TMP, f"{topic}.log"))
     arrival = Arrival(topic, rate, partitions, compression_type=codec)
     try:
-        wait("the worker commits", lambda: worker.is_well() and worker.commits())
-        begin = look(topic, worker.pid)
+        wait("rows are committed", lambda: worker.has_ended() or any(place.rglob("*.parquet")))
+        worker.check()
+        begin = look(topic, worker)
         time.sleep(SECONDS)
-        end = look(topic, worker.pid)
-        worker.drain()
+        end = look(topic, worker)
     finally:
-        worker.kill()
+        worker.end()
         arrival.end()
+    worker.check()
     took, messages, cpu, brokers = (after - before for before, after in zip(begin, end))
     return messages / took, cpu / took, brokers / took
 

@@ -22,7 +22,7 @@ const ENOUGH_MEMORY: u64 = 1 << 30;
 const PURGE_DELAY_OF_ENOUGH: u32 = 100;
 /// Bytes from which on a run keeps what it has freed for as long as the allocator does by itself.
 const MUCH_MEMORY: u64 = 2 << 30;
-/// Milliseconds. 40 million rows with 4Gi took 70 s of CPU and 1.25 GiB so, with 100 they took 92 s and 1.1 GiB.
+/// Milliseconds. 40 million rows with 4Gi took 78 s of CPU and 1.14 GiB so, with 100 they took 100 s and 1.08 GiB.
 const PURGE_DELAY_OF_MUCH: u32 = 1000;
 
 /// Finished Jobs that are kept: their pods hold the reports that the status is made from.
