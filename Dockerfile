@@ -11,8 +11,5 @@ RUN images/rootfs.sh /rootfs
 
 FROM scratch
 COPY --from=build /rootfs /
-# The allocator gives memory back after so many milliseconds, not after a second. The operator sets more for compactions of
-# 1Gi and more.
-ENV MIMALLOC_PURGE_DELAY=10
 USER 65532
 ENTRYPOINT ["/usr/local/bin/gristmill"]

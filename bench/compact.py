@@ -13,7 +13,6 @@ BENCH_ROUNDS=3          rounds; the programs take turns, and the middle one of e
 BENCH_LARGE=60000000    rows of the zone under a limit, 0 to leave it out
 BENCH_LIMIT=512Mi       its memory
 BENCH_PEERS=duckdb,spark
-MIMALLOC_PURGE_DELAY    as in a pod of so much memory: 10 below 1Gi, 100 below 2Gi, else 1000
 """
 
 import hashlib
@@ -89,12 +88,8 @@ class Zone:
         subprocess.run([self.bench_zone, self.directory, str(rows), *map(str, options)], check=True)
 
     def compact(self, memory):
-        # As in a pod of so much memory.
-        mebibytes = int(memory[:-2]) * (1024 if memory.endswith("Gi") else 1)
-        usual = 10 if mebibytes < 1024 else 100 if mebibytes < 2048 else 1000
-        delay = os.environ.get("MIMALLOC_PURGE_DELAY", str(usual))
         return took([self.gristmill, "compact", "-f", HERE / "compact.yaml", "--local", self.directory,
-                     "--memory", memory, "--spill-dir", self.directory, "--json"], {"MIMALLOC_PURGE_DELAY": delay})
+                     "--memory", memory, "--spill-dir", self.directory, "--json"])
 
     def files(self):
         return {path: path.stat().st_ino for path in parquet(self.processed)}

@@ -60,7 +60,6 @@ class Gristmill(Contestant):
     """RAW on file://."""
 
     name = "gristmill"
-    environment = {"MIMALLOC_PURGE_DELAY": "10"}  # as in the image
 
     def __init__(self):
         self.version = run("gristmill", "--version").split()[-1]

@@ -112,11 +112,11 @@ def read(path):
         return file.read()
 
 
-def took(command, environment=None):
+def took(command):
     """Runs a program to its end: what it took, what it printed, and its log."""
     with tempfile.TemporaryDirectory() as folder:
         log, output = os.path.join(folder, "log"), os.path.join(folder, "output")
-        program = Program([str(word) for word in command], log, environment, output)
+        program = Program([str(word) for word in command], log, output=output)
         figures = program.join()
         program.check()
         return {**figures, "printed": read(output), "log": read(log)}

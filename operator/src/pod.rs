@@ -48,8 +48,6 @@ pub struct Process<'a> {
     pub args: Vec<String>,
     /// Memory when the resource names none.
     pub default_memory: &'static str,
-    /// Milliseconds after which the allocator gives back what was freed, so that the process stays near its memory.
-    pub purge_delay: u32,
     /// What the documents refer to.
     pub references: &'a [Reference],
     /// The resource's wishes.
@@ -68,7 +66,7 @@ pub fn container(mut process: Process<'_>, settings: &Settings) -> Container {
         image_pull_policy: settings.image_pull_policy.map(|policy| policy.as_str().to_owned()),
         resources: Some(resources(process.options, process.default_memory)),
         args: Some(process.args),
-        env: Some(environment(process.purge_delay, env)),
+        env: Some(environment(env)),
         volume_mounts: Some(mounts(process.references)),
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),
@@ -82,14 +80,8 @@ pub fn container(mut process: Process<'_>, settings: &Settings) -> Container {
     }
 }
 
-/// The usual delay, in milliseconds: of an ingest whatever its memory, and of a compaction that has little. An ingest of
-/// 400,000 messages took 120 MiB with it and 137 with 100, and the same CPU. The allocator reads it before `main` begins; the
-/// image sets it too, but an image may be another.
-pub const PURGE_DELAY: u32 = 10;
-
-/// What the operator tells a process about its pod and its allocator, and what the resource adds or says instead: a name
-/// that stands there twice is refused by the API server.
-fn environment(purge_delay: u32, own: &[EnvVar]) -> Vec<EnvVar> {
+/// What the operator tells a process about its pod, and what the resource adds: the plan has refused our names there.
+fn environment(own: &[EnvVar]) -> Vec<EnvVar> {
     let variable =
         |name: &str, value_from| EnvVar { name: name.to_owned(), value_from: Some(value_from), ..Default::default() };
     let memory = ResourceFieldSelector { resource: "limits.memory".to_owned(), ..Default::default() };
@@ -97,10 +89,8 @@ fn environment(purge_delay: u32, own: &[EnvVar]) -> Vec<EnvVar> {
     let ours = [
         variable("GRISTMILL_MEMORY", EnvVarSource { resource_field_ref: Some(memory), ..Default::default() }),
         variable("POD_NAME", EnvVarSource { field_ref: Some(name), ..Default::default() }),
-        EnvVar { name: "MIMALLOC_PURGE_DELAY".to_owned(), value: Some(purge_delay.to_string()), ..Default::default() },
     ];
-    let is_own = |variable: &EnvVar| own.iter().any(|own| own.name == variable.name);
-    ours.into_iter().filter(|variable| !is_own(variable)).chain(own.iter().cloned()).collect()
+    ours.into_iter().chain(own.iter().cloned()).collect()
 }
 
 fn mounts(references: &[Reference]) -> Vec<VolumeMount> {

@@ -6,6 +6,7 @@
 #![deny(unsafe_code)]
 
 pub mod admin;
+mod allocator;
 mod blocking;
 pub mod by_schedule;
 pub mod cli;

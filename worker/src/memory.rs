@@ -45,6 +45,11 @@ impl Memory {
         Self { sharers: jobs.max(1) as u64, ..self }
     }
 
+    /// All of it, in bytes.
+    pub fn bytes(self) -> u64 {
+        self.bytes
+    }
+
     /// Bytes that one job may have, with what the process needs beside its buffers.
     pub fn of_a_job(self) -> u64 {
         self.bytes / self.sharers

@@ -1,29 +1,20 @@
 //! The objects of an HourlyCompaction. Pure: equal inputs build equal objects.
 
 use gristmill_crds::plan::CompactionPlan;
-use gristmill_crds::{CompactionProjection, HourlyCompaction, PodOptions, Quantity, StreamIngest};
+use gristmill_crds::{CompactionProjection, HourlyCompaction, PodOptions, StreamIngest};
 use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec, JobSpec, JobTemplateSpec};
 use k8s_openapi::api::core::v1::{ConfigMap, PodSpec, PodTemplateSpec, ServiceAccount};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
 use super::shards;
-use super::size::{self, RunSize};
+use super::size::RunSize;
 use crate::context::Settings;
 use crate::labels;
 use crate::pod::{self, DOCUMENT, Process, Surroundings};
 
 /// Memory of a run unless the resource says more: the keys of a delta live in it.
 pub const DEFAULT_MEMORY: &str = "1Gi";
-
-/// Bytes from which on a run has room for what it has freed and not given back: the 1Gi of the default do.
-const ENOUGH_MEMORY: u64 = 1 << 30;
-/// For how many milliseconds it is kept then. Of 10 million rows the usual delay takes a tenth more seconds.
-const PURGE_DELAY_OF_ENOUGH: u32 = 100;
-/// Bytes from which on a run keeps what it has freed for as long as the allocator does by itself.
-const MUCH_MEMORY: u64 = 2 << 30;
-/// Milliseconds. 40 million rows with 4Gi took 78 s of CPU and 1.14 GiB so, with 100 they took 100 s and 1.08 GiB.
-const PURGE_DELAY_OF_MUCH: u32 = 1000;
 
 /// Finished Jobs that are kept: their pods hold the reports that the status is made from.
 const HISTORY: i32 = 3;
@@ -84,14 +75,12 @@ fn job_template(
     let RunSize { cpu, memory, parallelism } = size.clone();
     let labels = labels::of_compaction(&compaction.name_any());
     let options = settings.pod_defaults.complete(compaction.spec.pod.clone().unwrap_or_default());
-    let purge_delay = purge_delay(&memory);
     let options = PodOptions { cpu: Some(cpu), memory: Some(memory), ..options };
     let references = plan.references();
     let arguments = ["compact", "-f", DOCUMENT].map(str::to_owned).into_iter();
     let process = Process {
         args: arguments.chain((parallelism > 1).then(|| shards::argument(parallelism))).collect(),
         default_memory: DEFAULT_MEMORY,
-        purge_delay,
         references: &references,
         options: &options,
     };
@@ -108,17 +97,6 @@ fn job_template(
     JobTemplateSpec {
         metadata: Some(ObjectMeta { labels: Some(labels), ..Default::default() }),
         spec: Some(job_spec(plan, parallelism, template)),
-    }
-}
-
-/// Milliseconds for which a run keeps what it has freed: pages that come back are zeroed again, but kept ones count. With
-/// little memory they are a large part of it: 10 million rows with 512Mi took up to 530 MiB with 100 ms, and 334 with 10
-/// (docs/profile-compaction.md).
-fn purge_delay(memory: &Quantity) -> u32 {
-    match size::bytes(memory) {
-        ..ENOUGH_MEMORY => pod::PURGE_DELAY,
-        ENOUGH_MEMORY..MUCH_MEMORY => PURGE_DELAY_OF_ENOUGH,
-        MUCH_MEMORY.. => PURGE_DELAY_OF_MUCH,
     }
 }
 

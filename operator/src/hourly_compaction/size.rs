@@ -245,7 +245,7 @@ fn millicores(cpu: &Quantity) -> u32 {
 }
 
 /// Bytes of a size that a plan has accepted.
-pub(super) fn bytes(memory: &Quantity) -> u64 {
+fn bytes(memory: &Quantity) -> u64 {
     memory.to_bytes().expect("the plan accepted this size")
 }
 

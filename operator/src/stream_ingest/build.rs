@@ -175,7 +175,6 @@ fn container(options: &PodOptions, references: &[Reference], settings: &Settings
         .map(str::to_owned)
         .into(),
         default_memory: DEFAULT_MEMORY,
-        purge_delay: pod::PURGE_DELAY,
         references,
         options,
     };

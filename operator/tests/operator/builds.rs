@@ -9,7 +9,6 @@ use gristmill_operator::pod::PodDefaults;
 use gristmill_operator::stream_ingest::observe::Observed;
 use gristmill_operator::stream_ingest::sizing::{self, Memory, Situation};
 use gristmill_operator::{hourly_compaction, stream_ingest};
-use k8s_openapi::api::core::v1::PodSpec;
 use serde_json::Value;
 
 use crate::documents::quickstart;
@@ -170,33 +169,4 @@ fn options_for_pods_and_what_the_documents_refer_to_stand_in_the_template() {
         .unwrap(),
     );
     insta::assert_yaml_snapshot!("ingest_pod_template", built(&ingest).deployment.spec.unwrap().template);
-}
-
-/// What the allocator of a pod is told.
-fn purge_delays(pod: PodSpec) -> Vec<Option<String>> {
-    let variables = pod.containers.into_iter().flat_map(|container| container.env.unwrap_or_default());
-    variables.filter(|variable| variable.name == "MIMALLOC_PURGE_DELAY").map(|variable| variable.value).collect()
-}
-
-#[test]
-fn variable_of_the_resource_replaces_ours() {
-    let (mut ingest, _) = quickstart();
-    let own = serde_json::json!({"env": [{"name": "MIMALLOC_PURGE_DELAY", "value": "0"}]});
-    ingest.spec.pod = Some(serde_json::from_value(own).unwrap());
-    let pod = built(&ingest).deployment.spec.unwrap().template.spec.unwrap();
-    assert_eq!(purge_delays(pod), [Some("0".to_owned())]);
-}
-
-#[test]
-fn run_keeps_what_it_has_freed_the_longer_the_more_memory_it_has() {
-    let (ingest, compaction) = quickstart();
-    let plan = CompactionPlan::try_new(&compaction, &ingest).unwrap();
-    let delays =
-        [("512Mi", "10"), ("1023Mi", "10"), ("1Gi", "100"), ("2047Mi", "100"), ("2Gi", "1000"), ("8Gi", "1000")];
-    for (memory, delay) in delays {
-        let size = RunSize { memory: Quantity(memory.into()), ..RunSize::of_document(None) };
-        let cron_job = hourly_compaction::build::build(&compaction, &ingest, &plan, &size, &settings()).cron_job;
-        let pod = cron_job.spec.unwrap().job_template.spec.unwrap().template.spec.unwrap();
-        assert_eq!(purge_delays(pod), [Some(delay.to_owned())], "{memory}");
-    }
 }

@@ -86,6 +86,11 @@ impl CompactArgs {
         self.progress.draws(text_log)
     }
 
+    /// What is said of the memory of the process.
+    pub(super) fn memory(&self) -> &str {
+        &self.memory
+    }
+
     /// Whether JSON takes the place of sentences.
     fn prints_json(&self) -> bool {
         self.json || self.summary.as_deref() == Some(Path::new("-"))

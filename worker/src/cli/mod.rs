@@ -25,12 +25,15 @@ mod zone;
 
 use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::allocator;
 use crate::exit::{Exit, Failure};
+use crate::memory::Memory;
 
 pub(crate) use inspect::identity;
 pub(crate) use rejected::counts_text as reject_counts;
@@ -88,6 +91,20 @@ enum Command {
     Resume(resume::ResumeArgs),
 }
 
+impl Command {
+    /// For how long what is freed is kept; nothing for commands that end soon.
+    fn keeps_freed(&self) -> Option<Duration> {
+        // Memory that is no size is refused by the command itself.
+        let compacting = |memory: &str| Memory::of_argument(memory).ok().map(allocator::of_compaction);
+        match self {
+            Self::Ingest(_) => Some(allocator::OF_INGEST),
+            Self::Compact(args) => compacting(args.memory()),
+            Self::Run(args) => compacting(args.memory()),
+            _ => None,
+        }
+    }
+}
+
 impl Cli {
     /// Runs the command on a runtime of its own and turns its end into an exit code.
     pub fn run(self) -> ExitCode {
@@ -95,6 +112,9 @@ impl Cli {
         // A demo tells its story itself, and a bar shows the commits.
         let quiet = with_bar || matches!(self.command, Command::Demo(_));
         start_log(self.log_format, if quiet { "warn" } else { "info" });
+        if let Some(delay) = self.command.keeps_freed() {
+            allocator::keep_freed(delay);
+        }
         match to_its_end(dispatch(self.command, with_bar)) {
             Ok(Ok(())) => ExitCode::SUCCESS,
             Ok(Err(failure)) => {

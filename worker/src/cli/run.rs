@@ -63,6 +63,13 @@ pub(super) struct RunArgs {
     spill_dir: Option<PathBuf>,
 }
 
+impl RunArgs {
+    /// What is said of the memory of the process.
+    pub(super) fn memory(&self) -> &str {
+        &self.memory
+    }
+}
+
 /// What the files say is to be done.
 struct Resources {
     ingests: Vec<IngestPlan>,

@@ -43,6 +43,7 @@ mod runs;
 mod scan;
 mod selection;
 mod settling;
+mod sort_key;
 mod sorting;
 mod spill;
 mod usage;

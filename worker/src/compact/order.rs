@@ -1,17 +1,16 @@
 //! The order that rows are written in: by where they go, then by the columns of the sort.
 
-use std::sync::Arc;
-
-use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::{interleave_record_batch, take_record_batch};
 use arrow::error::ArrowError;
-use arrow::row::{RowConverter, Rows, SortField};
+use arrow::row::Rows;
 use gristmill_core::compact::Layout;
 
 use super::Error;
 use super::places::{Place, Places};
 use super::row_bytes::RowBytes;
 use super::selection::Selection;
+use super::sort_key::{SortKey, settle_alike};
 
 /// A place's rows are sorted by a column that every row has if its directory names all of the sort.
 const LAST_RESORT: &str = "kafka_offset";
@@ -19,9 +18,7 @@ const LAST_RESORT: &str = "kafka_offset";
 /// How rows are told where they go and in which order.
 pub(super) struct Order {
     places: Places,
-    sort: RowConverter,
-    /// The columns of the sort in a row of a file.
-    sort_columns: Vec<usize>,
+    key: SortKey,
     file_columns: Vec<usize>,
 }
 
@@ -70,9 +67,8 @@ impl Order {
         if sort_columns.is_empty() {
             sort_columns.push(file.index_of(LAST_RESORT).expect("every file carries it"));
         }
-        let fields = sort_columns.iter().map(|column| SortField::new(file.field(*column).data_type().clone()));
-        let sort = RowConverter::new(fields.collect()).map_err(failed)?;
-        Ok(Self { places, sort, sort_columns, file_columns: layout.file_columns().to_vec() })
+        let key = SortKey::try_new(file, sort_columns)?;
+        Ok(Self { places, key, file_columns: layout.file_columns().to_vec() })
     }
 
     /// The places that rows have named so far.
@@ -84,17 +80,16 @@ impl Order {
     pub(super) fn piece(&self, rows: &RecordBatch, selection: &Selection) -> Result<Piece, Error> {
         let places = self.places.of(rows, selection)?;
         let rows = rows.project(&self.file_columns).expect("a file's columns are those of a row");
-        let keys = self.keys(&rows)?;
+        let beginnings = self.key.beginnings(&rows)?;
         let destination = |(row, place): (usize, u32)| {
-            let [first, second] = first_bytes(keys.row(row).data());
+            let [first, second] = beginnings[row];
             let first_bytes = u128::from(place) << 96 | u128::from(first) << 32 | u128::from(second >> 32);
             Destination { first_bytes, row: u32::try_from(row).expect("a batch is short") }
         };
         let mut order: Vec<Destination> = selection.rows().zip(places).map(destination).collect();
-        order.sort_unstable_by(|a, b| {
-            let whole = || keys.row(a.row as usize).cmp(&keys.row(b.row as usize));
-            a.first_bytes.cmp(&b.first_bytes).then_with(whole).then(a.row.cmp(&b.row))
-        });
+        order.sort_unstable_by_key(|destination| (destination.first_bytes, destination.row));
+        let alike = |a: &Destination, b: &Destination| a.first_bytes == b.first_bytes;
+        settle_alike(&mut order, alike, || self.keys(&rows), |keys, entry| keys.row(entry.row as usize))?;
         let places = order.chunk_by(|a, b| a.place() == b.place());
         let places =
             places.map(|rows| (rows[0].place(), u32::try_from(rows.len()).expect("a batch is short"))).collect();
@@ -102,43 +97,32 @@ impl Order {
         Ok(Piece { rows: take_record_batch(&rows, &order).map_err(failed)?, places })
     }
 
-    /// What rows of a file are sorted by, as bytes.
+    /// What rows of a file are sorted by.
     pub(super) fn keys(&self, rows: &RecordBatch) -> Result<Rows, Error> {
-        let columns: Vec<ArrayRef> = self.sort_columns.iter().map(|column| Arc::clone(rows.column(*column))).collect();
-        self.sort.convert_columns(&columns).map_err(failed)
+        self.key.of(rows)
     }
 
     /// Rows of one place as one sequence; it is found soonest where they are in order in each of these batches.
     pub(super) fn sorted(&self, batches: Vec<RecordBatch>) -> Result<Sorted, Error> {
-        let keys: Vec<Rows> = batches.iter().map(|rows| self.keys(rows)).collect::<Result<_, _>>()?;
         let mut entries = Vec::with_capacity(batches.iter().map(RecordBatch::num_rows).sum());
-        for (batch, keys) in (0..).zip(&keys) {
-            let entry =
-                |(row, key): (u32, arrow::row::Row<'_>)| Entry { first_bytes: first_bytes(key.data()), batch, row };
-            entries.extend((0..).zip(keys).map(entry));
+        for (batch, rows) in (0..).zip(&batches) {
+            let entry = |(row, first_bytes)| Entry { first_bytes, batch, row };
+            entries.extend((0..).zip(self.key.beginnings(rows)?).map(entry));
         }
-        let key = |entry: &Entry| keys[entry.batch as usize].row(entry.row as usize);
-        let by_key = |a: &Entry, b: &Entry| a.first_bytes.cmp(&b.first_bytes).then_with(|| key(a).cmp(&key(b)));
         if batches.len() == 1 {
             // What is in order already is as short as what a batch had of a place: a stable sort would not find it, and
             // took half as much time again. Rows of one key stay as they came.
-            entries.sort_unstable_by(|a, b| by_key(a, b).then(a.row.cmp(&b.row)));
+            entries.sort_unstable_by_key(|entry| (entry.first_bytes, entry.row));
         } else {
             // The stable sort finds what is in order already and merges it.
-            entries.sort_by(by_key);
+            entries.sort_by_key(|entry| entry.first_bytes);
         }
+        let keys = || batches.iter().map(|rows| self.keys(rows)).collect::<Result<Vec<Rows>, _>>();
+        let alike = |a: &Entry, b: &Entry| a.first_bytes == b.first_bytes;
+        settle_alike(&mut entries, alike, keys, |keys, entry| keys[entry.batch as usize].row(entry.row as usize))?;
         let bytes = batches.iter().map(RowBytes::of).collect();
         Ok(Sorted { batches, bytes, entries, next: 0 })
     }
-}
-
-/// The first bytes of a key as numbers that compare as they do.
-pub(super) fn first_bytes(key: &[u8]) -> [u64; 2] {
-    let mut bytes = [0; 16];
-    let length = key.len().min(16);
-    bytes[..length].copy_from_slice(&key[..length]);
-    let (first, second) = bytes.split_at(8);
-    [first, second].map(|half| u64::from_be_bytes(half.try_into().expect("8 bytes")))
 }
 
 /// A row's place in an order: its first bytes there, and where it is.
@@ -172,27 +156,27 @@ impl Sorted {
     /// The next rows; none at the end.
     pub(super) fn next(&mut self, most: Most) -> Result<Option<RecordBatch>, Error> {
         let left = &self.entries[self.next..];
-        let (mut rows, mut bytes) = (Vec::with_capacity(most.rows.min(left.len()).min(8192)), 0);
+        let (mut rows, mut bytes) = (0, 0);
         for entry in left.iter().take(most.rows) {
-            let (batch, row) = (entry.batch as usize, entry.row as usize);
-            bytes += self.bytes[batch].row(row);
-            if bytes > most.bytes && !rows.is_empty() {
+            bytes += self.bytes[entry.batch as usize].row(entry.row as usize);
+            if bytes > most.bytes && rows > 0 {
                 break;
             }
-            rows.push((batch, row));
+            rows += 1;
         }
-        if rows.is_empty() {
+        if rows == 0 {
             return Ok(None);
         }
-        self.next += rows.len();
+        self.next += rows;
+        let entries = left[..rows].iter();
         let gathered = match self.batches.as_slice() {
             // No row is looked for in several batches.
-            [only] => {
-                let rows =
-                    rows.iter().map(|(_, row)| u32::try_from(*row).expect("an entry counts them in as many bits"));
-                take_record_batch(only, &UInt32Array::from_iter_values(rows))
+            [only] => take_record_batch(only, &UInt32Array::from_iter_values(entries.map(|entry| entry.row))),
+            batches => {
+                let rows: Vec<(usize, usize)> =
+                    entries.map(|entry| (entry.batch as usize, entry.row as usize)).collect();
+                interleave_record_batch(&batches.iter().collect::<Vec<_>>(), &rows)
             }
-            batches => interleave_record_batch(&batches.iter().collect::<Vec<_>>(), &rows),
         };
         gathered.map(Some).map_err(failed)
     }

@@ -4,6 +4,7 @@
 //! grows but the list of sets, and the records of a range lie in one place in each of them.
 
 use std::mem;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gristmill_core::compact::{Contenders, KeyHash, Versions};
@@ -28,8 +29,8 @@ pub(super) trait Records: Default + Send + Sync + 'static {
     fn key(&self, index: usize) -> KeyHash;
     fn memory(&self) -> usize;
     fn copy_to(&self, index: usize, other: &mut Self);
-    /// Adds all of others.
-    fn append(&mut self, other: &Self);
+    /// Adds some of others, one behind the other.
+    fn append(&mut self, other: &Self, range: Range<usize>);
     /// None yet, with room for as many as these.
     fn with_room_of(other: &Self) -> Self;
     fn encode(&self, bytes: &mut Vec<u8>);
@@ -51,8 +52,8 @@ macro_rules! records {
             fn copy_to(&self, index: usize, other: &mut Self) {
                 <$type>::copy_to(self, index, other);
             }
-            fn append(&mut self, other: &Self) {
-                <$type>::append(self, other);
+            fn append(&mut self, other: &Self, range: Range<usize>) {
+                <$type>::append(self, other, range);
             }
             fn with_room_of(other: &Self) -> Self {
                 <$type>::with_room_of(other)
@@ -126,12 +127,10 @@ impl<R: Records> Set<R> {
         Self { records: ordered, ends }
     }
 
-    /// Adds the records of a range to others.
-    fn copy_range(&self, range: usize, other: &mut R) {
+    /// Where the records of a range lie.
+    fn range(&self, range: usize) -> Range<usize> {
         let start = if range == 0 { 0 } else { self.ends[range - 1] };
-        for index in start..self.ends[range] {
-            self.records.copy_to(index as usize, other);
-        }
+        start as usize..self.ends[range] as usize
     }
 
     fn memory(&self) -> usize {
@@ -157,9 +156,12 @@ impl<R: Records> Ranges<R> {
 
     /// Takes records of any ranges.
     pub(super) fn add(&self, records: &R) -> Result<(), SpillError> {
+        if records.len() >= SET / 2 {
+            return self.add_set(records);
+        }
         let full = {
             let mut held = self.lock();
-            held.open.append(records);
+            held.open.append(records, 0..records.len());
             let memory = held.open.memory();
             let is_full = held.open.len() >= SET || memory > self.most_memory;
             is_full.then(|| {
@@ -184,7 +186,7 @@ impl<R: Records> Ranges<R> {
         let (mut bytes, mut lengths) = (Vec::new(), Vec::new());
         for range in 0..self.count() {
             let mut records = R::default();
-            sets.iter().for_each(|set| set.copy_range(range, &mut records));
+            sets.iter().for_each(|set| records.append(&set.records, set.range(range)));
             if records.len() > 0 {
                 let start = bytes.len();
                 records.encode(&mut bytes);
@@ -212,10 +214,7 @@ impl<R: Records> Ranges<R> {
     pub(super) fn memory(&self, range: usize) -> usize {
         let held = self.lock();
         // Of those in memory an average does: all of them together are no more than their share.
-        let in_set = |set: &Arc<Set<R>>| {
-            let records = set.ends[range] - if range == 0 { 0 } else { set.ends[range - 1] };
-            set.records.memory() / set.records.len().max(1) * records as usize
-        };
+        let in_set = |set: &Arc<Set<R>>| set.records.memory() / set.records.len().max(1) * set.range(range).len();
         held.spilled[range].memory + held.sets.iter().map(in_set).sum::<usize>()
     }
 
@@ -226,7 +225,7 @@ impl<R: Records> Ranges<R> {
             (held.sets.clone(), mem::take(&mut held.spilled[range].extents))
         };
         let mut records = R::default();
-        sets.iter().for_each(|set| set.copy_range(range, &mut records));
+        sets.iter().for_each(|set| records.append(&set.records, set.range(range)));
         for extent in extents {
             records.decode(&self.spill.read(extent)?);
         }
@@ -235,5 +234,57 @@ impl<R: Records> Ranges<R> {
 
     fn lock(&self) -> MutexGuard<'_, Held<R>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, Int32Array, RecordBatch};
+    use gristmill_core::compact::{RowAddress, RowDigests, Side};
+
+    use super::*;
+
+    /// So many records from a number on, of keys in all ranges.
+    fn records(first: u32, count: usize) -> Versions {
+        let content: ArrayRef = Arc::new(Int32Array::from(vec![7]));
+        let content = RecordBatch::try_from_iter([("content", content)]).unwrap();
+        let digest = RowDigests::try_new(&content.schema()).unwrap().of(&content).unwrap()[0];
+        let mut records = Versions::default();
+        for row in (first..).take(count) {
+            records.push(key(row), Side::Delta, RowAddress { file: 0, row }, digest);
+        }
+        records
+    }
+
+    fn key(row: u32) -> KeyHash {
+        KeyHash(u128::from(row).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835))
+    }
+
+    #[rstest::rstest]
+    #[case::in_memory(usize::MAX)]
+    #[case::in_memory_and_spilled(1 << 20)]
+    #[case::spilled(1)]
+    fn every_record_comes_back_in_its_range(#[case] memory: usize) {
+        let directory = tempfile::tempdir().unwrap();
+        let ranges = Ranges::new(16 << 20, memory, 1 << 20, Arc::new(Spill::new(directory.path())));
+        assert!(ranges.count() > 1);
+        // Few, which are collected, and so many that they are a set of their own.
+        let mut all = 0;
+        for count in [1, SET / 2, 3, 2 * SET, SET / 2 - 1, SET / 2 - 1, SET / 2 - 1, 100] {
+            ranges.add(&records(all, count)).unwrap();
+            all += u32::try_from(count).unwrap();
+        }
+        ranges.complete().unwrap();
+        let mut keys = Vec::new();
+        for range in 0..ranges.count() {
+            let records = ranges.take(range).unwrap();
+            let of_range: Vec<KeyHash> = (0..records.len()).map(|index| records.key(index)).collect();
+            assert!(of_range.iter().all(|key| key.range(ranges.bits) == range));
+            keys.extend(of_range);
+        }
+        let mut expected: Vec<KeyHash> = (0..all).map(key).collect();
+        keys.sort_unstable();
+        expected.sort_unstable();
+        assert!(keys == expected, "{} of {all} records", keys.len());
     }
 }

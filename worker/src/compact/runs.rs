@@ -9,8 +9,9 @@ use arrow::row::Rows;
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
 
-use super::order::{Most, Order, failed, first_bytes};
+use super::order::{Most, Order, failed};
 use super::row_bytes::RowBytes;
+use super::sort_key::first_bytes;
 use super::spill::{Extent, Spill};
 use super::{Budget, Error};
 

@@ -1,7 +1,7 @@
 //! What librdkafka offers and the `rdkafka` crate does not wrap: topic ids, members of a group, leader epochs of messages
 //! and positions, headers of any bytes.
 //!
-//! This is the only file of the project with unsafe code. Each block says why it is sound; nothing here keeps a
+//! With [`crate::allocator`] the only unsafe code of the project. Each block says why it is sound; nothing here keeps a
 //! pointer beyond the call, and every object of librdkafka lives in an [`Owned`] that destroys it once.
 #![expect(unsafe_code, reason = "calls into librdkafka that the rdkafka crate does not wrap")]
 

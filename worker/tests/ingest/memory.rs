@@ -69,8 +69,6 @@ fn peak(shape: Shape, bytes: usize, memory: &str, messages: usize) -> usize {
         .arg("--local")
         .arg(folder.path())
         .env_remove("KUBERNETES_SERVICE_HOST")
-        // As pods have it. With the allocator's own second, what was freed is in memory beside what comes next.
-        .env("MIMALLOC_PURGE_DELAY", "10")
         .spawn()
         .expect("the binary runs");
     let mut most = 0;

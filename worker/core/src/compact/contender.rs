@@ -1,5 +1,7 @@
 //! Rows that take part, packed: pass 1 holds one of them for every row of the delta, so that each byte counts.
 
+use std::ops::Range;
+
 use super::key::KeyHash;
 use super::rank::Rank;
 
@@ -33,7 +35,7 @@ pub(super) struct Contender {
     /// Number of the topic id.
     pub(super) topic: u32,
     pub(super) address: RowAddress,
-    /// Where the bytes of orderBy begin, behind their length; nowhere if there are none.
+    /// Where the bytes of orderBy begin, behind their length; nowhere if there are none. Those of the next row come next.
     order: OrderStart,
     flags: u8,
 }
@@ -166,14 +168,18 @@ impl Contenders {
         other.rows.push(Contender { order, ..row });
     }
 
-    /// Adds all of others.
-    pub fn append(&mut self, other: &Contenders) {
+    /// Adds some of others, one behind the other.
+    pub fn append(&mut self, other: &Contenders, range: Range<usize>) {
+        let added = &other.rows[range];
+        let ordered = |row: &&Contender| row.order != OrderStart::NONE;
+        // Orders lie in memory as their rows do.
+        let first = added.iter().find(ordered).map_or(0, |row| row.order.offset());
+        let end = added.iter().rfind(ordered).map_or(0, |row| row.order.offset() + 4 + other.order(row).len());
         let (rows, orders) = (self.rows.len(), self.order.len());
-        self.rows.extend_from_slice(&other.rows);
-        self.order.extend_from_slice(&other.order);
-        // Their orders lie behind those that were there.
+        self.rows.extend_from_slice(added);
+        self.order.extend_from_slice(&other.order[first..end]);
         for row in self.rows[rows..].iter_mut().filter(|row| row.order != OrderStart::NONE) {
-            row.order = OrderStart::of(orders + row.order.offset());
+            row.order = OrderStart::of(orders + row.order.offset() - first);
         }
     }
 

@@ -1,5 +1,7 @@
 //! The two rows of a contest, compared: a duplicate that is equal to its zone row in all user columns changes nothing (F25).
 
+use std::ops::Range;
+
 use super::contender::{Cursor, RowAddress, Side};
 use super::digest::RowDigest;
 use super::key::KeyHash;
@@ -57,9 +59,9 @@ impl Versions {
         other.0.push(self.0[index]);
     }
 
-    /// Adds all of others.
-    pub fn append(&mut self, other: &Versions) {
-        self.0.extend_from_slice(&other.0);
+    /// Adds some of others, one behind the other.
+    pub fn append(&mut self, other: &Versions, range: Range<usize>) {
+        self.0.extend_from_slice(&other.0[range]);
     }
 
     /// Appends all as bytes; [`Self::decode`] takes them back in the same run.

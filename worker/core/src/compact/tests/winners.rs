@@ -184,11 +184,16 @@ proptest! {
     }
 
     #[test]
-    fn contenders_that_were_added_together_are_settled_alike(rows in rows(), cut in 0..12usize) {
+    fn contenders_that_were_added_in_parts_are_settled_alike(rows in rows(), mut cuts in [0..12usize, 0..12], ordered: bool) {
         let topics = Topics::default();
-        let whole = contenders(&rows, Side::Delta, &topics);
-        let mut together = picked(&whole, 0..cut.min(rows.len()));
-        together.append(&picked(&whole, cut.min(rows.len())..rows.len()));
+        let order_by: &[&str] = if ordered { &["score"] } else { &[] };
+        let whole = read(&batch(&rows), &["id"], order_by, Side::Delta, &topics);
+        cuts.sort_unstable();
+        let [first, second] = cuts.map(|cut| cut.min(rows.len()));
+        let mut together = Contenders::default();
+        for part in [second..rows.len(), 0..first, first..second] {
+            together.append(&whole, part);
+        }
         prop_assert_eq!(together.memory(), whole.memory());
         prop_assert_eq!(whole.settle(&topics, Keep::Latest), together.settle(&topics, Keep::Latest));
     }
