@@ -5,7 +5,8 @@
 use crate::kafka::{Connection, Reception};
 use crate::memory::Memory;
 
-/// More decoded rows at a time make nothing faster: it is about 10,000 rows of a usual message.
+/// More decoded rows at a time make nothing faster: it is about 10,000 rows of a usual message. Half as many take 6 MiB less,
+/// and 5 to 10 % more CPU where rows have 50 or 500 columns.
 const MOST_DECODED: u64 = 8 << 20;
 
 /// What librdkafka fetches ahead, unless the resource says otherwise: what is decoded while a fetch is under way, and while
