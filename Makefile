@@ -5,7 +5,7 @@ help: ## List the targets
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 demo: ## Produce, ingest, compact and show the result: in-process broker, local folder
-	cargo build --release --locked --package gristmill
+	cargo build --release --locked --workspace --bin gristmill
 	$${CARGO_TARGET_DIR:-target}/release/gristmill demo
 
 build: ## Release binaries in target/release: gristmill, gristmill-operator, kubectl-gristmill

@@ -6,7 +6,7 @@
 #![deny(unsafe_code)]
 
 pub mod admin;
-mod allocator;
+pub mod allocator;
 mod blocking;
 pub mod by_schedule;
 pub mod cli;

@@ -8,6 +8,7 @@ mod write;
 
 use std::hint::black_box;
 
+use gristmill::allocator;
 use gristmill_bench::{Failure, Input, Stage, add_up, timed};
 use serde_json::{Map, Value, json};
 
@@ -16,8 +17,13 @@ const BUFFER: usize = 1 << 30;
 /// Enough that the first touch of the pages, which is not measured, and one disturbance do not decide.
 const ROUNDS: usize = 5;
 
-#[tokio::main]
-async fn main() -> Result<(), Failure> {
+fn main() -> Result<(), Failure> {
+    // As the worker does.
+    allocator::keep_freed(allocator::USUAL);
+    tokio::runtime::Runtime::new()?.block_on(measure())
+}
+
+async fn measure() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let told = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["memory"] => memory()?,

@@ -9,11 +9,17 @@
 mod open;
 mod write;
 
+use gristmill::allocator;
 use gristmill::zone::Expected;
 use gristmill_bench::Failure;
 
-#[tokio::main]
-async fn main() -> Result<(), Failure> {
+fn main() -> Result<(), Failure> {
+    // As the worker does.
+    allocator::keep_freed(allocator::USUAL);
+    tokio::runtime::Runtime::new()?.block_on(measure())
+}
+
+async fn measure() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let told = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["write", directory, live, ref entries @ ..] if !entries.is_empty() => {

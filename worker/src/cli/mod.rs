@@ -92,29 +92,26 @@ enum Command {
 }
 
 impl Command {
-    /// For how long what is freed is kept; nothing for commands that end soon.
-    fn keeps_freed(&self) -> Option<Duration> {
+    /// For how long what is freed is kept.
+    fn keeps_freed(&self) -> Duration {
+        let memory = match self {
+            Self::Compact(args) => args.memory(),
+            Self::Run(args) => args.memory(),
+            _ => return allocator::USUAL,
+        };
         // Memory that is no size is refused by the command itself.
-        let compacting = |memory: &str| Memory::of_argument(memory).ok().map(allocator::of_compaction);
-        match self {
-            Self::Ingest(_) => Some(allocator::OF_INGEST),
-            Self::Compact(args) => compacting(args.memory()),
-            Self::Run(args) => compacting(args.memory()),
-            _ => None,
-        }
+        Memory::of_argument(memory).map_or(allocator::USUAL, allocator::of_compaction)
     }
 }
 
 impl Cli {
     /// Runs the command on a runtime of its own and turns its end into an exit code.
     pub fn run(self) -> ExitCode {
+        allocator::keep_freed(self.command.keeps_freed());
         let with_bar = self.draws_bar();
         // A demo tells its story itself, and a bar shows the commits.
         let quiet = with_bar || matches!(self.command, Command::Demo(_));
         start_log(self.log_format, if quiet { "warn" } else { "info" });
-        if let Some(delay) = self.command.keeps_freed() {
-            allocator::keep_freed(delay);
-        }
         match to_its_end(dispatch(self.command, with_bar)) {
             Ok(Ok(())) => ExitCode::SUCCESS,
             Ok(Err(failure)) => {

@@ -1,7 +1,8 @@
 //! Records by ranges of the key's hash: what does not fit into memory is spilled, and each range comes back whole.
 //!
-//! Records are collected in sets of some thousand; a set that is full is put in order of its ranges. So nothing in memory
-//! grows but the list of sets, and the records of a range lie in one place in each of them.
+//! Records are collected in sets of some thousand; a set that is full is put in order of its ranges. Many that come together
+//! are a set of their own. So nothing in memory grows but the list of sets, and the records of a range lie in one place in
+//! each of them.
 
 use std::mem;
 use std::ops::Range;
@@ -19,6 +20,9 @@ const MOST_BITS: u32 = 12;
 
 /// Records of a set: enough that those of one range lie together, few enough for a cache.
 const SET: usize = 16 << 10;
+
+/// So many that come together are not copied to others first: most of a batch of a file.
+const SET_OF_ITS_OWN: usize = SET / 4;
 
 /// Bytes that are spilled at a time, about.
 const SPILLED_AT_A_TIME: usize = 1 << 20;
@@ -156,7 +160,7 @@ impl<R: Records> Ranges<R> {
 
     /// Takes records of any ranges.
     pub(super) fn add(&self, records: &R) -> Result<(), SpillError> {
-        if records.len() >= SET / 2 {
+        if records.len() >= SET_OF_ITS_OWN {
             return self.add_set(records);
         }
         let full = {
@@ -260,21 +264,29 @@ mod tests {
         KeyHash(u128::from(row).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835))
     }
 
+    /// Whether some are in memory, and some spilled, when all are there.
     #[rstest::rstest]
-    #[case::in_memory(usize::MAX)]
-    #[case::in_memory_and_spilled(1 << 20)]
-    #[case::spilled(1)]
-    fn every_record_comes_back_in_its_range(#[case] memory: usize) {
+    #[case(usize::MAX, (true, false))]
+    #[case(3 << 19, (true, true))]
+    #[case(1, (false, true))]
+    fn every_record_comes_back_in_its_range(#[case] memory: usize, #[case] places: (bool, bool)) {
         let directory = tempfile::tempdir().unwrap();
         let ranges = Ranges::new(16 << 20, memory, 1 << 20, Arc::new(Spill::new(directory.path())));
         assert!(ranges.count() > 1);
         // Few, which are collected, and so many that they are a set of their own.
         let mut all = 0;
-        for count in [1, SET / 2, 3, 2 * SET, SET / 2 - 1, SET / 2 - 1, SET / 2 - 1, 100] {
+        let few = SET_OF_ITS_OWN - 1;
+        for count in [1, SET_OF_ITS_OWN, 3, 2 * SET, few, few, few, few, few, 100] {
             ranges.add(&records(all, count)).unwrap();
             all += u32::try_from(count).unwrap();
         }
         ranges.complete().unwrap();
+        let is_spilled = |spilled: &Spilled| !spilled.extents.is_empty();
+        let found = {
+            let held = ranges.lock();
+            (!held.sets.is_empty(), held.spilled.iter().any(is_spilled))
+        };
+        assert_eq!(found, places);
         let mut keys = Vec::new();
         for range in 0..ranges.count() {
             let records = ranges.take(range).unwrap();

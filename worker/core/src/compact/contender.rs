@@ -76,6 +76,7 @@ impl Contender {
 /// Contenders, in no order.
 #[derive(Debug, Clone, Default)]
 pub struct Contenders {
+    /// Never put in another order: `append` relies on it.
     pub(super) rows: Vec<Contender>,
     order: Vec<u8>,
 }
@@ -172,7 +173,7 @@ impl Contenders {
     pub fn append(&mut self, other: &Contenders, range: Range<usize>) {
         let added = &other.rows[range];
         let ordered = |row: &&Contender| row.order != OrderStart::NONE;
-        // Orders lie in memory as their rows do.
+        // Orders lie in memory in the order of their rows.
         let first = added.iter().find(ordered).map_or(0, |row| row.order.offset());
         let end = added.iter().rfind(ordered).map_or(0, |row| row.order.offset() + 4 + other.order(row).len());
         let (rows, orders) = (self.rows.len(), self.order.len());
