@@ -5,6 +5,7 @@
 use std::hint::black_box;
 
 use arrow::array::RecordBatch;
+use gristmill::allocator;
 use gristmill::parquet_file::Layout;
 use gristmill::produce::books::{BookMessages, Mix};
 use gristmill_core::log::PartitionRange;
@@ -19,6 +20,15 @@ use serde_json::json;
 /// As the worker has it.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Runs a measurement with the worker's allocator as an ingest sets it.
+///
+/// # Errors
+/// The measurement fails, or there are no threads for it.
+pub fn run(measurement: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    allocator::keep_freed(allocator::USUAL);
+    tokio::runtime::Runtime::new()?.block_on(measurement)
+}
 
 /// Why something can't be measured.
 pub type Failure = Box<dyn std::error::Error>;

@@ -8,7 +8,6 @@ mod write;
 
 use std::hint::black_box;
 
-use gristmill::allocator;
 use gristmill_bench::{Failure, Input, Stage, add_up, timed};
 use serde_json::{Map, Value, json};
 
@@ -18,9 +17,7 @@ const BUFFER: usize = 1 << 30;
 const ROUNDS: usize = 5;
 
 fn main() -> Result<(), Failure> {
-    // As the worker does.
-    allocator::keep_freed(allocator::USUAL);
-    tokio::runtime::Runtime::new()?.block_on(measure())
+    gristmill_bench::run(measure())
 }
 
 async fn measure() -> Result<(), Failure> {

@@ -9,14 +9,11 @@
 mod open;
 mod write;
 
-use gristmill::allocator;
 use gristmill::zone::Expected;
 use gristmill_bench::Failure;
 
 fn main() -> Result<(), Failure> {
-    // As the worker does.
-    allocator::keep_freed(allocator::USUAL);
-    tokio::runtime::Runtime::new()?.block_on(measure())
+    gristmill_bench::run(measure())
 }
 
 async fn measure() -> Result<(), Failure> {
